@@ -1,0 +1,1 @@
+//! Erasure codes over real and integer numbers for coded computation.

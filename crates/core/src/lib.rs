@@ -1,0 +1,1 @@
+//! Plans, frames and the state machines of worker and gateway.

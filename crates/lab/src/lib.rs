@@ -1,0 +1,1 @@
+//! Simulator and experiments over the state machines of quorate-core.

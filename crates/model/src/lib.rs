@@ -1,0 +1,3 @@
+//! From an ONNX model to shards: graph, layers, stages, task files.
+
+pub mod tensor;

@@ -1,0 +1,214 @@
+//! A dense tensor as it travels: element type, shape, little-endian bytes.
+
+use bytes::Bytes;
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DType {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// 64-bit float.
+    F64,
+    /// Signed 8-bit integer.
+    I8,
+    /// Unsigned 8-bit integer.
+    U8,
+    /// Signed 16-bit integer.
+    I16,
+    /// Signed 32-bit integer.
+    I32,
+    /// Signed 64-bit integer.
+    I64,
+    /// One byte a truth value.
+    Bool,
+}
+
+impl DType {
+    /// Bytes one element takes.
+    pub const fn size(self) -> usize {
+        match self {
+            DType::I8 | DType::U8 | DType::Bool => 1,
+            DType::F16 | DType::I16 => 2,
+            DType::F32 | DType::I32 => 4,
+            DType::F64 | DType::I64 => 8,
+        }
+    }
+
+    /// The number ONNX gives this type (`TensorProto.DataType`).
+    pub const fn onnx(self) -> i32 {
+        match self {
+            DType::F32 => 1,
+            DType::U8 => 2,
+            DType::I8 => 3,
+            DType::I16 => 5,
+            DType::I32 => 6,
+            DType::I64 => 7,
+            DType::Bool => 9,
+            DType::F16 => 10,
+            DType::F64 => 11,
+        }
+    }
+
+    /// The type behind an ONNX number; `None` for those not supported.
+    pub const fn from_onnx(number: i32) -> Option<DType> {
+        Some(match number {
+            1 => DType::F32,
+            2 => DType::U8,
+            3 => DType::I8,
+            5 => DType::I16,
+            6 => DType::I32,
+            7 => DType::I64,
+            9 => DType::Bool,
+            10 => DType::F16,
+            11 => DType::F64,
+            _ => return None,
+        })
+    }
+}
+
+impl std::fmt::Display for DType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::F16 => "f16",
+            DType::F64 => "f64",
+            DType::I8 => "i8",
+            DType::U8 => "u8",
+            DType::I16 => "i16",
+            DType::I32 => "i32",
+            DType::I64 => "i64",
+            DType::Bool => "bool",
+        })
+    }
+}
+
+/// Why bytes and shape do not make a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    /// The number of bytes is not the one that shape and type need.
+    #[error("tensor of {dtype} {shape:?} has {got} bytes, needs {needed}")]
+    Length {
+        /// Element type.
+        dtype: DType,
+        /// Shape asked for.
+        shape: Vec<usize>,
+        /// Bytes given.
+        got: usize,
+        /// Bytes needed.
+        needed: usize,
+    },
+    /// The shape's number of bytes overflows.
+    #[error("tensor shape {shape:?} is too large")]
+    TooLarge {
+        /// Shape asked for.
+        shape: Vec<usize>,
+    },
+    /// Another element type was expected.
+    #[error("tensor is {got}, expected {expected}")]
+    Type {
+        /// The type it has.
+        got: DType,
+        /// The type wanted.
+        expected: DType,
+    },
+}
+
+/// A dense tensor in row-major order. Cloning shares the bytes.
+#[derive(Clone, PartialEq)]
+pub struct Tensor {
+    dtype: DType,
+    shape: Vec<usize>,
+    data: Bytes,
+}
+
+/// Bytes that a tensor of `dtype` and `shape` takes; `None` on overflow.
+pub fn byte_len(dtype: DType, shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d))
+}
+
+impl Tensor {
+    /// A tensor over little-endian `data`, whose length must fit exactly.
+    pub fn new(dtype: DType, shape: Vec<usize>, data: Bytes) -> Result<Tensor, TensorError> {
+        let Some(needed) = byte_len(dtype, &shape) else {
+            return Err(TensorError::TooLarge { shape });
+        };
+        if data.len() != needed {
+            return Err(TensorError::Length { dtype, shape, got: data.len(), needed });
+        }
+        Ok(Tensor { dtype, shape, data })
+    }
+
+    /// A tensor of f32 values.
+    pub fn from_f32(shape: Vec<usize>, values: &[f32]) -> Result<Tensor, TensorError> {
+        let mut data = Vec::with_capacity(values.len() * 4);
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        Tensor::new(DType::F32, shape, data.into())
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Length of each dimension.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The little-endian bytes.
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.data.len() / self.dtype.size()
+    }
+
+    /// The values of an f32 tensor, in order.
+    pub fn to_f32(&self) -> Result<Vec<f32>, TensorError> {
+        if self.dtype != DType::F32 {
+            return Err(TensorError::Type { got: self.dtype, expected: DType::F32 });
+        }
+        Ok(read_f32(&self.data))
+    }
+}
+
+/// Little-endian f32 values; trailing bytes that make no value are left out.
+pub fn read_f32(bytes: &[u8]) -> Vec<f32> {
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor({} {:?})", self.dtype, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_must_fit() {
+        let short = Tensor::new(DType::F32, vec![2, 3], Bytes::from_static(&[0; 23]));
+        assert_eq!(
+            short.unwrap_err().to_string(),
+            "tensor of f32 [2, 3] has 23 bytes, needs 24"
+        );
+        let huge = Tensor::new(DType::F64, vec![usize::MAX, 2], Bytes::new());
+        assert!(matches!(huge, Err(TensorError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn f32_there_and_back() {
+        let values = [1.0, -2.5, f32::MIN_POSITIVE];
+        let tensor = Tensor::from_f32(vec![3], &values).unwrap();
+        assert_eq!(tensor.to_f32().unwrap(), values);
+    }
+}
