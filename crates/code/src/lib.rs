@@ -1,1 +1,32 @@
 //! Erasure codes over real and integer numbers for coded computation.
+//!
+//! A linear layer's weights are split over N *data shards*; M *parity shards*
+//! hold fixed linear combinations of them. Because the layer is linear, the
+//! parities' outputs are the same combinations of the data shards' outputs,
+//! and a lost output is a linear combination of those that arrived (Hadidi et
+//! al., arXiv 2104.04447, section 5.2, equations 5 to 7).
+//!
+//! ```text
+//! weights:  W0  W1  W2   W0+W1+W2        made once, offline
+//! outputs:  y0  --  y2   p               y1 = p - y0 - y2
+//! ```
+//!
+//! *Invariant:* nothing here opens a file or a socket, reads a clock or asks
+//! the system for random numbers; the same input gives the same bits.
+
+extern crate alloc;
+
+mod code;
+mod decoder;
+mod error;
+mod kernel;
+mod set;
+mod solve;
+
+pub use code::Code;
+pub use decoder::Decoder;
+pub use error::CodeError;
+pub use set::ShardSet;
+
+/// Most shards, data and parity together, that a code may have.
+pub const SHARDS_MAX: usize = 64;
