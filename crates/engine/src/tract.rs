@@ -1,0 +1,113 @@
+//! The engine that is always there: tract, pure Rust, one thread.
+
+mod convert;
+mod load;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use quorate_model::tensor::Tensor;
+use tract_onnx::prelude::*;
+
+use crate::port::check_inputs;
+use crate::{Engine, EngineError, Port, Task};
+
+const NAME: &str = "tract";
+
+/// The tract engine.
+///
+/// A symbolic leading dimension of an input is taken as a batch of one. Any
+/// other symbolic dimension is an error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tract;
+
+impl Engine for Tract {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn load(&self, path: &Path) -> Result<Box<dyn Task>, EngineError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
+        TractTask::load(path.display().to_string(), &bytes, path.parent())
+    }
+
+    fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Box<dyn Task>, EngineError> {
+        TractTask::load(name.to_owned(), bytes, None)
+    }
+}
+
+/// A model in tract's optimised form.
+struct TractTask {
+    model: String,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    plan: Arc<TypedSimplePlan>,
+    /// What operators keep from one run to the next.
+    state: TypedSimpleState,
+}
+
+impl TractTask {
+    fn load(
+        model: String,
+        bytes: &[u8],
+        folder: Option<&Path>,
+    ) -> Result<Box<dyn Task>, EngineError> {
+        let loaded = unwind(|| load::load(&model, bytes, folder));
+        let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
+        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
+        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
+        Ok(Box::new(TractTask { model, inputs, outputs, plan, state }))
+    }
+
+    fn failed(&self, reason: String) -> EngineError {
+        EngineError::Run { model: self.model.clone(), reason }
+    }
+
+    fn run_state(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        let values = inputs
+            .iter()
+            .map(|t| convert::to_tract(t).map(TValue::from))
+            .collect::<TractResult<TVec<TValue>>>()
+            .map_err(|e| self.failed(format!("{e:#}")))?;
+        let outputs = unwind(|| self.state.run(values))
+            .map_err(|reason| self.failed(reason))?
+            .map_err(|e| self.failed(format!("{e:#}")))?;
+        if outputs.len() != self.outputs.len() {
+            let (got, expected) = (outputs.len(), self.outputs.len());
+            return Err(self.failed(format!("{got} outputs, expected {expected}")));
+        }
+        self.outputs.iter().zip(outputs).map(|(port, v)| convert::from_tract(port, v)).collect()
+    }
+}
+
+impl Task for TractTask {
+    fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        check_inputs(&self.model, &self.inputs, inputs)?;
+        let result = self.run_state(inputs);
+        if result.is_err() {
+            // The failed run may have left half of its values behind.
+            self.state = self.plan.spawn().map_err(|e| self.failed(format!("{e:#}")))?;
+        }
+        result
+    }
+}
+
+/// Calls into tract, which panics on some malformed models; gives the panic's
+/// message instead.
+fn unwind<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("panicked: {}", text.unwrap_or("no message"))
+    })
+}

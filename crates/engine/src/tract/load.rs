@@ -1,0 +1,152 @@
+//! ONNX bytes to a plan that tract can run, and the ports of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
+use tract_onnx::pb::type_proto::Value as Type;
+use tract_onnx::pb::{ModelProto, ValueInfoProto};
+use tract_onnx::prelude::*;
+
+use super::{NAME, convert};
+use crate::{EngineError, Port};
+
+/// A model that is ready to run.
+pub(super) struct Loaded {
+    pub(super) inputs: Vec<Port>,
+    pub(super) outputs: Vec<Port>,
+    pub(super) plan: Arc<TypedSimplePlan>,
+}
+
+/// Loads `bytes`; external data is looked up in `folder`. `model` is for
+/// error messages.
+pub(super) fn load(
+    model: &str,
+    bytes: &[u8],
+    folder: Option<&Path>,
+) -> Result<Loaded, EngineError> {
+    let failed = |reason| EngineError::Load { engine: NAME, model: model.to_owned(), reason };
+    let folder = match folder.map(|f| f.to_str().ok_or(f)) {
+        None => None,
+        Some(Ok(folder)) => Some(folder),
+        Some(Err(f)) => return Err(failed(format!("folder {} is not UTF-8", f.display()))),
+    };
+    let (names, typed) = parse(bytes, folder).map_err(|e| failed(format!("{e:#}")))?;
+    let optimized = typed.into_optimized().map_err(|e| failed(format!("{e:#}")))?;
+    let ports = |names: Vec<String>, outlets: &[OutletId]| {
+        let each = names.into_iter().zip(outlets);
+        each.map(|(name, outlet)| port(model, name, &optimized, *outlet)).collect::<Result<_, _>>()
+    };
+    let inputs = ports(names.inputs, &optimized.inputs)?;
+    let outputs = ports(names.outputs, &optimized.outputs)?;
+    let plan = optimized.into_runnable().map_err(|e| failed(format!("{e:#}")))?;
+    Ok(Loaded { inputs, outputs, plan })
+}
+
+/// The names that the file gives its inputs and outputs; tract's own nodes may
+/// bear others.
+struct Names {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+fn parse(bytes: &[u8], folder: Option<&str>) -> TractResult<(Names, TypedModel)> {
+    let onnx = tract_onnx::onnx();
+    let mut proto = onnx.proto_model_for_read(&mut &*bytes)?;
+    let names = prepare(&mut proto)?;
+    let parsed = onnx.parse(&proto, folder)?;
+    // The weights are in `parsed` by now: do not keep them twice.
+    drop(proto);
+    if let Some(value) = parsed.unresolved_inputs.first() {
+        return Err(TractError::msg(format!("value {value} is read but never made")));
+    }
+    Ok((names, parsed.model.into_typed()?))
+}
+
+/// Makes a symbolic batch a batch of one and lists the ports' names.
+fn prepare(proto: &mut ModelProto) -> TractResult<Names> {
+    let Some(graph) = &mut proto.graph else {
+        return Err(TractError::msg("no graph in it: not an ONNX model"));
+    };
+    // Files of IR version 3 and below declare each initializer as an input too.
+    let declared: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let (mut inputs, mut pinned) = (Vec::new(), false);
+    for input in graph.input.iter_mut().filter(|i| !declared.contains(i.name.as_str())) {
+        pinned |= pin_batch(input)?;
+        inputs.push(input.name.clone());
+    }
+    if pinned {
+        // These still speak of the symbol, which would contradict the one.
+        graph.value_info.clear();
+    }
+    let made = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
+    let known: BTreeSet<&str> =
+        made.chain(inputs.iter().map(String::as_str)).chain(declared).collect();
+    let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
+    match outputs.iter().find(|name| !known.contains(name.as_str())) {
+        Some(name) => Err(TractError::msg(format!("output {name} is never made"))),
+        None => Ok(Names { inputs, outputs }),
+    }
+}
+
+/// Makes the leading dimension 1 where it is no number, and tells whether it
+/// did. The other dimensions must be numbers.
+fn pin_batch(input: &mut ValueInfoProto) -> TractResult<bool> {
+    let Some(Type::TensorType(tensor)) = input.r#type.as_mut().and_then(|t| t.value.as_mut())
+    else {
+        return Ok(false);
+    };
+    let dims = tensor.shape.as_mut().map(|s| s.dim.as_mut_slice()).unwrap_or_default();
+    let mut pinned = false;
+    for (axis, dim) in dims.iter_mut().enumerate() {
+        // Some exporters write -1 or 0 for "any".
+        match &dim.value {
+            Some(Dim::DimValue(n)) if *n > 0 => {}
+            _ if axis == 0 => {
+                dim.value = Some(Dim::DimValue(1));
+                pinned = true;
+            }
+            other => {
+                let got = match other {
+                    Some(Dim::DimParam(symbol)) => format!("{symbol:?}"),
+                    Some(Dim::DimValue(n)) => n.to_string(),
+                    None => "not given".to_owned(),
+                };
+                return Err(TractError::msg(format!(
+                    "dimension {axis} of input {} is {got}, expected a number: \
+                     only the first may be symbolic",
+                    input.name
+                )));
+            }
+        }
+    }
+    Ok(pinned)
+}
+
+fn port(
+    model: &str,
+    name: String,
+    typed: &TypedModel,
+    outlet: OutletId,
+) -> Result<Port, EngineError> {
+    let fact = typed.outlet_fact(outlet).map_err(|e| EngineError::Load {
+        engine: NAME,
+        model: model.to_owned(),
+        reason: format!("{e:#}"),
+    })?;
+    let unlike = |got, expected| EngineError::Port {
+        engine: NAME,
+        model: model.to_owned(),
+        port: name.clone(),
+        got,
+        expected,
+    };
+    let Some(dtype) = convert::dtype(fact.datum_type) else {
+        return Err(unlike(format!("{:?}", fact.datum_type), "a number type of up to 64 bits"));
+    };
+    let Some(shape) = fact.shape.as_concrete() else {
+        return Err(unlike(format!("of shape {:?}", fact.shape), "of a fixed shape"));
+    };
+    Ok(Port { name: name.clone(), dtype, shape: shape.to_vec() })
+}
