@@ -1,3 +1,15 @@
 //! From an ONNX model to shards: graph, layers, stages, task files.
 
+mod fold;
+pub mod graph;
+pub mod layer;
+mod limits;
+pub mod method;
+pub mod model;
+pub mod onnx;
+mod shape;
+pub mod shard;
+pub mod stage;
 pub mod tensor;
+
+pub use shape::{NodeError, broadcast};

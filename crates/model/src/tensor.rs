@@ -51,6 +51,11 @@ impl DType {
         }
     }
 
+    /// The type that [`Display`](std::fmt::Display) writes as `word`.
+    pub fn from_word(word: &str) -> Option<DType> {
+        (1..=11).filter_map(DType::from_onnx).find(|dtype| dtype.to_string() == word)
+    }
+
     /// The type behind an ONNX number; `None` for those not supported.
     pub const fn from_onnx(number: i32) -> Option<DType> {
         Some(match number {
@@ -147,6 +152,13 @@ impl Tensor {
         Tensor::new(DType::F32, shape, data.into())
     }
 
+    /// A tensor of i64 values.
+    pub fn from_i64(shape: Vec<usize>, values: &[i64]) -> Result<Tensor, TensorError> {
+        let mut data = Vec::with_capacity(values.len() * 8);
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        Tensor::new(DType::I64, shape, data.into())
+    }
+
     /// Element type.
     pub fn dtype(&self) -> DType {
         self.dtype
@@ -176,12 +188,26 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// The values of an i64 or i32 tensor, in order.
+    pub fn to_i64(&self) -> Result<Vec<i64>, TensorError> {
+        match self.dtype {
+            DType::I64 => {
+                let value = |b: &[u8]| b.try_into().map(i64::from_le_bytes).unwrap_or_default();
+                Ok(self.data.chunks_exact(8).map(value).collect())
+            }
+            DType::I32 => {
+                let value = |b: &[u8]| b.try_into().map(i32::from_le_bytes).unwrap_or_default();
+                Ok(self.data.chunks_exact(4).map(value).map(i64::from).collect())
+            }
+            got => Err(TensorError::Type { got, expected: DType::I64 }),
+        }
+    }
+}
+
 /// Little-endian f32 values; trailing bytes that make no value are left out.
 pub fn read_f32(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect()
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
 impl std::fmt::Debug for Tensor {
@@ -197,10 +223,7 @@ mod tests {
     #[test]
     fn length_must_fit() {
         let short = Tensor::new(DType::F32, vec![2, 3], Bytes::from_static(&[0; 23]));
-        assert_eq!(
-            short.unwrap_err().to_string(),
-            "tensor of f32 [2, 3] has 23 bytes, needs 24"
-        );
+        assert_eq!(short.unwrap_err().to_string(), "tensor of f32 [2, 3] has 23 bytes, needs 24");
         let huge = Tensor::new(DType::F64, vec![usize::MAX, 2], Bytes::new());
         assert!(matches!(huge, Err(TensorError::TooLarge { .. })));
     }

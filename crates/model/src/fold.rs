@@ -1,0 +1,222 @@
+//! Computes nodes whose result is known from the file alone: shapes that the
+//! graph computes for itself, and weights that are stored quantized.
+//!
+//! Nodes not handled here stay in the graph; they are glue over constants.
+
+use bytes::Bytes;
+
+use crate::graph::ValueType;
+use crate::shape::layout::{cuts, permutation, shape_range};
+use crate::shape::{NodeError, Op};
+use crate::tensor::{DType, Tensor};
+
+/// Arithmetic on more elements than this is left to the runtime.
+const ARITHMETIC_ELEMENTS: u64 = 65_536;
+
+/// The value of the node's only output, of type `to`, where it is known and
+/// the operator is handled.
+pub(crate) fn fold(op: &Op<'_>, to: &ValueType) -> Result<Option<Tensor>, NodeError> {
+    if !op.node.is_standard() {
+        return Ok(None);
+    }
+    if op.node.op == "Shape" {
+        let (start, end) = shape_range(op)?;
+        let dims: Vec<i64> = op.input(0)?.shape[start..end].iter().map(|&d| d as i64).collect();
+        return Ok(Some(Tensor::from_i64(to.shape.clone(), &dims)?));
+    }
+    let given = op.node.inputs.iter().zip(&op.constants);
+    if !given.clone().all(|(name, constant)| name.is_empty() || constant.is_some()) {
+        return Ok(None);
+    }
+    if to.elements() == 0 {
+        return Ok(Some(Tensor::new(to.dtype, to.shape.clone(), Bytes::new())?));
+    }
+    let Some(x) = op.constants.first().copied().flatten() else { return Ok(None) };
+    let small = to.elements() <= ARITHMETIC_ELEMENTS;
+    let data = match op.node.op.as_str() {
+        "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => Some(x.data().clone()),
+        "Transpose" => Some(transpose(op, x)?),
+        "DequantizeLinear" => dequantize(op, x)?,
+        "Cast" if small => cast(x, to.dtype),
+        "Gather" if small => gather(op, x)?,
+        "Slice" if small => slice(op, x)?,
+        "Concat" if small => concat(op, x)?,
+        "Add" | "Sub" | "Mul" | "Div" if small => arithmetic(op, x, to),
+        _ => None,
+    };
+    Ok(data.map(|data| Tensor::new(to.dtype, to.shape.clone(), data)).transpose()?)
+}
+
+fn transpose(op: &Op<'_>, x: &Tensor) -> Result<Bytes, NodeError> {
+    let perm = permutation(op)?;
+    let strides = strides(x.shape());
+    let size = x.dtype().size();
+    let mut data = Vec::with_capacity(x.data().len());
+    let lengths: Vec<usize> = perm.iter().map(|&p| x.shape()[p]).collect();
+    let steps: Vec<usize> = perm.iter().map(|&p| strides[p]).collect();
+    for_each_index(&lengths, |index| {
+        let at: usize = index.iter().zip(&steps).map(|(i, s)| i * s).sum();
+        data.extend_from_slice(&x.data()[at * size..(at + 1) * size]);
+    });
+    Ok(data.into())
+}
+
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for d in (1..shape.len()).rev() {
+        strides[d - 1] = strides[d] * shape[d];
+    }
+    strides
+}
+
+/// Calls `f` with each index of a tensor of shape `lengths`, in row-major
+/// order.
+fn for_each_index(lengths: &[usize], mut f: impl FnMut(&[usize])) {
+    if lengths.contains(&0) {
+        return;
+    }
+    let mut index = vec![0; lengths.len()];
+    loop {
+        f(&index);
+        let Some(d) = (0..lengths.len()).rev().find(|&d| index[d] + 1 < lengths[d]) else { return };
+        index[d] += 1;
+        index[d + 1..].fill(0);
+    }
+}
+
+/// (x - zero point) * scale, in f32 as ONNX defines it.
+fn dequantize(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
+    let constant = |i: usize| op.constants.get(i).copied().flatten();
+    let Some(scale) = constant(1).filter(|s| s.dtype() == DType::F32) else { return Ok(None) };
+    let scales = scale.to_f32()?;
+    let Some(values) = integers(x) else { return Ok(None) };
+    let zeros = match constant(2) {
+        None => vec![0; scales.len()],
+        Some(zero) => match integers(zero) {
+            Some(zeros) => zeros.collect(),
+            None => return Ok(None),
+        },
+    };
+    // Elements in a row that share one scale.
+    let run = match scales.len() {
+        1 => usize::MAX,
+        _ => strides(x.shape())[op.axis("axis", 1, x.shape().len())?],
+    };
+    let mut data = Vec::with_capacity(x.elements().saturating_mul(4));
+    for (i, value) in values.enumerate() {
+        let at = i / run % scales.len();
+        let real = (value - zeros[at]) as f32 * scales[at];
+        data.extend_from_slice(&real.to_le_bytes());
+    }
+    Ok(Some(data.into()))
+}
+
+/// The elements of an integer tensor up to 32 bits.
+fn integers(tensor: &Tensor) -> Option<impl Iterator<Item = i64> + '_> {
+    let dtype = tensor.dtype();
+    if !matches!(dtype, DType::I8 | DType::U8 | DType::I16 | DType::I32) {
+        return None;
+    }
+    Some(tensor.data().chunks_exact(dtype.size()).map(move |b| match (dtype, b) {
+        (DType::U8, [b]) => i64::from(*b),
+        (_, [b]) => i64::from(*b as i8),
+        (_, [a, b]) => i64::from(i16::from_le_bytes([*a, *b])),
+        (_, b) => b.try_into().map(i32::from_le_bytes).map(i64::from).unwrap_or_default(),
+    }))
+}
+
+fn cast(x: &Tensor, to: DType) -> Option<Bytes> {
+    if x.dtype() == to {
+        return Some(x.data().clone());
+    }
+    let values = x.to_i64().ok()?;
+    Some(match to {
+        DType::I64 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::I32 => values.iter().flat_map(|&v| (v as i32).to_le_bytes()).collect(),
+        DType::F32 => values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect(),
+        _ => return None,
+    })
+}
+
+fn gather(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
+    let axis = op.axis("axis", 0, x.shape().len())?;
+    let Some(indices) = op.constants[1] else { return Ok(None) };
+    let block = strides(x.shape())[axis] * x.dtype().size();
+    let length = x.shape()[axis];
+    let outer: usize = x.shape()[..axis].iter().product();
+    let mut data = Vec::new();
+    for o in 0..outer {
+        for &i in &indices.to_i64()? {
+            let i = crate::shape::resolve_axis(i, length).ok_or_else(|| NodeError::Constant {
+                index: 1,
+                got: i.to_string(),
+                expected: "an index within the input",
+            })?;
+            let at = (o * length + i) * block;
+            data.extend_from_slice(&x.data()[at..at + block]);
+        }
+    }
+    Ok(Some(data.into()))
+}
+
+fn slice(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
+    let mut lengths = x.shape().to_vec();
+    let mut starts = vec![0i64; lengths.len()];
+    let mut steps = vec![1i64; lengths.len()];
+    for cut in cuts(op)? {
+        lengths[cut.axis] = cut.length;
+        starts[cut.axis] = cut.start;
+        steps[cut.axis] = cut.step;
+    }
+    let (strides, size) = (strides(x.shape()), x.dtype().size());
+    let mut data = Vec::new();
+    for_each_index(&lengths, |index| {
+        let place = |d: usize| (starts[d] + index[d] as i64 * steps[d]) as usize * strides[d];
+        let at: usize = (0..index.len()).map(place).sum();
+        data.extend_from_slice(&x.data()[at * size..(at + 1) * size]);
+    });
+    Ok(Some(data.into()))
+}
+
+fn concat(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
+    let axis = op.axis("axis", 1, x.shape().len())?;
+    let outer: usize = x.shape()[..axis].iter().product();
+    let mut data = Vec::new();
+    for o in 0..outer {
+        for part in op.constants.iter().flatten() {
+            let block = part.data().len() / outer;
+            data.extend_from_slice(&part.data()[o * block..(o + 1) * block]);
+        }
+    }
+    Ok(Some(data.into()))
+}
+
+/// On i64 only, which shapes are computed in; `None` where it overflows or
+/// one operand is neither of the result's shape nor a single element.
+fn arithmetic(op: &Op<'_>, x: &Tensor, to: &ValueType) -> Option<Bytes> {
+    let y = op.constants.get(1).copied().flatten()?;
+    if to.dtype != DType::I64 || op.constants.len() != 2 {
+        return None;
+    }
+    let count = to.elements() as usize;
+    let operand = |t: &Tensor| {
+        let values = t.to_i64().ok()?;
+        match values.len() {
+            n if n == count => Some(values),
+            1 => Some(vec![values[0]; count]),
+            _ => None,
+        }
+    };
+    let (x, y) = (operand(x)?, operand(y)?);
+    let mut data = Vec::with_capacity(count * 8);
+    for (a, b) in x.into_iter().zip(y) {
+        let value = match op.node.op.as_str() {
+            "Add" => a.checked_add(b),
+            "Sub" => a.checked_sub(b),
+            "Mul" => a.checked_mul(b),
+            _ => a.checked_div(b),
+        };
+        data.extend_from_slice(&value?.to_le_bytes());
+    }
+    Some(data.into())
+}

@@ -1,0 +1,261 @@
+//! Layers: the nodes with constant weights, which are worth splitting.
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, Node};
+use crate::method::{Method, Split};
+use crate::model::Model;
+use crate::tensor::DType;
+
+/// What a layer computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Fully connected: `Gemm` or `MatMul`.
+    Fc,
+    /// Convolution over so many dimensions.
+    Conv {
+        /// Spatial dimensions: 1, 2 or 3 mostly.
+        dims: usize,
+    },
+}
+
+/// How a layer's weights lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Orientation {
+    /// One output row after the other, as in `Conv` and `Gemm` with `transB`.
+    Rows,
+    /// Output rows are columns: [k, n].
+    Columns,
+}
+
+/// A node with constant weights that is linear in them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// The node's name, unique in the model.
+    pub name: String,
+    /// The name as far as files may bear it: letters, digits, `-`, `_`, `.`;
+    /// unique among the model's layers.
+    pub file_name: String,
+    /// Operator: `Conv`, `Gemm` or `MatMul`.
+    pub op: String,
+    /// What it computes.
+    pub kind: Kind,
+    /// Index of its node in the graph.
+    pub node: usize,
+    /// The value it reads.
+    pub input: String,
+    /// The value it makes.
+    pub output: String,
+    /// The initializer that holds its weights.
+    pub weight: String,
+    /// The initializer that is added.
+    pub bias: Option<String>,
+    /// Whether its weights lie by output rows.
+    pub orientation: Orientation,
+    /// Shape of the weights in the file.
+    pub weight_shape: Vec<usize>,
+    /// Shape of the input.
+    pub input_shape: Vec<usize>,
+    /// Shape of the output.
+    pub output_shape: Vec<usize>,
+    /// The output's dimension that output rows lie along.
+    pub axis: usize,
+    /// Output rows: channels of a convolution, outputs of a matrix product.
+    pub rows: usize,
+    /// Input channels, or inputs.
+    pub columns: usize,
+    /// Weights of one output row.
+    pub row_len: usize,
+    /// Weights and biases.
+    pub params: u64,
+    /// Floating-point operations for one request: two a multiply-accumulate.
+    pub flops: u64,
+}
+
+impl Layer {
+    /// What each method that is for this kind of layer would divide.
+    pub fn splits(&self) -> Vec<Split> {
+        Method::ALL.into_iter().filter_map(|m| m.split(self)).collect()
+    }
+
+    /// The method that this crate splits the layer by.
+    pub fn method(&self) -> Method {
+        match self.kind {
+            Kind::Fc => Method::Output,
+            Kind::Conv { .. } => Method::Channel,
+        }
+    }
+}
+
+/// A node which computes like a layer but is treated as glue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsplit {
+    /// Index of the node in the graph.
+    pub node: usize,
+    /// The node's name.
+    pub name: String,
+    /// Its operator.
+    pub op: String,
+    /// Why it is no layer.
+    pub why: String,
+}
+
+/// The layers of `model` in topological order, and the nodes that look like
+/// layers but are none.
+pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
+    let graph = &model.graph;
+    let (mut layers, mut others) = (Vec::new(), Vec::new());
+    let mut files = BTreeSet::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        match read(graph, index, node) {
+            Some(Ok(mut layer)) => {
+                layer.file_name = file_name(&layer.name, &mut files);
+                layers.push(layer);
+            }
+            Some(Err(why)) => {
+                let (name, op) = (node.name.clone(), node.op.clone());
+                others.push(Unsplit { node: index, name, op, why });
+            }
+            None => {}
+        }
+    }
+    (layers, others)
+}
+
+/// `name` with whatever a file name should not have replaced by `_`.
+fn file_name(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let safe: String = name.chars().take(64).map(|c| if plain(c) { c } else { '_' }).collect();
+    let stem = match safe.trim_matches(['_', '.']) {
+        "" => "layer",
+        stem => stem,
+    };
+    let mut unique = stem.to_owned();
+    let mut n = 2;
+    // File systems that ignore case must not mix up two layers either.
+    while !taken.insert(unique.to_lowercase()) {
+        unique = format!("{stem}_{n}");
+        n += 1;
+    }
+    unique
+}
+
+/// `None` for nodes of another kind, an explanation for those that cannot be
+/// split.
+fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String>> {
+    if !node.is_standard() {
+        return None;
+    }
+    match node.op.as_str() {
+        "Conv" | "Gemm" | "MatMul" => Some(read_layer(graph, index, node)),
+        "ConvTranspose" | "LSTM" | "GRU" | "RNN" | "ConvInteger" | "MatMulInteger"
+        | "QLinearConv" | "QLinearMatMul" | "Einsum" => {
+            Some(Err(format!("{} is not split", node.op)))
+        }
+        _ => None,
+    }
+}
+
+fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String> {
+    let name_of = |i: usize| node.input(i).ok_or_else(|| format!("input {i} is missing"));
+    let (input, weight) = (name_of(0)?, name_of(1)?);
+    let tensor = graph.initializers.get(weight);
+    let tensor = tensor.ok_or_else(|| format!("weights {weight} are not constant"))?;
+    if graph.initializers.contains_key(input) {
+        return Err(format!("input {input} is constant"));
+    }
+    if tensor.dtype() != DType::F32 {
+        return Err(format!("weights {weight} are {}, only f32 is split", tensor.dtype()));
+    }
+    let bias = match node.op.as_str() {
+        "MatMul" => None,
+        _ => node.input(2),
+    };
+    if let Some(bias) = bias.filter(|b| !graph.initializers.contains_key(*b)) {
+        return Err(format!("bias {bias} is not constant"));
+    }
+    let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
+    let shape = tensor.shape();
+    let (kind, orientation) = match node.op.as_str() {
+        "Conv" => {
+            let group = int("group", 1)?;
+            if group != 1 {
+                return Err(format!("its {group} groups divide the input too"));
+            }
+            (Kind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows)
+        }
+        "Gemm" if int("transA", 0)? != 0 => return Err("its input is transposed".to_owned()),
+        "Gemm" if int("transB", 0)? != 0 => (Kind::Fc, Orientation::Rows),
+        _ if shape.len() != 2 => return Err(format!("its weights have shape {shape:?}")),
+        _ => (Kind::Fc, Orientation::Columns),
+    };
+    let type_of =
+        |name: &str| graph.types.get(name).ok_or_else(|| format!("value {name} has no known type"));
+    let output = node.outputs.first().ok_or("it has no output")?;
+    let (input_type, output_type) = (type_of(input)?, type_of(output)?);
+    let (rows, columns) = match orientation {
+        Orientation::Rows => (shape[0], shape[1]),
+        Orientation::Columns => (shape[1], shape[0]),
+    };
+    let row_len = tensor.elements().checked_div(rows).unwrap_or(0);
+    let axis = match node.op.as_str() {
+        "MatMul" => output_type.shape.len().saturating_sub(1),
+        _ => 1,
+    };
+    if output_type.shape.get(axis) != Some(&rows) || row_len == 0 {
+        return Err(format!("its output has shape {:?}", output_type.shape));
+    }
+    let bias_len = bias.and_then(|b| graph.initializers.get(b)).map_or(0, |b| b.elements());
+    Ok(Layer {
+        name: node.name.clone(),
+        file_name: String::new(),
+        op: node.op.clone(),
+        kind,
+        node: index,
+        input: input.to_owned(),
+        output: output.clone(),
+        weight: weight.to_owned(),
+        bias: bias.map(str::to_owned),
+        orientation,
+        weight_shape: shape.to_vec(),
+        input_shape: input_type.shape.clone(),
+        output_shape: output_type.shape.clone(),
+        axis,
+        rows,
+        columns,
+        row_len,
+        params: (tensor.elements() + bias_len) as u64,
+        flops: node_flops(graph, index),
+    })
+}
+
+/// Floating-point operations of one node, estimated: two a multiply-accumulate
+/// in products and convolutions, one an element of a pooling window, one an
+/// output element elsewhere.
+pub fn node_flops(graph: &Graph, node: usize) -> u64 {
+    let node = &graph.nodes[node];
+    let shape_of = |v: Option<&str>| v.and_then(|v| graph.types.get(v)).map(|t| t.shape.as_slice());
+    let elements = |shape: &[usize]| shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
+    let input = shape_of(node.input(0)).unwrap_or(&[]);
+    let weight = shape_of(node.input(1)).unwrap_or(&[]);
+    let outputs = node.outputs.iter().filter_map(|o| shape_of(Some(o)));
+    let made = outputs.fold(0u64, |n, shape| n.saturating_add(elements(shape)));
+    let each = match node.op.as_str() {
+        "Conv" => elements(weight.get(1..).unwrap_or(&[])).saturating_mul(2),
+        "Gemm" | "MatMul" => {
+            let transposed = node.op == "Gemm" && node.int("transA", 0) == Ok(1);
+            let inner = if transposed { input.first() } else { input.last() };
+            2 * inner.map_or(1, |&d| d as u64)
+        }
+        "MaxPool" | "AveragePool" | "LpPool" => {
+            let kernel = node.ints("kernel_shape").ok().flatten().unwrap_or(&[]);
+            kernel.iter().fold(1u64, |n, &k| n.saturating_mul(k.unsigned_abs()))
+        }
+        "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => 0,
+        op if op.starts_with("Global") || op.starts_with("Reduce") => {
+            return elements(input);
+        }
+        _ => 1,
+    };
+    made.saturating_mul(each)
+}

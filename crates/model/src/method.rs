@@ -1,0 +1,125 @@
+//! The ways to split a layer over devices: the paper's table 1.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::layer::{Kind, Layer};
+
+/// How a layer is split. `Output` and `Input` are for fully-connected layers,
+/// the others for convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Fully connected: each device makes some outputs, from the whole input.
+    Output,
+    /// Fully connected: each device reads some inputs; the results are added.
+    Input,
+    /// Convolution: each device has some filters and makes their channels.
+    Channel,
+    /// Convolution: each device makes a part of every channel's area.
+    Spatial,
+    /// Convolution: each device has some channels of every filter; the
+    /// results are added.
+    Filter,
+}
+
+/// A word that names no method.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("method {got:?} is none of output, input, channel, spatial, filter")]
+pub struct MethodError {
+    /// The word.
+    pub got: String,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Method::Output => "output",
+            Method::Input => "input",
+            Method::Channel => "channel",
+            Method::Spatial => "spatial",
+            Method::Filter => "filter",
+        })
+    }
+}
+
+impl FromStr for Method {
+    type Err = MethodError;
+
+    fn from_str(word: &str) -> Result<Method, MethodError> {
+        Method::ALL
+            .into_iter()
+            .find(|m| m.to_string() == word)
+            .ok_or_else(|| MethodError { got: word.to_owned() })
+    }
+}
+
+/// When the code of a method can be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codable {
+    /// Parity weights are made once, before any request.
+    Offline,
+    /// Weights are whole on each device; a parity device adds up inputs.
+    AtRunTime,
+    /// No parity device can stand in; only replicas can.
+    No,
+}
+
+/// What a method divides in one layer, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The method.
+    pub method: Method,
+    /// Each device needs only a part of the layer's input.
+    pub divides_input: bool,
+    /// Each device holds only a part of the weights.
+    pub divides_weight: bool,
+    /// Each device makes only a part of the output, not a term of a sum.
+    pub divides_output: bool,
+    /// When the code can be computed.
+    pub codable: Codable,
+    /// Why, in a sentence.
+    pub why: &'static str,
+    /// Most shards that are not empty.
+    pub shards_max: usize,
+}
+
+impl Method {
+    /// Every method, in the order of the paper's table 1.
+    pub const ALL: [Method; 5] =
+        [Method::Output, Method::Input, Method::Channel, Method::Spatial, Method::Filter];
+
+    /// What this method does to `layer`; `None` where it is for another kind.
+    pub fn split(self, layer: &Layer) -> Option<Split> {
+        let conv = matches!(layer.kind, Kind::Conv { .. });
+        let for_conv = !matches!(self, Method::Output | Method::Input);
+        if conv != for_conv {
+            return None;
+        }
+        const OFFLINE: &str = "the whole input meets divided weights, so a combination of weights \
+                               gives the same combination of outputs";
+        const AT_RUN_TIME: &str = "weights are not divided, so inputs must be combined for each \
+                                   request";
+        const NO: &str = "outputs are partial sums of different inputs; no combination of weights \
+                          made before a request stands for a lost one";
+        let (divides, codable, why) = match self {
+            Method::Output | Method::Channel => ([false, true, true], Codable::Offline, OFFLINE),
+            Method::Spatial => ([true, false, true], Codable::AtRunTime, AT_RUN_TIME),
+            Method::Input | Method::Filter => ([true, true, false], Codable::No, NO),
+        };
+        let shards_max = match self {
+            Method::Output | Method::Channel => layer.rows,
+            Method::Input | Method::Filter => layer.columns,
+            Method::Spatial => layer.output_shape[2..].iter().copied().max().unwrap_or(1),
+        };
+        let [divides_input, divides_weight, divides_output] = divides;
+        Some(Split {
+            method: self,
+            divides_input,
+            divides_weight,
+            divides_output,
+            codable,
+            why,
+            shards_max,
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! `TensorProto` to [`Tensor`]: all the places where ONNX may put a tensor's
+//! elements.
+
+use bytes::Bytes;
+
+use super::{Limits, ModelError, Resolver};
+use crate::onnx::{TensorProto, tensor_proto::DataLocation};
+use crate::tensor::{DType, Tensor, byte_len};
+
+/// Reads `proto`, called `name` in messages. Bytes held by the message or
+/// given by `resolver` are shared, not copied.
+pub(super) fn read(
+    name: &str,
+    proto: TensorProto,
+    limits: &Limits,
+    resolver: &mut Option<Resolver<'_>>,
+) -> Result<Tensor, ModelError> {
+    let form = |what: String| ModelError::InitializerForm { name: name.to_owned(), what };
+    if proto.segment.is_some() {
+        return Err(form("segments are not supported".to_owned()));
+    }
+    let dtype = DType::from_onnx(proto.data_type())
+        .ok_or_else(|| form(format!("element type {} is not supported", proto.data_type())))?;
+    let mut shape = Vec::with_capacity(proto.dims.len().min(limits.rank));
+    for &dim in &proto.dims {
+        shape.push(usize::try_from(dim).map_err(|_| form(format!("dimension {dim}")))?);
+    }
+    let length = byte_len(dtype, &shape).filter(|_| limits.admit(&shape));
+    let Some(length) = length else {
+        return Err(form(format!("shape {shape:?} is beyond the limits")));
+    };
+    let data = if proto.data_location() == DataLocation::External {
+        external(name, &proto, length as u64, resolver)?
+    } else if let Some(raw) = proto.raw_data {
+        raw
+    } else {
+        fields(dtype, &proto)
+            .ok_or_else(|| form(format!("a value does not fit element type {dtype}")))?
+    };
+    Tensor::new(dtype, shape, data)
+        .map_err(|why| ModelError::Initializer { name: name.to_owned(), why })
+}
+
+/// The elements out of the typed fields. `None` where one does not fit.
+fn fields(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
+    fn pack<T: Copy, const N: usize>(
+        values: &[T],
+        f: impl Fn(T) -> Option<[u8; N]>,
+    ) -> Option<Bytes> {
+        let mut data = Vec::with_capacity(values.len() * N);
+        for &v in values {
+            data.extend(f(v)?);
+        }
+        Some(data.into())
+    }
+    let int32 = &proto.int32_data;
+    match dtype {
+        DType::F32 => pack(&proto.float_data, |v| Some(v.to_le_bytes())),
+        DType::F64 => pack(&proto.double_data, |v| Some(v.to_le_bytes())),
+        DType::I64 => pack(&proto.int64_data, |v| Some(v.to_le_bytes())),
+        DType::I32 => pack(int32, |v| Some(v.to_le_bytes())),
+        DType::I16 => pack(int32, |v| Some(i16::try_from(v).ok()?.to_le_bytes())),
+        DType::I8 => pack(int32, |v| Some(i8::try_from(v).ok()?.to_le_bytes())),
+        DType::U8 => pack(int32, |v| Some([u8::try_from(v).ok()?])),
+        DType::Bool => pack(int32, |v| Some([u8::from(v != 0)])),
+        // The bits of each half float, in the low half of an int32.
+        DType::F16 => pack(int32, |v| Some(u16::try_from(v).ok()?.to_le_bytes())),
+    }
+}
+
+fn external(
+    name: &str,
+    proto: &TensorProto,
+    length: u64,
+    resolver: &mut Option<Resolver<'_>>,
+) -> Result<Bytes, ModelError> {
+    let form = |what: String| ModelError::InitializerForm { name: name.to_owned(), what };
+    let entry = |key: &str| proto.external_data.iter().find(|e| e.key() == key).map(|e| e.value());
+    let number = |key: &str| match entry(key) {
+        None => Ok(None),
+        Some(text) => match text.parse::<u64>() {
+            Ok(n) => Ok(Some(n)),
+            Err(_) => Err(form(format!("external data has the {key} {text:?}"))),
+        },
+    };
+    let location = entry("location").unwrap_or("").to_owned();
+    let plain = |part: &str| !matches!(part, "" | "..") && !part.contains(['\\', ':', '\0']);
+    if !location.split('/').all(plain) {
+        return Err(form(format!("external data lies at {location:?}, not beside the model")));
+    }
+    let offset = number("offset")?.unwrap_or(0);
+    let declared = number("length")?.unwrap_or(length);
+    if declared != length {
+        return Err(form(format!("external data has {declared} bytes, shape needs {length}")));
+    }
+    let Some(resolve) = resolver else {
+        return Err(ModelError::External { name: name.to_owned(), location });
+    };
+    resolve(&location, offset, length).map_err(|why| ModelError::ExternalRead {
+        name: name.to_owned(),
+        location,
+        why,
+    })
+}

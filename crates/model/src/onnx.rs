@@ -1,0 +1,99 @@
+//! ONNX's protobuf messages, and the few helpers to read and write them.
+//!
+//! The types are generated; `proto/README.md` says how.
+
+#[allow(missing_docs, clippy::all, rustdoc::all)]
+#[rustfmt::skip]
+mod generated;
+
+use bytes::Bytes;
+pub use generated::*;
+
+use crate::tensor::DType;
+
+/// An attribute holding one integer.
+pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(attribute_proto::AttributeType::Int as i32),
+        i: Some(value),
+        ..Default::default()
+    }
+}
+
+/// An attribute holding a list of integers.
+pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(attribute_proto::AttributeType::Ints as i32),
+        ints: values.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// An attribute holding one float.
+pub fn float_attribute(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(attribute_proto::AttributeType::Float as i32),
+        f: Some(value),
+        ..Default::default()
+    }
+}
+
+/// A named tensor type with a full shape.
+pub fn value_info(name: &str, dtype: DType, shape: &[usize]) -> ValueInfoProto {
+    use tensor_shape_proto::{Dimension, dimension::Value};
+    let dim = shape
+        .iter()
+        .map(|&d| Dimension { denotation: None, value: Some(Value::DimValue(d as i64)) })
+        .collect();
+    let tensor =
+        type_proto::Tensor { elem_type: Some(dtype.onnx()), shape: Some(TensorShapeProto { dim }) };
+    ValueInfoProto {
+        name: Some(name.to_owned()),
+        r#type: Some(TypeProto {
+            denotation: None,
+            value: Some(type_proto::Value::TensorType(tensor)),
+        }),
+        ..Default::default()
+    }
+}
+
+/// A tensor whose bytes are in the message.
+pub fn inline_tensor(name: &str, dtype: DType, shape: &[usize], data: Bytes) -> TensorProto {
+    TensorProto {
+        name: Some(name.to_owned()),
+        data_type: Some(dtype.onnx()),
+        dims: shape.iter().map(|&d| d as i64).collect(),
+        raw_data: Some(data),
+        ..Default::default()
+    }
+}
+
+/// A tensor whose bytes are in the file `location`, beside the model.
+pub fn external_tensor(
+    name: &str,
+    dtype: DType,
+    shape: &[usize],
+    location: &str,
+    offset: u64,
+    length: u64,
+) -> TensorProto {
+    let entry = |key: &str, value: String| StringStringEntryProto {
+        key: Some(key.to_owned()),
+        value: Some(value),
+    };
+    TensorProto {
+        name: Some(name.to_owned()),
+        data_type: Some(dtype.onnx()),
+        dims: shape.iter().map(|&d| d as i64).collect(),
+        data_location: Some(tensor_proto::DataLocation::External as i32),
+        external_data: vec![
+            entry("location", location.to_owned()),
+            entry("offset", offset.to_string()),
+            entry("length", length.to_string()),
+        ],
+        ..Default::default()
+    }
+}
