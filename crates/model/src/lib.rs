@@ -7,6 +7,7 @@ mod limits;
 pub mod method;
 pub mod model;
 pub mod onnx;
+pub mod pack;
 mod shape;
 pub mod shard;
 pub mod stage;

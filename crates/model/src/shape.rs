@@ -130,6 +130,17 @@ impl<'a> Op<'a> {
         self.inputs.get(index).copied().flatten()
     }
 
+    /// All inputs must have the element type of the first.
+    pub fn same_types(&self) -> Result<(), NodeError> {
+        let first = self.input(0)?.dtype;
+        for (index, input) in self.inputs.iter().enumerate() {
+            if let Some(got) = input.map(|v| v.dtype).filter(|&d| d != first) {
+                return Err(NodeError::InputType { index, got, expected: first.to_string() });
+            }
+        }
+        Ok(())
+    }
+
     /// The constant input `index`, an integer list or scalar; `None` where it
     /// is left out.
     pub fn list(&self, index: usize) -> Result<Option<Vec<i64>>, NodeError> {

@@ -74,6 +74,7 @@ impl Window {
 
 /// Input [n, c, d1..], weight [m, c / group, k1..], bias [m].
 pub(super) fn conv(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+    op.same_types()?;
     let (x, w) = (op.input(0)?, op.input(1)?);
     if x.shape.len() < 3 {
         return Err(op.bad_shape(0, "batch, channels and 1 or more dimensions"));

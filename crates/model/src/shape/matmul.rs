@@ -6,6 +6,7 @@ use crate::graph::ValueType;
 /// A [m, k] or its transpose, B [k, n] or its transpose, C broadcastable to
 /// [m, n].
 pub(super) fn gemm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+    op.same_types()?;
     let (a, b) = (op.input(0)?, op.input(1)?);
     let side = |index: usize, name: &str| {
         let [rows, columns] = op.input(index)?.shape[..] else {
@@ -29,6 +30,7 @@ pub(super) fn gemm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 /// As numpy's matmul: matrices in the last two dimensions, the others
 /// broadcast; a vector is a matrix of one row (left) or one column (right).
 pub(super) fn matmul(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+    op.same_types()?;
     let (a, b) = (&op.input(0)?.shape, &op.input(1)?.shape);
     let mismatch = || NodeError::Mismatch { left: a.clone(), right: b.clone() };
     if a.is_empty() || b.is_empty() {

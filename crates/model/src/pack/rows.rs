@@ -1,0 +1,112 @@
+//! Weights by output rows, read in pieces.
+
+use std::ops::Range;
+
+use super::PackError;
+use crate::layer::{Layer, Orientation};
+use crate::stage::Staged;
+
+/// Size of the pieces that weights are copied, transposed and coded in.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Columns that are transposed at once: their part of a piece stays in cache.
+const TILE: usize = 64;
+
+/// The f32 weights of a layer as `rows` rows of `row_len`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowSource<'a> {
+    data: &'a [u8],
+    rows: usize,
+    row_len: usize,
+    orientation: Orientation,
+}
+
+type Write<'w> = &'w mut dyn FnMut(&[u8]) -> Result<(), PackError>;
+
+impl<'a> RowSource<'a> {
+    pub fn new(staged: &'a Staged, layer: &Layer) -> Result<RowSource<'a>, PackError> {
+        let tensor = staged.model.graph.initializers.get(&layer.weight);
+        let absent = || PackError::Absent { name: layer.weight.clone() };
+        let tensor = tensor.ok_or_else(absent)?;
+        let (rows, row_len, orientation) = (layer.rows, layer.row_len, layer.orientation);
+        // The layer was read from this tensor; only a caller that changed one
+        // of them gets here.
+        if rows.checked_mul(row_len) != Some(tensor.data().len() / 4) {
+            return Err(absent());
+        }
+        Ok(RowSource { data: tensor.data(), rows, row_len, orientation })
+    }
+
+    /// Bytes that `rows` rows take.
+    pub fn bytes(&self, rows: usize) -> u64 {
+        rows as u64 * self.row_len as u64 * 4
+    }
+
+    fn rows_a_piece(&self) -> usize {
+        (PIECE_BYTES / (self.row_len * 4)).max(1)
+    }
+
+    /// Writes `rows`, one after the other.
+    pub fn write(&self, rows: Range<usize>, write: Write<'_>) -> Result<(), PackError> {
+        let mut piece = Vec::new();
+        for start in rows.clone().step_by(self.rows_a_piece()) {
+            let rows = start..rows.end.min(start + self.rows_a_piece());
+            write(self.read(rows, &mut piece))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the sum of the ranges, each times its coefficient. Sums are made
+    /// in f64 and rounded once.
+    pub fn write_sum(
+        &self,
+        terms: &[(f64, Range<usize>)],
+        write: Write<'_>,
+    ) -> Result<(), PackError> {
+        let longest = terms.iter().map(|(_, r)| r.len()).max().unwrap_or(0);
+        let (mut piece, mut sums, mut rounded) = (Vec::new(), Vec::new(), Vec::new());
+        for start in (0..longest).step_by(self.rows_a_piece()) {
+            let end = longest.min(start + self.rows_a_piece());
+            sums.clear();
+            sums.resize((end - start) * self.row_len, 0f64);
+            for (coefficient, range) in terms {
+                let rows = range.start + start..range.end.min(range.start + end);
+                if rows.is_empty() {
+                    continue;
+                }
+                let values = self.read(rows, &mut piece).chunks_exact(4);
+                for (sum, b) in sums.iter_mut().zip(values) {
+                    let value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                    *sum += coefficient * f64::from(value);
+                }
+            }
+            rounded.clear();
+            rounded.extend(sums.iter().flat_map(|&s| (s as f32).to_le_bytes()));
+            write(&rounded)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of `rows`, in `piece` where they have to be put together.
+    fn read<'p>(&self, rows: Range<usize>, piece: &'p mut Vec<u8>) -> &'p [u8]
+    where
+        'a: 'p,
+    {
+        let k = self.row_len;
+        if self.orientation == Orientation::Rows {
+            return &self.data[rows.start * k * 4..rows.end * k * 4];
+        }
+        piece.clear();
+        piece.resize(rows.len() * k * 4, 0);
+        for tile in (0..k).step_by(TILE) {
+            for i in tile..k.min(tile + TILE) {
+                let at = (i * self.rows + rows.start) * 4;
+                let values = self.data[at..at + rows.len() * 4].chunks_exact(4);
+                for (row, value) in piece.chunks_exact_mut(k * 4).zip(values) {
+                    row[i * 4..i * 4 + 4].copy_from_slice(value);
+                }
+            }
+        }
+        piece
+    }
+}
