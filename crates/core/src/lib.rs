@@ -1,1 +1,26 @@
 //! Plans, frames and the state machines of worker and gateway.
+//!
+//! ```text
+//! plan file -> Plans            what is where
+//! bytes     -> Frame -> admit   what came in, checked against the plan
+//! Event     -> Worker | Gateway -> Command
+//! ```
+//!
+//! A state machine takes `(now, event)` and appends commands; whoever drives
+//! it (the program over TCP, the simulator over virtual time) carries them
+//! out.
+//!
+//! *Invariant:* this crate opens no file or socket, reads no clock, starts no
+//! thread and draws no random number.
+
+pub mod admit;
+pub mod detector;
+pub mod finished;
+pub mod frame;
+pub mod gateway;
+pub mod gather;
+pub mod id;
+pub mod packing;
+pub mod plan;
+pub mod time;
+pub mod worker;

@@ -1,0 +1,112 @@
+//! Is a frame from outside one that the plan allows?
+//!
+//! *Invariant:* a frame that was admitted has exactly the value, shard, rows,
+//! type, shape and sender that its plan implies, so nothing behind this check
+//! can fail or grow on what a peer says.
+
+use std::sync::Arc;
+
+use crate::frame::Data;
+use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
+use crate::plan::{Plan, Plans};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// A gateway.
+    Gateway(GatewayRun),
+    /// A worker.
+    Device(DeviceId),
+}
+
+/// Why a frame was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Refusal {
+    #[error("plan {plan} is not in this bundle")]
+    Plan { plan: PlanId },
+    #[error("plan {plan} has {needed} seats, frame names {got} devices")]
+    Members { plan: String, got: usize, needed: usize },
+    #[error("value {got}, plan {plan} has none such")]
+    Value { plan: String, got: u16 },
+    #[error("shard {got} of {value}, which has {shards}")]
+    Shard { value: String, got: u16, shards: usize },
+    #[error("rows {got:?} of shard {shard} of {value}, plan says {needed:?}")]
+    Rows { value: String, shard: u16, got: (u32, u32), needed: (u32, u32) },
+    #[error("shard {shard} of {value} is {got}, plan says {needed}")]
+    Form { value: String, shard: u16, got: String, needed: String },
+    #[error("shard {shard} of {value} came from {got}, plan has it made by {needed}")]
+    Sender { value: String, shard: u16, got: String, needed: String },
+}
+
+impl Refusal {
+    /// Does the sender break the rules, so that its connection is to be
+    /// closed? Another bundle or plan is an operator's mistake, which a
+    /// running request of another plan must not suffer from.
+    pub fn is_violation(&self) -> bool {
+        !matches!(self, Refusal::Plan { .. })
+    }
+}
+
+impl Plans {
+    /// The frame's plan, if all in the frame is as the plan says and `from`
+    /// is the one who makes this shard.
+    pub fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
+        let plan = self.by_id(data.plan).ok_or(Refusal::Plan { plan: data.plan })?;
+        let members = data.members;
+        let strangers = members.without(self.everybody());
+        if members.len() != plan.seats || !strangers.is_empty() {
+            let (plan, needed) = (plan.name.clone(), plan.seats);
+            return Err(Refusal::Members { plan, got: members.len(), needed });
+        }
+        let Some(sharding) = plan.sharding(data.value) else {
+            return Err(Refusal::Value { plan: plan.name.clone(), got: data.value.0 });
+        };
+        let value = &self.values[data.value.index()];
+        let (name, shard) = (|| value.name.clone(), data.shard);
+        let shards = sharding.code.shards();
+        if usize::from(shard) >= shards {
+            return Err(Refusal::Shard { value: name(), got: shard, shards });
+        }
+        let rows = sharding.shard_rows(shard.into());
+        let needed = (rows.start as u32, rows.end as u32);
+        if data.rows != needed {
+            return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });
+        }
+        let shape: Vec<u32> = value.part(rows.len()).iter().map(|&d| d as u32).collect();
+        if data.dtype != value.dtype || data.shape != shape {
+            return Err(Refusal::Form {
+                value: name(),
+                shard,
+                got: format!("{} {:?}", data.dtype, data.shape),
+                needed: format!("{} {shape:?}", value.dtype),
+            });
+        }
+        let maker = match sharding.seats.get(usize::from(shard)) {
+            None => Peer::Gateway(data.request.run),
+            Some(seat) => Peer::Device(members.nth(seat.index()).expect("a member a seat")),
+        };
+        if from != maker || data.input != sharding.stage.is_none() {
+            let (got, needed) = (self.peer_name(from), self.peer_name(maker));
+            return Err(Refusal::Sender { value: name(), shard, got, needed });
+        }
+        Ok(plan)
+    }
+
+    fn peer_name(&self, peer: Peer) -> String {
+        match peer {
+            Peer::Gateway(run) => format!("gateway {:x} run {:x}", run.gateway, run.epoch),
+            Peer::Device(device) => self.device_name(device).to_owned(),
+        }
+    }
+
+    /// A device's name.
+    pub fn device_name(&self, device: DeviceId) -> &str {
+        self.devices.get(device.index()).map_or("unknown device", String::as_str)
+    }
+
+    /// Names of a set of devices, in order, with commas.
+    pub fn device_names(&self, devices: DeviceSet) -> String {
+        devices.iter().map(|d| self.device_name(d)).collect::<Vec<_>>().join(", ")
+    }
+}

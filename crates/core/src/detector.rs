@@ -1,0 +1,92 @@
+//! Who has not been heard from.
+//!
+//! Suspicion costs nobody anything: a suspect is left out of the roster, and
+//! only where too few others are left does a request move to another plan.
+
+use std::time::Duration;
+
+use crate::id::{DeviceId, DeviceSet};
+use crate::time::Time;
+
+/// Suspects devices that are silent for too long.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    after: Duration,
+    heard: Vec<Option<Time>>,
+    suspects: DeviceSet,
+}
+
+impl Detector {
+    /// A detector of `devices` devices that suspects `after` this silence.
+    /// All are suspects until heard from.
+    pub fn new(devices: usize, after: Duration) -> Detector {
+        let suspects = DeviceSet::first(devices);
+        Detector { after, heard: vec![None; devices], suspects }
+    }
+
+    /// Changes the silence that is borne.
+    pub fn set_after(&mut self, after: Duration) {
+        self.after = after;
+    }
+
+    /// A sign of life; true if the device was a suspect.
+    pub fn heard(&mut self, now: Time, device: DeviceId) -> bool {
+        self.heard[device.index()] = Some(now);
+        let was = self.suspects.contains(device);
+        self.suspects.remove(device);
+        was
+    }
+
+    /// The device is known to be away; true if that is news.
+    pub fn lost(&mut self, device: DeviceId) -> bool {
+        self.heard[device.index()] = None;
+        let was = self.suspects.contains(device);
+        self.suspects.insert(device);
+        !was
+    }
+
+    /// Devices that have become suspects by their silence.
+    pub fn expire(&mut self, now: Time) -> DeviceSet {
+        let silent = |heard: &Option<Time>| heard.is_none_or(|at| at + self.after <= now);
+        let devices = (0..self.heard.len() as u8).map(DeviceId);
+        let quiet: DeviceSet = devices.filter(|d| silent(&self.heard[d.index()])).collect();
+        let fresh = quiet.without(self.suspects);
+        self.suspects = self.suspects.union(fresh);
+        fresh
+    }
+
+    /// Who is suspected now.
+    pub fn suspects(&self) -> DeviceSet {
+        self.suspects
+    }
+
+    /// When the next device becomes a suspect if nothing is heard.
+    pub fn next(&self) -> Option<Time> {
+        let devices = (0..self.heard.len() as u8).map(DeviceId);
+        let trusted = devices.filter(|d| !self.suspects.contains(*d));
+        trusted.filter_map(|d| self.heard[d.index()]).min().map(|at| at + self.after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_makes_suspects_and_a_sign_of_life_clears_them() {
+        let ms = |n: u64| Time(n * 1000);
+        let mut detector = Detector::new(2, Duration::from_millis(100));
+        let (a, b) = (DeviceId(0), DeviceId(1));
+        assert!(detector.heard(ms(0), a));
+        assert!(detector.heard(ms(50), b));
+        assert_eq!(detector.next(), Some(ms(100)));
+        assert!(detector.expire(ms(99)).is_empty());
+        assert_eq!(detector.expire(ms(100)), DeviceSet::first(1));
+        assert!(detector.expire(ms(101)).is_empty());
+        assert!(detector.heard(ms(120), a));
+        assert!(!detector.heard(ms(121), a));
+        assert!(detector.lost(b));
+        assert!(!detector.lost(b));
+        assert_eq!(detector.suspects().iter().collect::<Vec<_>>(), [b]);
+    }
+}

@@ -1,0 +1,472 @@
+//! What takes a request in and hands its answer out.
+//!
+//! ```text
+//! Submit -> Send input -> (devices) -> gather the result -> Run -> Answer
+//! ```
+//!
+//! The gateway chooses plan, members and suspects from the devices it
+//! believes alive. It keeps every input until the answer is out: when too few
+//! devices of a request's plan are left, the request goes out again under a
+//! plan for those that are. Only the deadline ends a request without an
+//! answer.
+//!
+//! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`.
+
+mod pending;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_model::tensor::{Tensor, TensorError};
+
+use crate::admit::{Peer, Refusal};
+use crate::detector::Detector;
+use crate::frame::{Data, Frame, Heartbeat, Watermark};
+use crate::gather::Gathered;
+use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId, RequestId};
+use crate::plan::{Plan, Plans};
+use crate::time::Time;
+use pending::Pending;
+
+/// Finished requests that one watermark lists beyond its mark.
+const ALSO_MAX: usize = 256;
+/// Least time between two watermarks.
+const WATERMARK_EVERY: Duration = Duration::from_millis(5);
+
+/// Habits of a gateway.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Silence after which a device is suspected.
+    pub suspect_after: Duration,
+    /// Is a lost connection a reason to suspect at once? If not, only silence
+    /// is, as where a device loses power and nobody says goodbye.
+    pub trust_disconnect: bool,
+    /// A request without an answer for this long goes out again; each time
+    /// after twice as long.
+    pub resubmit_after: Duration,
+    /// Requests under way at once.
+    pub pending_max: usize,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> GatewayConfig {
+        GatewayConfig {
+            suspect_after: Duration::from_millis(500),
+            trust_disconnect: true,
+            resubmit_after: Duration::from_secs(2),
+            pending_max: 1024,
+        }
+    }
+}
+
+/// What happens to a gateway.
+#[derive(Debug)]
+pub enum Event {
+    /// A request: the model's inputs, in the order of the plan's inputs.
+    Submit {
+        /// Comes back with the answer.
+        token: u64,
+        /// One tensor an input.
+        inputs: Vec<Tensor>,
+        /// Time until the request is given up.
+        deadline: Duration,
+    },
+    /// A worker has said hello; the plans of its bundle.
+    Up(DeviceId, Vec<PlanId>),
+    /// The connection to a worker is gone.
+    Down(DeviceId),
+    /// A shard of a result came in.
+    Data(DeviceId, Data),
+    /// A sign of life.
+    Beat(DeviceId, Heartbeat),
+    /// The last glue of a request was computed.
+    Done(Job, Result<Vec<Tensor>, String>),
+    /// Silence that is borne from now on.
+    SuspectAfter(Duration),
+    /// The time asked for by [`Gateway::wake_at`] has come.
+    Tick,
+}
+
+/// The last glue of one attempt at one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Job {
+    /// The request's number.
+    pub number: u64,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// How an answer came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// Attempts it took, 1 where nothing went wrong.
+    pub attempts: u32,
+    /// The plan's place in the file, 0 for the main plan.
+    pub plan: usize,
+    /// Was a result decoded here?
+    pub decoded: bool,
+    /// Devices whose shards were taken for the results.
+    pub accepted: DeviceSet,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RequestError {
+    #[error(
+        "no answer within {deadline_ms} ms and {attempts} attempts: {stage} has {got} of \
+         {needed} shards under plan {plan}{missing}"
+    )]
+    Deadline {
+        deadline_ms: u128,
+        attempts: u32,
+        stage: String,
+        got: usize,
+        needed: usize,
+        plan: String,
+        missing: String,
+    },
+    #[error("{got} requests under way, limit {limit}")]
+    Busy { got: usize, limit: usize },
+    #[error("model has {needed} inputs, request {got}")]
+    Inputs { got: usize, needed: usize },
+    #[error("input {name} is {got}, model takes {needed}")]
+    Input { name: String, got: String, needed: String },
+    #[error("last glue: {words}")]
+    Glue { words: String },
+    #[error("{0}")]
+    Tensor(#[from] TensorError),
+}
+
+/// Something a person would like to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Not heard from.
+    Suspect(DeviceId),
+    /// Heard from again.
+    Healthy(DeviceId),
+    /// Its bundle lacks a plan of this one.
+    Mismatch(DeviceId, PlanId),
+    /// New requests go by this plan of the file.
+    Plan(usize),
+    /// Requests that went out again.
+    Resubmitted(u64),
+}
+
+/// What a gateway wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Send a frame to each of these.
+    Send(Vec<DeviceId>, Frame),
+    /// Compute the last glue from the gathered results.
+    Run(Job, Vec<Arc<Gathered>>),
+    /// A request is answered: the model's outputs.
+    Answer(u64, Vec<Tensor>, Provenance),
+    /// A request is given up.
+    Fail(u64, RequestError),
+    /// A frame was refused; close the connection if it was a violation.
+    Refuse(DeviceId, Refusal),
+    /// Tell whoever looks on.
+    Notice(Notice),
+}
+
+/// The state machine of one gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    plans: Arc<Plans>,
+    run: GatewayRun,
+    config: GatewayConfig,
+    detector: Detector,
+    unfit: DeviceSet,
+    pending: BTreeMap<u64, Pending>,
+    next_number: u64,
+    plan_in_force: usize,
+    marked: bool,
+    mark_at: Time,
+    beats: Vec<Heartbeat>,
+}
+
+impl Gateway {
+    /// A gateway's run over the devices of `plans`.
+    pub fn new(plans: Arc<Plans>, run: GatewayRun, config: GatewayConfig) -> Gateway {
+        let devices = plans.devices.len();
+        Gateway {
+            detector: Detector::new(devices, config.suspect_after),
+            plans,
+            run,
+            config,
+            unfit: DeviceSet::default(),
+            pending: BTreeMap::new(),
+            next_number: 0,
+            plan_in_force: 0,
+            marked: true,
+            mark_at: Time::default(),
+            beats: vec![Heartbeat::default(); devices],
+        }
+    }
+
+    /// Takes in one event at `now`; appends what is to be done.
+    pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        match event {
+            Event::Submit { token, inputs, deadline } => {
+                self.submit(now, token, inputs, deadline, out);
+            }
+            Event::Up(device, plans) => self.on_up(now, device, &plans, out),
+            Event::Down(device) => {
+                if self.config.trust_disconnect && self.detector.lost(device) {
+                    out.push(Command::Notice(Notice::Suspect(device)));
+                    self.regroup(now, out);
+                }
+            }
+            Event::Data(from, data) => self.on_data(now, from, data, out),
+            Event::Beat(from, beat) => {
+                self.beats[from.index()] = beat;
+                self.alive(now, from, out);
+            }
+            Event::Done(job, result) => self.on_done(job, result, out),
+            Event::SuspectAfter(after) => self.detector.set_after(after),
+            Event::Tick => {}
+        }
+        self.on_time(now, out);
+    }
+
+    /// When the next [`Event::Tick`] is due, if ever.
+    pub fn wake_at(&self) -> Option<Time> {
+        let mark = (!self.marked).then_some(self.mark_at);
+        let requests = self.pending.values().map(Pending::wake_at).min();
+        [mark, requests, self.detector.next()].into_iter().flatten().min()
+    }
+
+    /// Devices believed alive.
+    pub fn alive_devices(&self) -> DeviceSet {
+        self.plans.everybody().without(self.detector.suspects()).without(self.unfit)
+    }
+
+    /// Could a request be answered now?
+    pub fn is_quorate(&self) -> bool {
+        self.choose().is_some()
+    }
+
+    /// What a device last said of itself.
+    pub fn beat(&self, device: DeviceId) -> Heartbeat {
+        self.beats[device.index()]
+    }
+
+    /// Requests without an answer yet.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn on_up(&mut self, now: Time, device: DeviceId, held: &[PlanId], out: &mut Vec<Command>) {
+        let missing = self.plans.plans.iter().find(|plan| !held.contains(&plan.id));
+        match missing {
+            Some(plan) => {
+                self.unfit.insert(device);
+                out.push(Command::Notice(Notice::Mismatch(device, plan.id)));
+            }
+            None => self.unfit.remove(device),
+        }
+        self.alive(now, device, out);
+    }
+
+    fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
+        if self.detector.heard(now, device) {
+            out.push(Command::Notice(Notice::Healthy(device)));
+            self.regroup(now, out);
+        }
+    }
+
+    /// The best plan for the devices alive, and who takes its seats.
+    fn choose(&self) -> Option<(usize, DeviceSet)> {
+        let alive = self.alive_devices();
+        let everybody = self.plans.everybody();
+        if self.plans.main().viable(everybody, alive) {
+            return Some((0, everybody));
+        }
+        let mut best: Option<(usize, DeviceSet)> = None;
+        for (index, plan) in self.plans.plans.iter().enumerate().skip(1) {
+            let better = best.is_none_or(|(other, _)| self.plans.plans[other].seats < plan.seats);
+            if plan.seats <= alive.len() && better {
+                best = Some((index, alive.iter().take(plan.seats).collect()));
+            }
+        }
+        best
+    }
+
+    /// After a change in who is alive: requests whose plan cannot end any
+    /// more go out again under one that can.
+    fn regroup(&mut self, now: Time, out: &mut Vec<Command>) {
+        let Some((index, _)) = self.choose() else { return };
+        if index != self.plan_in_force {
+            self.plan_in_force = index;
+            out.push(Command::Notice(Notice::Plan(index)));
+        }
+        let alive = self.alive_devices();
+        let stuck = |p: &Pending| !p.is_gathered() && !p.plan.viable(p.members, alive);
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, p)| stuck(p)).map(|(n, _)| *n).collect();
+        self.resubmit(now, &numbers, out);
+    }
+
+    fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
+        let Some((index, members)) = self.choose() else { return };
+        for number in numbers {
+            let Some(pending) = self.pending.get_mut(number) else { continue };
+            let plan = self.plans.plans[index].clone();
+            pending.restart(now, (index, plan), members, self.detector.suspects());
+            out.extend(pending.inputs_out(now, self.run, *number));
+        }
+        if !numbers.is_empty() {
+            out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
+        }
+    }
+
+    fn submit(
+        &mut self,
+        now: Time,
+        token: u64,
+        inputs: Vec<Tensor>,
+        deadline: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        if let Err(error) = self.check(&inputs) {
+            out.push(Command::Fail(token, error));
+            return;
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        // Without a plan for those alive the request waits for devices.
+        let (index, members) = self.choose().unwrap_or((0, self.plans.everybody()));
+        let plan = (index, self.plans.plans[index].clone());
+        let suspects = self.detector.suspects();
+        let values = self.plans.values.clone();
+        let mut pending = Pending::new(token, inputs, values, plan.clone(), now, deadline);
+        pending.begin(now, plan, members, suspects, self.config.resubmit_after);
+        out.extend(pending.inputs_out(now, self.run, number));
+        self.pending.insert(number, pending);
+    }
+
+    fn check(&self, inputs: &[Tensor]) -> Result<(), RequestError> {
+        let limit = self.config.pending_max;
+        if self.pending.len() >= limit {
+            return Err(RequestError::Busy { got: self.pending.len(), limit });
+        }
+        let wanted: Vec<_> = self.plans.main().inputs().collect();
+        if inputs.len() != wanted.len() {
+            return Err(RequestError::Inputs { got: inputs.len(), needed: wanted.len() });
+        }
+        for (tensor, id) in inputs.iter().zip(wanted) {
+            let value = &self.plans.values[id.index()];
+            if tensor.dtype() != value.dtype || tensor.shape() != value.shape {
+                return Err(RequestError::Input {
+                    name: value.name.clone(),
+                    got: format!("{} {:?}", tensor.dtype(), tensor.shape()),
+                    needed: format!("{} {:?}", value.dtype, value.shape),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn on_data(&mut self, now: Time, from: DeviceId, data: Data, out: &mut Vec<Command>) {
+        if let Err(refusal) = self.plans.admit(Peer::Device(from), &data) {
+            out.push(Command::Refuse(from, refusal));
+            return;
+        }
+        self.alive(now, from, out);
+        let RequestId { run, number } = data.request;
+        if run != self.run {
+            return;
+        }
+        if let Some(pending) = self.pending.get_mut(&number) {
+            pending.accept(now, &data);
+            self.gather(now, number, out);
+        }
+    }
+
+    /// Runs the last glue once all results are gathered.
+    fn gather(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
+        let wait = self.plans.wait;
+        if let Some(pending) = self.pending.get_mut(&number)
+            && let Some(inputs) = pending.gather(now, wait)
+        {
+            out.push(Command::Run(Job { number, attempt: pending.attempt }, inputs));
+        }
+    }
+
+    fn on_done(
+        &mut self,
+        job: Job,
+        result: Result<Vec<Tensor>, String>,
+        out: &mut Vec<Command>,
+    ) {
+        let current = self.pending.get(&job.number).is_some_and(|p| p.attempt == job.attempt);
+        if !current {
+            return;
+        }
+        let Some(pending) = self.pending.remove(&job.number) else { return };
+        self.marked = false;
+        out.push(match result {
+            Ok(outputs) => Command::Answer(pending.token, outputs, pending.provenance()),
+            Err(words) => Command::Fail(pending.token, RequestError::Glue { words }),
+        });
+    }
+
+    /// All that happens by the passing of time.
+    fn on_time(&mut self, now: Time, out: &mut Vec<Command>) {
+        let fresh = self.detector.expire(now);
+        if !fresh.is_empty() {
+            out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
+            self.regroup(now, out);
+        }
+        let due: Vec<u64> =
+            self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
+        for number in due {
+            let Some(pending) = self.pending.get(&number) else { continue };
+            if pending.deadline <= now {
+                self.give_up(number, out);
+            } else if pending.is_waiting(now) {
+                self.gather(now, number, out);
+            } else if self.is_quorate() {
+                self.resubmit(now, &[number], out);
+            } else if let Some(pending) = self.pending.get_mut(&number) {
+                pending.postpone(now);
+            }
+        }
+        if !self.marked && self.mark_at <= now {
+            self.marked = true;
+            self.mark_at = now + WATERMARK_EVERY;
+            let everybody = self.plans.everybody().iter().collect();
+            out.push(Command::Send(everybody, Frame::Watermark(self.watermark())));
+        }
+    }
+
+    fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
+        let alive = self.alive_devices();
+        if let Some(pending) = self.pending.remove(&number) {
+            self.marked = false;
+            let missing = self.missing(&pending.plan, pending.members, alive);
+            out.push(Command::Fail(pending.token, pending.overdue(missing)));
+        }
+    }
+
+    fn missing(&self, plan: &Plan, members: DeviceSet, alive: DeviceSet) -> String {
+        let away = members.without(alive);
+        if away.is_empty() {
+            return ", all devices answer".to_owned();
+        }
+        let names = self.plans.device_names(away);
+        match plan.unanswered(members, alive) {
+            Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.layer),
+            None => format!(", not heard from {names}"),
+        }
+    }
+
+    fn watermark(&self) -> Watermark {
+        let below = self.pending.keys().next().copied().unwrap_or(self.next_number);
+        let beyond = below..self.next_number;
+        let also = beyond.filter(|n| !self.pending.contains_key(n)).take(ALSO_MAX).collect();
+        Watermark { run: self.run, below, also }
+    }
+}

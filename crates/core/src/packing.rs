@@ -1,0 +1,290 @@
+//! From a plan and a model to the files of each device.
+//!
+//! ```text
+//! bundle/pi-1/plan.toml     the plan; its addresses may be edited
+//!             packed.toml   fingerprints of what was packed
+//!             weights.bin   rows of every task, stored once
+//!             *.onnx        a task each, weights by offset into weights.bin
+//! bundle/gateway/...        the same, with the last glue as its one task
+//! ```
+//!
+//! Tasks of several plans that use the same rows share their bytes, and a
+//! task that several plans have in common is one file.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use quorate_model::pack::{PackError as LayoutError, TaskSpec, Work, lay_out};
+use quorate_model::shard::Part;
+use quorate_model::stage::Staged;
+use quorate_model::tensor::DType;
+use sha2::{Digest, Sha256};
+
+use crate::id::{DeviceId, SeatId, StageId};
+use crate::plan::{Plan, Plans, rule};
+
+/// Name of the weights in a device's folder.
+pub const WEIGHTS_FILE: &str = "weights.bin";
+/// Name of the plan in a device's folder.
+pub const PLAN_FILE: &str = "plan.toml";
+/// Name of the fingerprints in a device's folder.
+pub const PACKED_FILE: &str = "packed.toml";
+/// Folder of the gateway.
+pub const GATEWAY_FOLDER: &str = "gateway";
+/// File stem of the last glue.
+pub const OUTPUT_TASK: &str = "output";
+
+/// Where packed files go.
+pub trait Shelf {
+    /// Begins the file `name` in `folder`.
+    fn create(&mut self, folder: &str, name: &str) -> io::Result<Box<dyn Write + '_>>;
+}
+
+/// Why a plan and a model do not make a bundle.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum PackError {
+    #[error("plan was made for model {plan}, this one is {model} (SHA-256)")]
+    Model { plan: String, model: String },
+    #[error("plan has no value {name} of the model")]
+    MissingValue { name: String },
+    #[error("value {name} is {plan} in the plan, {model} in the model")]
+    Value { name: String, plan: String, model: String },
+    #[error("plan {plan}: model has no layer {layer} (it has {known})")]
+    Layer { plan: String, layer: String, known: String },
+    #[error("plan {plan}, layer {layer}: plan {what} {got}, model {needed}")]
+    Stage { plan: String, layer: String, what: &'static str, got: String, needed: String },
+    #[error("plan {plan}: model's layer {layer} has no stage")]
+    Uncovered { plan: String, layer: String },
+    #[error("layer {layer}: code {code} needs f32, value is {dtype}")]
+    Coded { layer: String, code: String, dtype: DType },
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error("{folder}/{file}: {source}")]
+    Write { folder: String, file: String, source: io::Error },
+}
+
+/// Bytes written so far, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Weights written.
+    pub done_bytes: u64,
+    /// Weights in all.
+    pub total_bytes: u64,
+}
+
+/// What was packed for one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedFolder {
+    /// The folder's name: the device's, or `gateway`.
+    pub name: String,
+    /// Tasks in it.
+    pub tasks: usize,
+    /// Bytes of its weights.
+    pub weights_bytes: u64,
+}
+
+/// File stem of a task, the same for equal tasks of several plans.
+pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
+    let sharding = plan.stage_sharding(stage);
+    let layer = file_name(&plan.stages[stage.index()].layer);
+    match sharding.rows.get(shard) {
+        Some(rows) => format!("{layer}.rows-{}-{}", rows.start, rows.end),
+        None => {
+            let Part::Parity { terms } = part(plan, stage, shard) else { unreachable!() };
+            let digest = Sha256::digest(format!("{terms:?}").as_bytes());
+            let hash: String = digest[..4].iter().map(|b| format!("{b:02x}")).collect();
+            format!("{layer}.{}-{hash}", sharding.code.name())
+        }
+    }
+}
+
+/// A layer's name with nothing in it that a file name may not have.
+fn file_name(layer: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if layer.len() <= 80 && !layer.is_empty() && layer.chars().all(plain) {
+        return layer.to_owned();
+    }
+    let short: String = layer.chars().filter(|c| plain(*c)).take(40).collect();
+    let hash: String =
+        Sha256::digest(layer.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
+    format!("{short}-{hash}")
+}
+
+/// Which weights a shard's task holds.
+fn part(plan: &Plan, stage: StageId, shard: usize) -> Part {
+    let sharding = plan.stage_sharding(stage);
+    match sharding.rows.get(shard) {
+        Some(rows) => Part::Data { rows: rows.clone() },
+        None => {
+            let row = sharding.code.generator_row(shard - sharding.rows.len());
+            let terms = row.iter().copied().zip(sharding.rows.iter().cloned());
+            Part::Parity { terms: terms.filter(|(coefficient, _)| *coefficient != 0.0).collect() }
+        }
+    }
+}
+
+/// Packs every device's folder and the gateway's.
+pub fn pack(
+    staged: &Staged,
+    model_sha256: &str,
+    plans: &Plans,
+    shelf: &mut dyn Shelf,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<PackedFolder>, PackError> {
+    check(staged, model_sha256, plans)?;
+    let mut folders: Vec<(String, Vec<TaskSpec>)> = Vec::new();
+    for (device, name) in (0..).map(DeviceId).zip(&plans.devices) {
+        folders.push((name.clone(), device_tasks(staged, plans, device)));
+    }
+    let output = TaskSpec { name: OUTPUT_TASK.to_owned(), work: Work::Output };
+    folders.push((GATEWAY_FOLDER.to_owned(), vec![output]));
+    let mut total_bytes = 0;
+    for (_, tasks) in &folders {
+        total_bytes += lay_out(staged, tasks, WEIGHTS_FILE)?.weights_len();
+    }
+    let (mut done_bytes, mut packed) = (0, Vec::new());
+    for (folder, tasks) in folders {
+        let mut report =
+            |bytes| progress(Progress { done_bytes: done_bytes + bytes, total_bytes });
+        let done = write_folder(staged, plans, &folder, &tasks, shelf, &mut report)?;
+        done_bytes += done.weights_bytes;
+        packed.push(done);
+    }
+    Ok(packed)
+}
+
+/// Every task that a device may have to do under any plan of the file.
+fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpec> {
+    let mut tasks = BTreeMap::new();
+    for plan in &plans.plans {
+        for seat in plans.possible_seats(plan, device) {
+            for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
+                let layer = &plan.stages[stage.index()].layer;
+                let index = staged.stages.iter().position(|s| s.layer.name == *layer);
+                let index = index.expect("checked before");
+                let work = Work::Stage { stage: index, part: part(plan, stage, shard) };
+                tasks.insert(task_stem(plan, stage, shard), work);
+            }
+        }
+    }
+    tasks.into_iter().map(|(name, work)| TaskSpec { name, work }).collect()
+}
+
+fn write_folder(
+    staged: &Staged,
+    plans: &Plans,
+    folder: &str,
+    tasks: &[TaskSpec],
+    shelf: &mut dyn Shelf,
+    report: &mut dyn FnMut(u64),
+) -> Result<PackedFolder, PackError> {
+    let wrong = |file: &str, source| PackError::Write {
+        folder: folder.to_owned(),
+        file: file.to_owned(),
+        source,
+    };
+    let mut write = |file: &str, bytes: &[u8]| {
+        let mut out = shelf.create(folder, file).map_err(|e| wrong(file, e))?;
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| wrong(file, e))
+    };
+    let layout = lay_out(staged, tasks, WEIGHTS_FILE)?;
+    write(PLAN_FILE, plans.to_toml().as_bytes())?;
+    write(PACKED_FILE, plans.packed_toml().as_bytes())?;
+    for (index, task) in tasks.iter().enumerate() {
+        write(&format!("{}.onnx", task.name), &layout.task_onnx(index)?)?;
+    }
+    let mut out = shelf.create(folder, WEIGHTS_FILE).map_err(|e| wrong(WEIGHTS_FILE, e))?;
+    layout.write_weights(&mut out, report)?;
+    out.flush().map_err(|e| wrong(WEIGHTS_FILE, e))?;
+    let weights_bytes = layout.weights_len();
+    Ok(PackedFolder { name: folder.to_owned(), tasks: tasks.len(), weights_bytes })
+}
+
+impl Plans {
+    /// The fingerprints as a file; [`read_packed`] reads it back.
+    fn packed_toml(&self) -> String {
+        let mut out = String::from("# What this folder was packed from; not to be edited.\n");
+        for (name, print) in &self.fingerprints {
+            let name = toml::Value::String(name.clone());
+            out.push_str(&format!("{name} = \"{print}\"\n"));
+        }
+        out
+    }
+}
+
+/// Reads the fingerprints of a packed folder.
+pub fn read_packed(text: &str) -> Result<BTreeMap<String, String>, toml::de::Error> {
+    toml::from_str(text)
+}
+
+/// Does the plan speak of this model?
+fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackError> {
+    if plans.model_sha256 != model_sha256 {
+        let (plan, model) = (plans.model_sha256.clone(), model_sha256.to_owned());
+        return Err(PackError::Model { plan, model });
+    }
+    for value in rule::values(staged) {
+        let Some(id) = plans.value(&value.name) else {
+            return Err(PackError::MissingValue { name: value.name });
+        };
+        let listed = &plans.values[id.index()];
+        if *listed != value {
+            let say = |v: &crate::plan::Value| format!("{} {:?} axis {}", v.dtype, v.shape, v.axis);
+            let (plan, model) = (say(listed), say(&value));
+            return Err(PackError::Value { name: value.name, plan, model });
+        }
+    }
+    plans.plans.iter().try_for_each(|plan| check_plan(staged, plans, plan))
+}
+
+fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackError> {
+    let names = |ids: &[crate::id::ValueId]| {
+        ids.iter().map(|v| plans.values[v.index()].name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let wires = |ids: &[usize]| {
+        ids.iter().map(|&v| staged.values[v].name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    for (entry, id) in plan.stages.iter().zip(0..) {
+        let Some(stage) = staged.stages.iter().find(|s| s.layer.name == entry.layer) else {
+            let known: Vec<&str> = staged.stages.iter().map(|s| s.layer.name.as_str()).collect();
+            let (plan, layer) = (plan.name.clone(), entry.layer.clone());
+            return Err(PackError::Layer { plan, layer, known: known.join(", ") });
+        };
+        let wrong = |what, got, needed| PackError::Stage {
+            plan: plan.name.clone(),
+            layer: entry.layer.clone(),
+            what,
+            got,
+            needed,
+        };
+        let pairs = [
+            ("reads", names(&entry.reads), wires(&stage.reads)),
+            ("makes", names(&[entry.value]), wires(&[stage.value])),
+            (
+                "splits by",
+                entry.method.to_string(),
+                rule::method(&stage.layer).to_string(),
+            ),
+        ];
+        for (what, got, needed) in pairs {
+            if got != needed {
+                return Err(wrong(what, got, needed));
+            }
+        }
+        let (dtype, code) =
+            (staged.values[stage.value].dtype, &plan.stage_sharding(StageId(id)).code);
+        if dtype != DType::F32 && code.parity_shards() > 0 {
+            let (layer, code) = (entry.layer.clone(), code.name().to_owned());
+            return Err(PackError::Coded { layer, code, dtype });
+        }
+    }
+    let covered = |layer: &str| plan.stages.iter().any(|s| s.layer == layer);
+    match staged.stages.iter().find(|stage| !covered(&stage.layer.name)) {
+        Some(stage) => {
+            let (plan, layer) = (plan.name.clone(), stage.layer.name.clone());
+            Err(PackError::Uncovered { plan, layer })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,293 @@
+//! The allocation: which device holds which shard of which stage.
+//!
+//! A plan file ([`file`]) holds one *main* plan, whose seats are the devices
+//! by name, and *fallback* plans for fewer devices, whose seats are taken by
+//! whichever devices are left, in the file's order. [`Plans`] is such a file,
+//! checked: every index in it is valid, every value is made before it is read.
+//!
+//! *Invariant:* two files that differ only in addresses, `wait` or
+//! `tolerance` have the same [`PlanId`]s.
+
+pub mod file;
+mod resolve;
+pub mod rule;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_code::{Code, ShardSet};
+use quorate_model::method::Method;
+use quorate_model::tensor::DType;
+
+use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
+pub use wait::WaitPolicy;
+
+/// A value that crosses a stage border.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// ONNX name.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Shape of the whole value.
+    pub shape: Vec<usize>,
+    /// The axis that its shards divide.
+    pub axis: usize,
+}
+
+impl Value {
+    /// Length of the divided axis.
+    pub fn rows(&self) -> usize {
+        self.shape[self.axis]
+    }
+
+    /// Shape of `rows` of it.
+    pub fn part(&self, rows: usize) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        shape[self.axis] = rows;
+        shape
+    }
+
+    /// Bytes of `rows` of it.
+    pub fn part_bytes(&self, rows: usize) -> usize {
+        self.part(rows).iter().product::<usize>() * self.dtype.size()
+    }
+}
+
+/// How a value is divided in one plan, and who makes each shard.
+#[derive(Clone, Debug)]
+pub struct Sharding {
+    /// The code over its shards.
+    pub code: Arc<Code>,
+    /// Rows of each data shard.
+    pub rows: Vec<Range<usize>>,
+    /// Seats of the data shards, then of the parity shards. Empty for an
+    /// input, which the gateway sends whole.
+    pub seats: Vec<SeatId>,
+    /// The stage that makes it, `None` for an input.
+    pub stage: Option<StageId>,
+}
+
+impl Sharding {
+    /// An input of the model, which the gateway sends whole.
+    pub fn input(rows: usize) -> Sharding {
+        let code = Arc::new(Code::uncoded(1).expect("one shard"));
+        Sharding { code, rows: std::iter::once(0..rows).collect(), seats: Vec::new(), stage: None }
+    }
+
+    /// Rows in the payload of `shard`: its own for data, the longest for parity.
+    pub fn shard_rows(&self, shard: usize) -> Range<usize> {
+        match self.rows.get(shard) {
+            Some(rows) => rows.clone(),
+            None => 0..self.rows.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
+        }
+    }
+
+    /// The shards that everybody is asked to use: the data shards, those of
+    /// suspects replaced by parity shards. All data shards where that does
+    /// not reach.
+    pub fn roster(&self, members: DeviceSet, suspects: DeviceSet) -> ShardSet {
+        let all_data = ShardSet::first(self.code.data_shards());
+        if self.seats.is_empty() {
+            return all_data;
+        }
+        let healthy = |shard: &usize| {
+            members.nth(self.seats[*shard].index()).is_some_and(|d| !suspects.contains(d))
+        };
+        let mut roster = ShardSet::new();
+        for shard in (0..self.code.shards()).filter(healthy) {
+            if self.code.is_decodable(roster) {
+                break;
+            }
+            roster.insert(shard);
+        }
+        if self.code.is_decodable(roster) { roster } else { all_data }
+    }
+}
+
+/// A stage of a plan: one layer, split.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The layer's name.
+    pub layer: String,
+    /// How it is split.
+    pub method: Method,
+    /// Values its tasks read.
+    pub reads: Vec<ValueId>,
+    /// The value it makes.
+    pub value: ValueId,
+}
+
+/// One allocation of the whole model.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its identity.
+    pub id: PlanId,
+    /// Its name in the file.
+    pub name: String,
+    /// Number of seats, each one device.
+    pub seats: usize,
+    /// Stages, each after those it reads from.
+    pub stages: Vec<Stage>,
+    /// Values the gateway gathers for the answer.
+    pub result: Vec<ValueId>,
+    /// How each value is divided; `None` for a value this plan does not use.
+    pub shardings: Vec<Option<Sharding>>,
+    /// Stages that read each value.
+    pub readers: Vec<Vec<StageId>>,
+}
+
+impl Plan {
+    /// How `value` is divided, if this plan uses it.
+    pub fn sharding(&self, value: ValueId) -> Option<&Sharding> {
+        self.shardings.get(value.index())?.as_ref()
+    }
+
+    /// How a stage's value is divided.
+    pub fn stage_sharding(&self, stage: StageId) -> &Sharding {
+        let value = self.stages[stage.index()].value;
+        self.shardings[value.index()].as_ref().expect("a stage's value is divided")
+    }
+
+    /// The tasks of a seat: stage and shard.
+    pub fn tasks(&self, seat: SeatId) -> impl Iterator<Item = (StageId, usize)> + '_ {
+        (0..self.stages.len() as u16).map(StageId).flat_map(move |stage| {
+            let seats = self.stage_sharding(stage).seats.iter().enumerate();
+            seats.filter(move |(_, s)| **s == seat).map(move |(shard, _)| (stage, shard))
+        })
+    }
+
+    /// Seats whose tasks read `value`.
+    pub fn reading_seats(&self, value: ValueId) -> Vec<SeatId> {
+        let mut seats: Vec<SeatId> = self.readers[value.index()]
+            .iter()
+            .flat_map(|stage| self.stage_sharding(*stage).seats.iter().copied())
+            .collect();
+        seats.sort_unstable();
+        seats.dedup();
+        seats
+    }
+
+    /// Devices among `members` whose tasks read `value`.
+    pub fn reading_devices(&self, value: ValueId, members: DeviceSet) -> Vec<DeviceId> {
+        self.reading_seats(value).iter().filter_map(|seat| members.nth(seat.index())).collect()
+    }
+
+    /// Inputs of the model that this plan's stages, or the gateway, read.
+    pub fn inputs(&self) -> impl Iterator<Item = ValueId> + '_ {
+        (0..self.shardings.len() as u16).map(ValueId).filter(|v| {
+            self.shardings[v.index()].as_ref().is_some_and(|sharding| sharding.stage.is_none())
+        })
+    }
+
+    /// Can every stage be answered with those of `members` that are `alive`?
+    pub fn viable(&self, members: DeviceSet, alive: DeviceSet) -> bool {
+        self.unanswered(members, alive).is_none()
+    }
+
+    /// The first stage that cannot be answered by those of `members` that are
+    /// `alive`.
+    pub fn unanswered(&self, members: DeviceSet, alive: DeviceSet) -> Option<&Stage> {
+        (0..self.stages.len() as u16).map(StageId).find_map(|id| {
+            let sharding = self.stage_sharding(id);
+            let here = |shard: &usize| {
+                members.nth(sharding.seats[*shard].index()).is_some_and(|d| alive.contains(d))
+            };
+            let shards: ShardSet = (0..sharding.code.shards()).filter(here).collect();
+            (!sharding.code.is_decodable(shards)).then(|| &self.stages[id.index()])
+        })
+    }
+
+    /// How many devices, whichever they are, may fail without any effect.
+    pub fn tolerance(&self) -> usize {
+        let shardings = (0..self.stages.len() as u16).map(|s| self.stage_sharding(StageId(s)));
+        shardings.map(|sharding| sharding.code.tolerance()).min().unwrap_or(0)
+    }
+}
+
+/// A plan file, checked.
+#[derive(Clone, Debug)]
+pub struct Plans {
+    /// File name of the model.
+    pub model: String,
+    /// SHA-256 of the model file, in hex.
+    pub model_sha256: String,
+    /// Names of the devices.
+    pub devices: Vec<String>,
+    /// Where each device listens, `host:port`.
+    pub hosts: BTreeMap<String, String>,
+    /// All values that cross stage borders.
+    pub values: Arc<Vec<Value>>,
+    /// The main plan, then its fallbacks.
+    pub plans: Vec<Arc<Plan>>,
+    /// How long a consumer stays with the roster.
+    pub wait: WaitPolicy,
+    /// Relative error of an answer that is still right.
+    pub tolerance: f64,
+    /// Hash of everything that packing depends on, by name.
+    pub fingerprints: BTreeMap<String, String>,
+}
+
+impl Plans {
+    /// The main plan.
+    pub fn main(&self) -> &Arc<Plan> {
+        &self.plans[0]
+    }
+
+    /// The plan of this identity.
+    pub fn by_id(&self, id: PlanId) -> Option<&Arc<Plan>> {
+        self.plans.iter().find(|plan| plan.id == id)
+    }
+
+    /// The device of this name.
+    pub fn device(&self, name: &str) -> Option<DeviceId> {
+        self.devices.iter().position(|d| d == name).map(|i| DeviceId(i as u8))
+    }
+
+    /// Every device.
+    pub fn everybody(&self) -> DeviceSet {
+        DeviceSet::first(self.devices.len())
+    }
+
+    /// Which seats of `plan` a device may take: its own in the main plan, the
+    /// ones its place in the order allows in a plan for fewer.
+    pub fn possible_seats(&self, plan: &Plan, device: DeviceId) -> Range<usize> {
+        let spare = self.devices.len() - plan.seats;
+        device.index().saturating_sub(spare)..(device.index() + 1).min(plan.seats)
+    }
+
+    /// The value of this name.
+    pub fn value(&self, name: &str) -> Option<ValueId> {
+        self.values.iter().position(|v| v.name == name).map(|i| ValueId(i as u16))
+    }
+
+    /// Bytes of the largest payload that any plan sends.
+    pub fn largest_payload_bytes(&self) -> usize {
+        self.values.iter().map(|value| value.part_bytes(value.rows())).max().unwrap_or(0)
+    }
+
+    /// Names of everything that differs from what was packed, empty if the
+    /// bundle still fits.
+    pub fn changed_since(&self, packed: &BTreeMap<String, String>) -> Vec<String> {
+        let names: std::collections::BTreeSet<&String> =
+            self.fingerprints.keys().chain(packed.keys()).collect();
+        let changed = |name: &&&String| self.fingerprints.get(**name) != packed.get(**name);
+        names.iter().filter(changed).map(|name| (*name).clone()).collect()
+    }
+}
+
+/// A length of time as a plan file writes it: `250us`, `5ms`, `2s`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().ok()?;
+    let micros = match text[digits..].trim() {
+        "us" => Some(number),
+        "ms" => number.checked_mul(1_000),
+        "s" => number.checked_mul(1_000_000),
+        _ => None,
+    };
+    micros.map(Duration::from_micros)
+}

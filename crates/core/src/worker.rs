@@ -1,0 +1,400 @@
+//! What one device does: gathers what its tasks read, runs them, sends each
+//! output to everybody who reads it.
+//!
+//! ```text
+//! frame -> admit -> gather -> ready -> Run -> done -> Send (and own gathers)
+//! ```
+//!
+//! A worker keeps no plan in force: every frame names its own. It does each
+//! task of a request at most once, oldest request first, and skips what
+//! nobody needs any more: requests that are finished or past their deadline,
+//! and tasks whose readers are all quorate without them.
+//!
+//! *Invariant:* the number of requests and the bytes of payload kept are
+//! bounded, whatever peers send.
+
+mod active;
+mod gap;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_model::tensor::Tensor;
+
+use crate::admit::{Peer, Refusal};
+use crate::finished::Finished;
+use crate::frame::{Data, Frame, Heartbeat, Watermark};
+use crate::gather::{Accepted, Gathered};
+use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, StageId};
+use crate::plan::{Plan, Plans, WaitPolicy};
+use crate::time::Time;
+use active::{Active, TaskState};
+use gap::Gaps;
+
+/// Gateways whose finished requests are remembered.
+const GATEWAYS_MAX: usize = 64;
+
+/// Bounds and habits of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Tasks that run at the same time.
+    pub lanes: usize,
+    /// Requests kept at once; beyond, the one with the nearest deadline goes.
+    pub requests_max: usize,
+    /// Bytes of payload kept at once, likewise.
+    pub payload_bytes_max: usize,
+    /// Time between two heartbeats.
+    pub heartbeat_every: Duration,
+    /// Longest deadline that is believed.
+    pub deadline_max: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> WorkerConfig {
+        WorkerConfig {
+            lanes: 1,
+            requests_max: 4096,
+            payload_bytes_max: 1 << 30,
+            heartbeat_every: Duration::from_millis(25),
+            deadline_max: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A task: one shard of one stage of one plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskId {
+    /// The plan.
+    pub plan: PlanId,
+    /// The stage.
+    pub stage: StageId,
+    /// The shard of the stage's value that the task makes.
+    pub shard: usize,
+}
+
+/// A task under way for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Job {
+    /// The request.
+    pub request: RequestId,
+    /// The attempt at it.
+    pub attempt: u32,
+    /// The task.
+    pub task: TaskId,
+}
+
+/// What happens to a worker.
+#[derive(Debug)]
+pub enum Event {
+    /// A gateway has connected.
+    Gateway(GatewayRun),
+    /// An input or a shard came in.
+    Data(Peer, Data),
+    /// A gateway says which of its requests are finished.
+    Watermark(Peer, Watermark),
+    /// A job ended, with its output or the engine's words.
+    Done(Job, Result<Tensor, String>),
+    /// Frames that the transport let go because a peer's queue was full.
+    Dropped(u64),
+    /// The time asked for by [`Worker::wake_at`] has come.
+    Tick,
+}
+
+/// What a worker wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a job: its inputs are the values its stage reads, in order.
+    Run(Job, Vec<Arc<Gathered>>),
+    /// Send a frame to each of these.
+    Send(Vec<Peer>, Frame),
+    /// A frame was refused; close the connection if it was a violation.
+    Refuse(Peer, Refusal),
+    /// A job failed; its shard is an erasure for everybody.
+    Failed(Job, String),
+    /// Tell every gateway.
+    Beat(Heartbeat),
+}
+
+/// The state machine of one device.
+#[derive(Debug)]
+pub struct Worker {
+    plans: Arc<Plans>,
+    device: DeviceId,
+    config: WorkerConfig,
+    active: BTreeMap<RequestId, Active>,
+    deadlines: BTreeSet<(Time, RequestId)>,
+    waits: BTreeSet<(Time, RequestId)>,
+    /// Tasks that can run, oldest arrival first.
+    ready: BTreeSet<(u64, RequestId, StageId, usize)>,
+    running: usize,
+    arrivals: u64,
+    payload_bytes: usize,
+    finished: BTreeMap<u64, (u64, Finished)>,
+    gaps: Gaps,
+    waits_for: BTreeMap<PlanId, bool>,
+    beat: Heartbeat,
+    beat_at: Time,
+}
+
+impl Worker {
+    /// The worker of `device`.
+    pub fn new(plans: Arc<Plans>, device: DeviceId, config: WorkerConfig) -> Worker {
+        // Decoding apart from one's neighbours costs precision stage by
+        // stage; where the plan bears it, nobody has to wait.
+        let bears = |plan: &Arc<Plan>| plan.inconsistent_error() <= plans.tolerance;
+        let waits_for = plans.plans.iter().map(|plan| (plan.id, !bears(plan))).collect();
+        Worker {
+            plans,
+            device,
+            config,
+            active: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            waits: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            running: 0,
+            arrivals: 0,
+            payload_bytes: 0,
+            finished: BTreeMap::new(),
+            gaps: Gaps::default(),
+            waits_for,
+            beat: Heartbeat::default(),
+            beat_at: Time::default(),
+        }
+    }
+
+    /// Takes in one event at `now`; appends what is to be done.
+    pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        match event {
+            Event::Gateway(run) => {
+                self.meet(run);
+            }
+            Event::Data(from, data) => self.on_data(now, from, data, out),
+            Event::Watermark(from, mark) => self.on_watermark(from, &mark),
+            Event::Done(job, result) => self.on_done(now, job, result, out),
+            Event::Dropped(frames) => self.beat.dropped += frames,
+            Event::Tick => self.on_tick(now, out),
+        }
+        self.dispatch(now, out);
+    }
+
+    /// When the next [`Event::Tick`] is due.
+    pub fn wake_at(&self) -> Time {
+        let first = |set: &BTreeSet<(Time, RequestId)>| set.first().map(|(time, _)| *time);
+        let times = [Some(self.beat_at), first(&self.deadlines), first(&self.waits)];
+        times.into_iter().flatten().min().unwrap_or(self.beat_at)
+    }
+
+    /// Counters so far.
+    pub fn counters(&self) -> Heartbeat {
+        self.beat
+    }
+
+    /// Makes room for a gateway's newest run; false if `run` is an older one.
+    fn meet(&mut self, run: GatewayRun) -> bool {
+        if let Some((epoch, _)) = self.finished.get(&run.gateway) {
+            if run.epoch <= *epoch {
+                return run.epoch == *epoch;
+            }
+            let of_gateway = |id: &RequestId| id.run.gateway == run.gateway;
+            let old: Vec<_> = self.active.keys().filter(|id| of_gateway(id)).copied().collect();
+            old.into_iter().for_each(|id| self.forget(id));
+        } else if self.finished.len() >= GATEWAYS_MAX {
+            let idle = |gateway: &u64| !self.active.keys().any(|id| id.run.gateway == *gateway);
+            let Some(gateway) = self.finished.keys().copied().find(idle) else { return false };
+            self.finished.remove(&gateway);
+        }
+        self.finished.insert(run.gateway, (run.epoch, Finished::default()));
+        true
+    }
+
+    fn is_finished(&self, request: RequestId) -> bool {
+        self.finished
+            .get(&request.run.gateway)
+            .is_some_and(|(_, finished)| finished.contains(request.number))
+    }
+
+    fn on_watermark(&mut self, from: Peer, mark: &Watermark) {
+        if from != Peer::Gateway(mark.run) || !self.meet(mark.run) {
+            return;
+        }
+        if let Some((_, finished)) = self.finished.get_mut(&mark.run.gateway) {
+            finished.learn(mark);
+        }
+        let done: Vec<RequestId> =
+            self.active.keys().filter(|id| self.is_finished(**id)).copied().collect();
+        done.into_iter().for_each(|id| self.forget(id));
+    }
+
+    fn on_data(&mut self, now: Time, from: Peer, data: Data, out: &mut Vec<Command>) {
+        let plan = match self.plans.admit(from, &data) {
+            Ok(plan) => plan.clone(),
+            Err(refusal) => {
+                self.beat.refused += 1;
+                out.push(Command::Refuse(from, refusal));
+                return;
+            }
+        };
+        let id = data.request;
+        if !self.meet(id.run) || self.is_finished(id) || data.deadline_left_us == 0 {
+            return;
+        }
+        match self.active.get(&id) {
+            Some(active) if active.attempt > data.attempt => return,
+            Some(active) if active.attempt < data.attempt => self.forget(id),
+            _ => {}
+        }
+        if !self.active.contains_key(&id) && !self.open(now, plan, &data) {
+            return;
+        }
+        let Some(active) = self.active.get_mut(&id) else { return };
+        if active.plan.id != data.plan || active.members != data.members {
+            return;
+        }
+        let bytes = data.payload.len();
+        if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
+            self.payload_bytes += bytes;
+            self.progress(now, id);
+            self.make_room();
+        }
+    }
+
+    /// Begins to keep a request; false if this device has no part in it.
+    fn open(&mut self, now: Time, plan: Arc<Plan>, data: &Data) -> bool {
+        let Some(seat) = data.members.rank(self.device) else { return false };
+        let left = Duration::from_micros(data.deadline_left_us.into());
+        let deadline = now + left.min(self.config.deadline_max);
+        let (values, id) = (self.plans.values.clone(), data.request);
+        self.arrivals += 1;
+        let active = Active::new(values, plan, seat, data, deadline, self.arrivals);
+        self.active.insert(id, active);
+        self.deadlines.insert((deadline, id));
+        true
+    }
+
+    /// Moves tasks whose inputs are all gathered into the ready queue.
+    fn progress(&mut self, now: Time, id: RequestId) {
+        let Some(active) = self.active.get_mut(&id) else { return };
+        let wait = match self.plans.wait {
+            WaitPolicy::Fixed(wait) => wait,
+            WaitPolicy::Auto if self.waits_for.get(&active.plan.id) == Some(&true) => {
+                self.gaps.percentile_90()
+            }
+            WaitPolicy::Auto => Duration::ZERO,
+        };
+        let progress = active.progress(now, wait);
+        self.beat.decoded += progress.decoded;
+        for (stage, shard) in progress.ready {
+            self.ready.insert((active.arrival, id, stage, shard));
+        }
+        if let Some(at) = progress.wait_until {
+            self.waits.insert((at, id));
+        }
+    }
+
+    /// Hands ready tasks to free lanes.
+    fn dispatch(&mut self, now: Time, out: &mut Vec<Command>) {
+        while self.running < self.config.lanes {
+            let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
+            let Some(active) = self.active.get_mut(&id) else { continue };
+            if now >= active.deadline || active.is_superseded(stage) {
+                active.set(stage, shard, TaskState::Over);
+                self.beat.skipped += 1;
+                self.settle(id);
+                continue;
+            }
+            let Some(inputs) = active.inputs(stage) else { continue };
+            active.set(stage, shard, TaskState::Running);
+            let task = TaskId { plan: active.plan.id, stage, shard };
+            self.running += 1;
+            out.push(Command::Run(Job { request: id, attempt: active.attempt, task }, inputs));
+        }
+    }
+
+    fn on_done(
+        &mut self,
+        now: Time,
+        job: Job,
+        result: Result<Tensor, String>,
+        out: &mut Vec<Command>,
+    ) {
+        self.running = self.running.saturating_sub(1);
+        self.beat.tasks += 1;
+        let Some(active) = self.active.get_mut(&job.request) else { return };
+        if active.attempt != job.attempt {
+            return;
+        }
+        active.set(job.task.stage, job.task.shard, TaskState::Over);
+        let data = match result.and_then(|output| active.outgoing(now, &job, output)) {
+            Ok(data) => data,
+            Err(words) => {
+                out.push(Command::Failed(job, words));
+                self.settle(job.request);
+                return;
+            }
+        };
+        let mut to: Vec<Peer> = Vec::new();
+        for device in active.plan.reading_devices(data.value, active.members) {
+            if device != self.device {
+                to.push(Peer::Device(device));
+            }
+        }
+        if active.plan.result.contains(&data.value) {
+            to.push(Peer::Gateway(job.request.run));
+        }
+        if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
+            self.payload_bytes += data.payload.len();
+        }
+        out.push(Command::Send(to, Frame::Data(data)));
+        self.progress(now, job.request);
+        self.settle(job.request);
+    }
+
+    fn on_tick(&mut self, now: Time, out: &mut Vec<Command>) {
+        while let Some(&(at, id)) = self.waits.first()
+            && at <= now
+        {
+            self.waits.pop_first();
+            self.progress(now, id);
+        }
+        while let Some(&(at, id)) = self.deadlines.first()
+            && at <= now
+        {
+            self.forget(id);
+        }
+        if self.beat_at <= now {
+            self.beat_at = now + self.config.heartbeat_every;
+            out.push(Command::Beat(self.beat));
+        }
+    }
+
+    /// Lets go of a request's payloads once all its tasks here are over.
+    fn settle(&mut self, id: RequestId) {
+        if let Some(active) = self.active.get_mut(&id)
+            && active.is_over()
+        {
+            self.payload_bytes -= active.release();
+        }
+    }
+
+    /// Keeps within the bounds by giving up what is due first.
+    fn make_room(&mut self) {
+        while self.active.len() > self.config.requests_max
+            || self.payload_bytes > self.config.payload_bytes_max
+        {
+            let Some(&(_, id)) = self.deadlines.first() else { return };
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: RequestId) {
+        if let Some(mut active) = self.active.remove(&id) {
+            self.payload_bytes -= active.release();
+            self.deadlines.remove(&(active.deadline, id));
+            for (stage, shard) in active.waiting_in_queue() {
+                self.ready.remove(&(active.arrival, id, stage, shard));
+                self.beat.skipped += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One request at one device: its gathers and where its tasks stand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_model::tensor::Tensor;
+
+use super::Job;
+use super::gap::Gaps;
+use crate::frame::Data;
+use crate::gather::{Accepted, Decision, Gather, Gathered};
+use crate::id::{DeviceSet, SeatId, StageId, ValueId};
+use crate::plan::{Plan, Value};
+use crate::time::Time;
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// An input is missing.
+    Waiting,
+    /// In the ready queue.
+    Ready,
+    /// Handed to the engine.
+    Running,
+    /// Done, failed or skipped.
+    Over,
+}
+
+#[derive(Debug)]
+struct Task {
+    stage: StageId,
+    shard: usize,
+    state: TaskState,
+}
+
+/// What [`Active::progress`] found.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Tasks that have become ready.
+    pub ready: Vec<(StageId, usize)>,
+    /// Values that were decided with a data shard missing.
+    pub decoded: u64,
+    /// When to look again.
+    pub wait_until: Option<Time>,
+}
+
+/// A request's state at one device.
+#[derive(Debug)]
+pub struct Active {
+    pub plan: Arc<Plan>,
+    pub members: DeviceSet,
+    pub attempt: u32,
+    pub deadline: Time,
+    /// Order of arrival at this device.
+    pub arrival: u64,
+    values: Arc<Vec<Value>>,
+    suspects: DeviceSet,
+    /// By value; only those that this device's tasks read.
+    gathers: Vec<Option<Gather>>,
+    tasks: Vec<Task>,
+    payload_bytes: usize,
+    released: bool,
+}
+
+impl Active {
+    pub fn new(
+        values: Arc<Vec<Value>>,
+        plan: Arc<Plan>,
+        seat: usize,
+        data: &Data,
+        deadline: Time,
+        arrival: u64,
+    ) -> Active {
+        let mine = plan.tasks(SeatId(seat as u8));
+        let tasks: Vec<Task> = mine
+            .map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting })
+            .collect();
+        let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
+        for task in &tasks {
+            for &value in &plan.stages[task.stage.index()].reads {
+                gathers[value.index()].get_or_insert_with(|| {
+                    let (values, plan) = (values.clone(), plan.clone());
+                    Gather::new(values, plan, value, data.members, data.suspects)
+                });
+            }
+        }
+        Active {
+            plan,
+            members: data.members,
+            attempt: data.attempt,
+            deadline,
+            arrival,
+            values,
+            suspects: data.suspects,
+            gathers,
+            tasks,
+            payload_bytes: 0,
+            released: false,
+        }
+    }
+
+    /// Takes in a shard; `None` if no task here reads its value.
+    pub fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
+        let gather = self.gathers[data.value.index()].as_mut()?;
+        let before = gather.roster_gap();
+        let payload = if self.released { bytes::Bytes::new() } else { data.payload.clone() };
+        let accepted = gather.accept(now, data.shard.into(), payload);
+        if let (None, Some(gap)) = (before, gather.roster_gap()) {
+            gaps.add(gap);
+        }
+        if self.released {
+            return Some(Accepted::Late);
+        }
+        if accepted == Accepted::Taken {
+            self.payload_bytes += data.payload.len();
+        }
+        Some(accepted)
+    }
+
+    /// Decides what can be decided and finds the tasks that can run now.
+    pub fn progress(&mut self, now: Time, wait: Duration) -> Progress {
+        let mut progress = Progress::default();
+        if self.released {
+            return progress;
+        }
+        for at in 0..self.tasks.len() {
+            let Task { stage, shard, state } = self.tasks[at];
+            if state != TaskState::Waiting {
+                continue;
+            }
+            let reads = self.plan.stages[stage.index()].reads.clone();
+            let decided = reads.iter().filter(|v| self.decide(**v, now, wait, &mut progress));
+            if decided.count() == reads.len() {
+                self.tasks[at].state = TaskState::Ready;
+                progress.ready.push((stage, shard));
+            }
+        }
+        progress
+    }
+
+    /// Is `value` gathered, now at the latest?
+    fn decide(&mut self, value: ValueId, now: Time, wait: Duration, into: &mut Progress) -> bool {
+        let Some(gather) = &mut self.gathers[value.index()] else { return false };
+        let known = gather.gathered().is_some();
+        match gather.decide(now, wait) {
+            Decision::Short => false,
+            Decision::WaitUntil(at) => {
+                into.wait_until = Some(into.wait_until.map_or(at, |other| other.min(at)));
+                false
+            }
+            Decision::Gathered(gathered) => {
+                into.decoded += u64::from(!known && gathered.is_decoded());
+                true
+            }
+        }
+    }
+
+    /// The gathered inputs of a stage, in order.
+    pub fn inputs(&self, stage: StageId) -> Option<Vec<Arc<Gathered>>> {
+        let reads = self.plan.stages[stage.index()].reads.iter();
+        reads.map(|value| self.gathers[value.index()].as_ref()?.gathered().cloned()).collect()
+    }
+
+    /// Does nobody need this stage's output any more, as far as is known
+    /// here? So it is when all who read it are quorate without it.
+    pub fn is_superseded(&self, stage: StageId) -> bool {
+        self.superseded()[stage.index()]
+    }
+
+    /// [`Active::is_superseded`] of every stage, found from the last one back.
+    fn superseded(&self) -> Vec<bool> {
+        let mut over = vec![false; self.plan.stages.len()];
+        for (index, stage) in self.plan.stages.iter().enumerate().rev() {
+            let value = stage.value;
+            let readers = &self.plan.readers[value.index()];
+            over[index] = !self.plan.result.contains(&value)
+                && readers.iter().all(|reader| {
+                    let made = self.plan.stages[reader.index()].value;
+                    let gather = self.gathers[made.index()].as_ref();
+                    gather.is_some_and(Gather::is_quorate) || over[reader.index()]
+                });
+        }
+        over
+    }
+
+    /// The frame that carries a job's output, if the output has the form that
+    /// the plan says.
+    pub fn outgoing(&self, now: Time, job: &Job, output: Tensor) -> Result<Data, String> {
+        let stage = &self.plan.stages[job.task.stage.index()];
+        let sharding = self.plan.stage_sharding(job.task.stage);
+        let rows = sharding.shard_rows(job.task.shard);
+        let value = &self.values[stage.value.index()];
+        let shape = value.part(rows.len());
+        if output.dtype() != value.dtype || output.shape() != shape {
+            let (got, dtype) = (output, value.dtype);
+            return Err(format!("task made {got:?}, plan says {dtype} {shape:?}"));
+        }
+        let left = self.deadline.since(now).as_micros();
+        Ok(Data {
+            input: false,
+            request: job.request,
+            attempt: self.attempt,
+            plan: self.plan.id,
+            members: self.members,
+            suspects: self.suspects,
+            deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
+            value: stage.value,
+            shard: job.task.shard as u16,
+            rows: (rows.start as u32, rows.end as u32),
+            dtype: output.dtype(),
+            shape: output.shape().iter().map(|&d| d as u32).collect(),
+            payload: output.data().clone(),
+        })
+    }
+
+    pub fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {
+        let same = |task: &&mut Task| task.stage == stage && task.shard == shard;
+        if let Some(task) = self.tasks.iter_mut().find(same) {
+            task.state = state;
+        }
+    }
+
+    /// Are all tasks over, or pointless?
+    pub fn is_over(&self) -> bool {
+        let superseded = self.superseded();
+        self.tasks.iter().all(|task| match task.state {
+            TaskState::Over => true,
+            TaskState::Running | TaskState::Ready => false,
+            TaskState::Waiting => superseded[task.stage.index()],
+        })
+    }
+
+    /// Tasks in the ready queue.
+    pub fn waiting_in_queue(&self) -> impl Iterator<Item = (StageId, usize)> + '_ {
+        let ready = self.tasks.iter().filter(|task| task.state == TaskState::Ready);
+        ready.map(|task| (task.stage, task.shard))
+    }
+
+    /// Lets go of all payloads; returns how many bytes they were.
+    pub fn release(&mut self) -> usize {
+        self.released = true;
+        self.gathers.iter_mut().flatten().for_each(Gather::release);
+        std::mem::take(&mut self.payload_bytes)
+    }
+}
