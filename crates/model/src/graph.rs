@@ -196,9 +196,9 @@ pub enum GraphError {
         value: String,
     },
     /// Nodes depend on each other in a ring.
-    #[error("node {node} depends on its own output")]
+    #[error("nodes depend on each other in a ring, which node {node} is in or reads")]
     Cycle {
-        /// One node of the ring.
+        /// A node of the ring, or one that reads from it.
         node: String,
     },
 }
@@ -269,7 +269,7 @@ mod tests {
                 .unwrap();
         assert_eq!(sorted.iter().map(|n| n.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         let cases = [
-            (vec![node("a", &["z"], &["y"]), node("b", &["y"], &["z"])], "depends on its own"),
+            (vec![node("a", &["z"], &["y"]), node("b", &["y"], &["z"])], "in a ring"),
             (vec![node("a", &["x"], &["x"])], "more than once"),
             (vec![node("a", &["x"], &["y"]), node("b", &["x"], &["y"])], "more than once"),
             (vec![node("a", &["q"], &["y"])], "node a reads value q"),

@@ -8,6 +8,8 @@ pub mod method;
 pub mod model;
 pub mod onnx;
 pub mod pack;
+#[cfg(test)]
+mod sample;
 mod shape;
 pub mod shard;
 pub mod stage;
