@@ -259,3 +259,25 @@ pub fn node_flops(graph: &Graph, node: usize) -> u64 {
     };
     made.saturating_mul(each)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names() {
+        let cases = [
+            ("/conv1/Conv", "conv1_Conv"),
+            ("conv1/Conv", "conv1_Conv_2"),
+            ("CONV1/conv", "CONV1_conv_3"),
+            ("a/../b", "a_.._b"),
+            ("..", "layer"),
+            ("", "layer_2"),
+            ("é", "layer_3"),
+        ];
+        let mut taken = BTreeSet::new();
+        for (name, expected) in cases {
+            assert_eq!(file_name(name, &mut taken), expected);
+        }
+    }
+}

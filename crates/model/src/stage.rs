@@ -219,3 +219,117 @@ impl<'a> Walk<'a> {
         glue.iter().fold(0, |n, &i| n.saturating_add(node_flops(&self.model.graph, i)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::{Codable, Method};
+    use crate::onnx::{int_attribute, ints_attribute};
+    use crate::sample::Sample;
+
+    fn staged(sample: Sample) -> Result<Staged, StageError> {
+        Staged::new(sample.read().unwrap())
+    }
+
+    /// ```text
+    /// x -> Gemm a -> Relu r -+-> Gemm b --+
+    ///                        +-> Gemm c -> Add s -> Softmax y
+    /// ```
+    fn diamond() -> Sample {
+        Sample::new(&[("x", &[1, 4])], &["y"])
+            .counting("w", &[4, 4])
+            .node("Gemm", &["x", "w"], &["a"], &[])
+            .node("Relu", &["a"], &["r"], &[])
+            .node("Gemm", &["r", "w"], &["b"], &[])
+            .node("Gemm", &["r", "w"], &["c"], &[])
+            .node("Add", &["b", "c"], &["s"], &[])
+            .node("Softmax", &["s"], &["y"], &[])
+    }
+
+    #[test]
+    fn branches_and_joins() {
+        let staged = staged(diamond()).unwrap();
+        let names: Vec<&str> = staged.values.iter().map(|v| v.name.as_str()).collect();
+        assert_eq!(names, ["x", "a", "b", "c"]);
+        let reads: Vec<_> = staged.stages.iter().map(|s| s.reads.clone()).collect();
+        assert_eq!(reads, [vec![0], vec![1], vec![1]]);
+        let glue: Vec<_> = staged.stages.iter().map(|s| s.glue.clone()).collect();
+        assert_eq!(glue, [vec![], vec![1], vec![1]], "the Relu is computed by both readers");
+        assert_eq!(staged.output.reads, [2, 3]);
+        assert_eq!(staged.output.glue, [4, 5]);
+        assert_eq!(staged.readers(1).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(staged.values[1].source, Source::Stage(0));
+        assert_eq!((staged.values[1].bytes(), staged.values[1].row_bytes()), (16, 4));
+    }
+
+    #[test]
+    fn what_is_no_layer() {
+        let conv = |group: i64, w: &[usize]| {
+            Sample::new(&[("x", &[1, 4, 8, 8])], &["y"]).counting("w", w).node(
+                "Conv",
+                &["x", "w"],
+                &["y"],
+                &[int_attribute("group", group)],
+            )
+        };
+        let gemm = |attribute: &str| {
+            Sample::new(&[("x", &[4, 4])], &["y"]).counting("w", &[4, 4]).node(
+                "Gemm",
+                &["x", "w"],
+                &["y"],
+                &[int_attribute(attribute, 1)],
+            )
+        };
+        let free = Sample::new(&[("x", &[4, 4]), ("z", &[4, 4])], &["y"]).node(
+            "MatMul",
+            &["x", "z"],
+            &["y"],
+            &[],
+        );
+        let pool = Sample::new(&[("x", &[1, 4, 8, 8])], &["y"]).node(
+            "MaxPool",
+            &["x"],
+            &["y"],
+            &[ints_attribute("kernel_shape", &[2, 2])],
+        );
+        let cases = [
+            (conv(4, &[4, 1, 3, 3]), Some("its 4 groups divide the input too")),
+            (conv(1, &[4, 4, 3, 3]), None),
+            (gemm("transA"), Some("its input is transposed")),
+            (gemm("transB"), None),
+            (free, Some("weights z are not constant")),
+            (pool, Some("no Conv, Gemm or MatMul")),
+        ];
+        for (sample, message) in cases {
+            let got = staged(sample).err().map(|e| e.to_string());
+            match (&got, message) {
+                (Some(got), Some(message)) => assert!(got.contains(message), "{got}"),
+                (got, message) => assert_eq!(got.is_none(), message.is_none(), "{got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn costs_and_methods() {
+        let sample = Sample::new(&[("x", &[1, 4, 8, 10])], &["y"])
+            .counting("w", &[6, 4, 3, 3])
+            .counting("b", &[6])
+            .node("Conv", &["x", "w", "b"], &["y"], &[]);
+        let staged = staged(sample).unwrap();
+        let layer = &staged.stages[0].layer;
+        assert_eq!(layer.params, 6 * 4 * 9 + 6);
+        assert_eq!(layer.flops, 2 * (6 * 6 * 8) * (4 * 9));
+        let splits: Vec<_> =
+            layer.splits().into_iter().map(|s| (s.method, s.codable, s.shards_max)).collect();
+        let wanted = [
+            (Method::Channel, Codable::Offline, 6),
+            (Method::Spatial, Codable::AtRunTime, 8),
+            (Method::Filter, Codable::No, 4),
+        ];
+        assert_eq!(splits, wanted);
+        for method in Method::ALL {
+            assert_eq!(method.to_string().parse(), Ok(method));
+        }
+        assert!("rows".parse::<Method>().is_err());
+    }
+}

@@ -7,8 +7,10 @@ use super::{Limits, Model, ModelError, ReadOptions};
 use crate::onnx::{
     TensorProto, external_tensor, int_attribute, tensor_shape_proto::dimension, type_proto,
 };
+use crate::pack::{TaskSpec, Work, lay_out};
 use crate::sample::{LENET, Sample, shared};
-use crate::stage::Staged;
+use crate::shard::Part;
+use crate::stage::{Stage, Staged};
 use crate::tensor::{DType, Tensor};
 
 fn mlp() -> Sample {
@@ -264,8 +266,15 @@ fn damaged_files_are_errors() {
                 _ => bytes.insert(at, random(256) as u8),
             }
         }
-        if let Ok(model) = Model::read(bytes.into(), &Limits::default()) {
-            let _ = Staged::new(model);
-        }
+        let Ok(model) = Model::read(bytes.into(), &Limits::default()) else { continue };
+        let Ok(staged) = Staged::new(model) else { continue };
+        let task = |(stage, s): (usize, &Stage)| TaskSpec {
+            name: stage.to_string(),
+            work: Work::Stage { stage, part: Part::whole(&s.layer) },
+        };
+        let tasks: Vec<TaskSpec> = staged.stages.iter().enumerate().map(task).collect();
+        let Ok(layout) = lay_out(&staged, &tasks, "w") else { continue };
+        layout.write_weights(&mut io::sink(), &mut |_| {}).unwrap();
+        (0..tasks.len()).for_each(|i| drop(layout.task_onnx(i)));
     }
 }

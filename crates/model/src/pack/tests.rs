@@ -1,1 +1,301 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
 
+use bytes::Bytes;
+
+use super::{ALIGN_BYTES, Layout, TaskSpec, Work, lay_out};
+use crate::layer::{Layer, Orientation};
+use crate::model::{Limits, Model, ReadOptions};
+use crate::onnx::{AttributeProto, float_attribute, int_attribute};
+use crate::sample::{LENET, Sample, shared};
+use crate::shard::{Part, even_rows};
+use crate::stage::Staged;
+use crate::tensor::Tensor;
+
+fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
+    TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part } }
+}
+
+fn output() -> TaskSpec {
+    TaskSpec { name: "output".to_owned(), work: Work::Output }
+}
+
+/// Every stage in `n` data shards and two parities, then the output.
+fn specs(staged: &Staged, n: usize) -> Vec<TaskSpec> {
+    let mut specs = Vec::new();
+    for (s, layer) in staged.stages.iter().map(|s| &s.layer).enumerate() {
+        let rows = even_rows(layer, n.min(layer.rows)).unwrap();
+        for (i, rows) in rows.iter().enumerate() {
+            let name = format!("{}-d{i}", layer.file_name);
+            specs.push(stage(&name, s, Part::Data { rows: rows.clone() }));
+        }
+        for (i, step) in [0.0, 0.75].into_iter().enumerate() {
+            let coefficients: Vec<f64> = (0..rows.len()).map(|d| 1.0 + step * d as f64).collect();
+            let name = format!("{}-p{i}", layer.file_name);
+            specs.push(stage(&name, s, Part::parity(&coefficients, &rows)));
+        }
+    }
+    specs.push(output());
+    specs
+}
+
+fn write(layout: &Layout<'_>) -> Bytes {
+    let (mut file, mut done) = (Vec::new(), 0);
+    layout.write_weights(&mut file, &mut |n| done = n).unwrap();
+    assert_eq!(file.len() as u64, layout.weights_len());
+    assert_eq!(done, layout.weights_len());
+    file.into()
+}
+
+/// Reads a task file as any model is read, with its weights from `file`.
+fn read_back(layout: &Layout<'_>, task: usize, file: &Bytes) -> Model {
+    let mut resolve = |location: &str, offset: u64, length: u64| {
+        assert_eq!(location, "weights.bin");
+        Ok(file.slice(offset as usize..(offset + length) as usize))
+    };
+    let onnx = layout.task_onnx(task).unwrap();
+    Model::read_external(onnx.into(), &ReadOptions::default(), &mut resolve).unwrap()
+}
+
+/// The naive way to the weights of `part`, row by row.
+fn weights(layer: &Layer, tensor: &Tensor, part: &Part) -> Vec<f32> {
+    let values = tensor.to_f32().unwrap();
+    let at = |row: usize, column: usize| match layer.orientation {
+        Orientation::Rows => values[row * layer.row_len + column],
+        Orientation::Columns => values[column * layer.rows + row],
+    };
+    let mut out = Vec::new();
+    for row in 0..part.rows() {
+        for column in 0..layer.row_len {
+            out.push(match part {
+                Part::Data { rows } => at(rows.start + row, column),
+                Part::Parity { terms } => terms
+                    .iter()
+                    .filter(|(_, r)| row < r.len())
+                    .map(|(c, r)| c * f64::from(at(r.start + row, column)))
+                    .sum::<f64>() as f32,
+            });
+        }
+    }
+    out
+}
+
+/// Lays out, writes and reads back all tasks; compares weights and types.
+fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
+    let layout = lay_out(staged, specs, "weights.bin").unwrap();
+    let file = write(&layout);
+    for (i, spec) in specs.iter().enumerate() {
+        let model = read_back(&layout, i, &file);
+        let names = |values: Vec<super::TaskValue>| -> Vec<String> {
+            values.into_iter().map(|v| v.name).collect()
+        };
+        assert_eq!(model.graph.inputs, names(layout.task_inputs(i).unwrap()));
+        assert_eq!(model.graph.outputs, names(layout.task_outputs(i).unwrap()));
+        for value in layout.task_outputs(i).unwrap() {
+            assert_eq!(model.graph.types[&value.name].shape, value.shape, "{}", spec.name);
+        }
+        let Work::Stage { stage, part } = &spec.work else { continue };
+        let layer = &staged.stages[*stage].layer;
+        let whole = &staged.model.graph.initializers[&layer.weight];
+        let node = model.graph.nodes.last().unwrap();
+        let got = &model.graph.initializers[&node.inputs[1]];
+        let mut wanted = weights(layer, whole, part);
+        // The transposed constant before a MatMul is folded while reading.
+        if node.op == "MatMul" {
+            let (rows, k) = (part.rows(), layer.row_len);
+            wanted = (0..rows * k).map(|i| wanted[i % rows * k + i / rows]).collect();
+        }
+        assert_eq!(got.to_f32().unwrap(), wanted, "{}", spec.name);
+    }
+}
+
+fn staged(sample: &Sample) -> Staged {
+    Staged::new(sample.read().unwrap()).unwrap()
+}
+
+#[test]
+fn models_there_and_back() {
+    let mut models = vec![("lenet5.onnx", Bytes::from_static(LENET))];
+    for name in ["cifar10_cnn.onnx", "alexnet_features_imagenet.onnx"] {
+        models.extend(shared(name).map(|bytes| (name, bytes)));
+    }
+    for (_, bytes) in models {
+        let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();
+        for n in [1, 4] {
+            round_trip(&staged, &specs(&staged, n));
+        }
+    }
+}
+
+#[test]
+fn matrix_products_there_and_back() {
+    let gemm: [&[AttributeProto]; 2] =
+        [&[], &[int_attribute("transB", 1), float_attribute("alpha", 0.5)]];
+    let mut samples = Vec::new();
+    for (attributes, shape) in gemm.into_iter().zip([[70, 5], [5, 70]]) {
+        let sample = Sample::new(&[("x", &[2, 70])], &["y"]).counting("w", &shape);
+        samples.push(sample.node("Gemm", &["x", "w"], &["y"], attributes));
+    }
+    for (x, opset) in [(vec![2, 70], 17), (vec![2, 70], 9), (vec![2, 3, 70], 17), (vec![70], 17)] {
+        let sample = Sample::new(&[("x", &x)], &["y"]).counting("w", &[70, 5]).opset(opset);
+        samples.push(sample.node("MatMul", &["x", "w"], &["y"], &[]));
+    }
+    for sample in samples {
+        let staged = staged(&sample);
+        round_trip(&staged, &specs(&staged, 3));
+    }
+}
+
+#[test]
+fn pieces_join() {
+    // Rows of 1 MiB and more, so that each is a piece of its own, and rows of
+    // which a piece holds several but not all.
+    for (rows, row_len) in [(5, 300_000), (700, 1000)] {
+        let sample = Sample::new(&[("x", &[1, row_len])], &["y"])
+            .counting("w", &[row_len, rows])
+            .node("Gemm", &["x", "w"], &["y"], &[]);
+        let staged = staged(&sample);
+        round_trip(&staged, &specs(&staged, 2));
+    }
+}
+
+#[test]
+fn bias_forms() {
+    let parts = [
+        Part::Data { rows: 2..4 },
+        Part::Parity { terms: vec![(1.0, 0..2), (10.0, 2..4), (100.0, 4..5)] },
+    ];
+    // The bias's values are 0, 1, 2, ... by position.
+    let cases: [(&[usize], [(&[usize], &[f32]); 2]); 6] = [
+        (&[], [(&[2], &[0., 0.]), (&[2], &[0., 0.])]),
+        (&[1], [(&[2], &[0., 0.]), (&[2], &[0., 0.])]),
+        (&[5], [(&[2], &[2., 3.]), (&[2], &[420., 31.])]),
+        (&[1, 5], [(&[2], &[2., 3.]), (&[2], &[420., 31.])]),
+        (&[2, 1], [(&[2, 2], &[0., 0., 1., 1.]), (&[2, 2], &[0., 0., 111., 11.])]),
+        (&[2, 5], [(&[2, 2], &[2., 3., 7., 8.]), (&[2, 2], &[420., 31., 975., 86.])]),
+    ];
+    for (shape, expected) in cases {
+        let sample = Sample::new(&[("x", &[2, 3])], &["y"])
+            .counting("w", &[3, 5])
+            .counting("c", shape)
+            .node("Gemm", &["x", "w", "c"], &["y"], &[]);
+        let staged = staged(&sample);
+        for (part, (shape, values)) in parts.iter().zip(expected) {
+            let specs = [stage("t", 0, part.clone())];
+            let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
+            let model = read_back(&layout, 0, &write(&layout));
+            let bias = &model.graph.initializers[&model.graph.nodes[0].inputs[2]];
+            assert_eq!(bias.shape(), shape);
+            assert_eq!(bias.to_f32().unwrap(), values);
+        }
+    }
+}
+
+/// Offset of the weights in each task file.
+fn offsets(layout: &Layout<'_>) -> Vec<u64> {
+    let offset = |i: usize| match layout.tasks[i].weight {
+        Some(super::Place::File { offset, .. }) => offset,
+        _ => panic!("task {i} has no weights in the file"),
+    };
+    (0..layout.tasks()).map(offset).collect()
+}
+
+#[test]
+fn rows_are_shared() {
+    let sample = Sample::new(&[("x", &[1, 3])], &["y"]).counting("w", &[3, 100]).node(
+        "Gemm",
+        &["x", "w"],
+        &["y"],
+        &[],
+    );
+    let staged = staged(&sample);
+    let data = |rows: Range<usize>| Part::Data { rows };
+    let parity = |c: f64| Part::Parity { terms: vec![(1.0, 0..50), (c, 50..100)] };
+    let row = 3 * 4;
+    // Parts, the offsets of their weights, and the file's length.
+    let cases: Vec<(Vec<Part>, Vec<u64>, u64)> = vec![
+        (vec![data(0..50), data(25..75)], vec![0, 25 * row], 75 * row),
+        (vec![data(10..20), data(0..100)], vec![10 * row, 0], 100 * row),
+        (vec![data(0..50), data(50..100)], vec![0, 640], 640 + 50 * row),
+        (vec![data(60..100), data(0..40)], vec![512, 0], 512 + 40 * row),
+        (vec![parity(1.0), parity(1.0)], vec![0, 0], 50 * row),
+        (vec![parity(1.0), parity(2.0)], vec![0, 640], 640 + 50 * row),
+    ];
+    for (parts, wanted, len) in cases {
+        let specs: Vec<TaskSpec> =
+            parts.into_iter().enumerate().map(|(i, p)| stage(&format!("t{i}"), 0, p)).collect();
+        let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
+        assert_eq!(offsets(&layout), wanted);
+        assert_eq!(layout.weights_len(), len);
+        assert!(layout.blocks.iter().all(|b| b.offset % ALIGN_BYTES == 0));
+        round_trip(&staged, &specs);
+    }
+}
+
+#[test]
+fn glue_constants_are_stored_once() {
+    let sample = Sample::new(&[("x", &[1, 1000])], &["y"])
+        .counting("k", &[1, 1000])
+        .counting("w", &[1000, 2])
+        .node("Add", &["x", "k"], &["a"], &[])
+        .node("Gemm", &["a", "w"], &["y"], &[]);
+    let staged = staged(&sample);
+    let specs =
+        [stage("a", 0, Part::Data { rows: 0..1 }), stage("b", 0, Part::Data { rows: 1..2 })];
+    let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
+    let constants: Vec<_> = layout.tasks.iter().map(|t| t.constants["k"].clone()).collect();
+    assert_eq!(constants[0], constants[1]);
+    let row = 4000u64.next_multiple_of(ALIGN_BYTES);
+    assert_eq!(layout.weights_len(), 2 * row + 4000);
+    round_trip(&staged, &specs);
+}
+
+#[test]
+fn outputs_pass_through() {
+    let mut sample = Sample::new(&[("x", &[1, 3])], &["h", "y", "x", "k"])
+        .counting("w", &[3, 5])
+        .counting("k", &[2])
+        .node("Gemm", &["x", "w"], &["h"], &[])
+        .node("Relu", &["h"], &["y"], &[]);
+    let staged = staged(&sample);
+    let layout = lay_out(&staged, &[output()], "weights.bin").unwrap();
+    let model = read_back(&layout, 0, &Bytes::new());
+    assert_eq!(model.graph.inputs, ["x_wire", "h_wire"]);
+    assert_eq!(model.graph.outputs, ["h", "y", "x", "k"]);
+    let kept: BTreeMap<_, _> =
+        layout.task_inputs(0).unwrap().into_iter().map(|v| (v.name, v.shape)).collect();
+    assert_eq!(kept["h_wire"], [1, 5]);
+
+    // A value that already has the name which would be taken.
+    sample = sample.node("Neg", &["y"], &["h_wire"], &[]);
+    sample.graph().output[1].name = Some("h_wire".to_owned());
+    let staged = self::staged(&sample);
+    let layout = lay_out(&staged, &[output()], "weights.bin").unwrap();
+    assert_eq!(read_back(&layout, 0, &Bytes::new()).graph.inputs, ["x_wire", "h_wire_"]);
+}
+
+#[test]
+fn refusals() {
+    let staged = Staged::new(Model::read(Bytes::from_static(LENET), &Limits::default()).unwrap());
+    let staged = staged.unwrap();
+    let data = |rows: Range<usize>| stage("t", 0, Part::Data { rows });
+    let parity = |terms: Vec<(f64, Range<usize>)>| stage("t", 0, Part::Parity { terms });
+    let cases: Vec<(Vec<TaskSpec>, &str)> = vec![
+        (vec![output(), output()], "two tasks have it"),
+        (vec![stage("a/b", 0, Part::Data { rows: 0..1 })], "separates folders"),
+        (vec![stage("", 0, Part::Data { rows: 0..1 })], "it is empty"),
+        (vec![stage("t", 5, Part::Data { rows: 0..1 })], "task t is for stage 5, the model has 5"),
+        (vec![data(0..7)], "rows 0..7 are none of layer /conv1/Conv's 6 rows"),
+        (vec![data(3..3)], "rows 3..3"),
+        (vec![parity(vec![])], "has no shards"),
+        (vec![parity(vec![(f64::NAN, 0..1)])], "has a coefficient that is no number"),
+        (vec![parity(vec![(1.0, 0..3), (1.0, 3..9)])], "rows 3..9"),
+    ];
+    for (specs, message) in cases {
+        let error = lay_out(&staged, &specs, "weights.bin").unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    assert!(lay_out(&staged, &[], "../w").is_err());
+    let error = even_rows(&staged.stages[0].layer, 256).unwrap_err().to_string();
+    assert_eq!(error, "layer /conv1/Conv splits into at most 6 shards, plan asks for 256");
+}
