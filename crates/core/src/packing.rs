@@ -261,11 +261,7 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
         let pairs = [
             ("reads", names(&entry.reads), wires(&stage.reads)),
             ("makes", names(&[entry.value]), wires(&[stage.value])),
-            (
-                "splits by",
-                entry.method.to_string(),
-                rule::method(&stage.layer).to_string(),
-            ),
+            ("splits by", entry.method.to_string(), stage.layer.method().to_string()),
         ];
         for (what, got, needed) in pairs {
             if got != needed {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quorate_code::{Code, CodeError};
-use quorate_model::layer::{Kind, Layer};
 use quorate_model::method::Method;
 use quorate_model::shard::{ShardError, even_rows};
 use quorate_model::stage::{Source, Staged};
@@ -27,6 +26,9 @@ pub struct Wish {
     pub spares: usize,
     /// Plans for fewer devices, down to this many.
     pub fewest_devices: usize,
+    /// Split only layers whose method is this one; others stay in one piece,
+    /// with a replica on each spare.
+    pub only: Option<Method>,
     /// Relative error of an answer that is still right.
     pub tolerance: f64,
     /// How long a consumer stays with the roster.
@@ -70,10 +72,10 @@ impl Plans {
                 return Err(RuleError::Address { device, address });
             }
         }
-        let mut plans = vec![plan(staged, "main", devices, wish.spares)?];
+        let mut plans = vec![plan(staged, "main", devices, wish.spares, wish.only)?];
         for seats in (wish.fewest_devices.max(1)..devices).rev() {
             let spares = wish.spares.min(seats / 2);
-            plans.push(plan(staged, &format!("{seats}-devices"), seats, spares)?);
+            plans.push(plan(staged, &format!("{seats}-devices"), seats, spares, wish.only)?);
         }
         let mut plans = Plans {
             model: wish.model.clone(),
@@ -102,7 +104,13 @@ pub fn values(staged: &Staged) -> Vec<Value> {
     staged.values.iter().map(value).collect()
 }
 
-fn plan(staged: &Staged, name: &str, seats: usize, spares: usize) -> Result<Plan, RuleError> {
+fn plan(
+    staged: &Staged,
+    name: &str,
+    seats: usize,
+    spares: usize,
+    only: Option<Method>,
+) -> Result<Plan, RuleError> {
     let count = staged.values.len();
     let mut plan = Plan {
         id: PlanId(0),
@@ -117,7 +125,9 @@ fn plan(staged: &Staged, name: &str, seats: usize, spares: usize) -> Result<Plan
     for (index, stage) in staged.stages.iter().enumerate() {
         let id = StageId(index as u16);
         let total = staged.values[stage.value].rows;
-        let rows = even_rows(&stage.layer, data_devices.min(total))?;
+        let split = only.is_none_or(|method| method == stage.layer.method());
+        let shards = if split { data_devices.min(total) } else { 1 };
+        let rows = even_rows(&stage.layer, shards)?;
         let code = code(rows.len(), spares)
             .map_err(|source| RuleError::Code { layer: stage.layer.name.clone(), source })?;
         let spare_seats = data_devices..data_devices + spares;
@@ -130,7 +140,7 @@ fn plan(staged: &Staged, name: &str, seats: usize, spares: usize) -> Result<Plan
             Some(Sharding { code: Arc::new(code), rows, seats, stage: Some(id) });
         plan.stages.push(Stage {
             layer: stage.layer.name.clone(),
-            method: method(&stage.layer),
+            method: stage.layer.method(),
             reads,
             value: ValueId(stage.value as u16),
         });
@@ -145,15 +155,6 @@ fn plan(staged: &Staged, name: &str, seats: usize, spares: usize) -> Result<Plan
         }
     }
     Ok(plan)
-}
-
-/// How the rule splits a layer: the paper's codable method for its kind
-/// (table 1).
-pub fn method(layer: &Layer) -> Method {
-    match layer.kind {
-        Kind::Fc => Method::Output,
-        Kind::Conv { .. } => Method::Channel,
-    }
 }
 
 /// The code for `n` data shards and `m` spares: none, the paper's sum, MDS.

@@ -1,0 +1,301 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use quorate_core::plan::{WaitPolicy, parse_span};
+
+/// Runs a neural network across several small devices and does not notice
+/// when one of them dies.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "\
+Exit codes: 0 all is well, 1 the answer is no (a wrong or lost answer), 2 an error.
+
+Examples:
+  quorate demo
+  quorate inspect model.onnx
+  quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
+  quorate pack model.onnx plan.toml -o bundle/
+  quorate worker --name pi-1 --bundle bundle/pi-1
+  quorate run bundle/ --input digit.png")]
+pub struct Cli {
+    /// More to read on standard error; twice for still more. RUST_LOG overrules it.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show a model's layers and how each can be split.
+    Inspect(Inspect),
+    /// Decide which device computes what; writes a plan file.
+    Plan(Plan),
+    /// Make each device's folder: its tasks, its weights, the parity.
+    Pack(Pack),
+    /// Serve one device's tasks.
+    Worker(Worker),
+    /// Ask running workers for answers.
+    Run(Run),
+    /// Does every tolerated loss give the model's own answers?
+    Check(Check),
+    /// Kill and freeze devices under a stream of digits and watch.
+    Demo(Demo),
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  quorate inspect model.onnx --json")]
+pub struct Inspect {
+    /// The model.
+    #[arg(value_name = "MODEL.onnx")]
+    pub model: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How many devices, and of what kind.
+#[derive(Clone, Debug, Args)]
+pub struct Cluster {
+    /// Devices that share the weights.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub devices: usize,
+    /// Further devices, which hold parity: so many may fail without effect.
+    #[arg(long, default_value_t = 1, value_name = "M")]
+    pub spares: usize,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
+  quorate plan model.onnx --devices 2 --spares 1 --hosts 10.0.0.1:7001,10.0.0.2:7001,10.0.0.3:7001")]
+pub struct Plan {
+    /// The model.
+    #[arg(value_name = "MODEL.onnx")]
+    pub model: PathBuf,
+    /// Size of the cluster.
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// The plan file to write; `-` for standard output.
+    #[arg(short, long, default_value = "plan.toml", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Address of each device, spares last [default: ports of this machine from 7001].
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,…")]
+    pub hosts: Vec<String>,
+    /// Names of the devices, spares last [default: pi-1, pi-2, …].
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub names: Vec<String>,
+    /// Pack plans for fewer devices down to this many; each takes room on
+    /// every device.
+    #[arg(long, default_value_t = 1, value_name = "K")]
+    pub fewest: usize,
+    /// Relative error below which an answer is right.
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
+    /// How long a device waits for the shards all were asked to use: auto, or
+    /// a time such as 5ms.
+    #[arg(long, default_value = "auto", value_parser = wait_policy)]
+    pub wait: WaitPolicy,
+}
+
+/// Arguments of `pack`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  quorate pack model.onnx plan.toml -o bundle/")]
+pub struct Pack {
+    /// The model.
+    #[arg(value_name = "MODEL.onnx")]
+    pub model: PathBuf,
+    /// The plan.
+    #[arg(value_name = "PLAN.toml")]
+    pub plan: PathBuf,
+    /// Folder to make; a bundle that is there is replaced.
+    #[arg(short, long, default_value = "bundle", value_name = "FOLDER")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate worker --name pi-1 --bundle bundle/pi-1
+  quorate worker --name pi-1 --bundle bundle/pi-1 --listen 0.0.0.0:7001")]
+pub struct Worker {
+    /// This device's name in the plan.
+    #[arg(long)]
+    pub name: String,
+    /// Its folder of the bundle.
+    #[arg(long, value_name = "FOLDER")]
+    pub bundle: PathBuf,
+    /// Where to listen [default: this device's address in the plan].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Addresses of all devices in the plan's order, instead of the plan's.
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,…")]
+    pub hosts: Vec<String>,
+    /// Tasks computed at the same time.
+    #[arg(long, default_value_t = 1)]
+    pub lanes: usize,
+    /// End when the process that started this one ends.
+    #[arg(long, hide = true)]
+    pub end_with_parent: bool,
+}
+
+/// How numbers in a file become the model's input: (v * scale - mean) / std.
+#[derive(Clone, Debug, Args)]
+pub struct Preprocessing {
+    /// Factor of every value, such as 1/255 [default: 1/255 for pictures and
+    /// IDX, 1 for others].
+    #[arg(long, value_parser = crate::input::parse_fraction)]
+    pub scale: Option<f32>,
+    /// Subtracted after scaling: one number, or one a channel.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub mean: Vec<f32>,
+    /// Divided by at last: one number, or one a channel.
+    #[arg(long, value_delimiter = ',')]
+    pub std: Vec<f32>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate run bundle/ --input digit.png
+  quorate run bundle/ --input t10k-images-idx3-ubyte.gz --limit 10 --top 1
+  quorate run bundle/ --input x.npy --json")]
+pub struct Run {
+    /// The bundle, or its gateway folder.
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    /// A picture (.png, .jpg), an array (.npy), MNIST images (IDX, also .gz)
+    /// or a CIFAR-10 batch (.bin, also .gz).
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Preprocessing.
+    #[command(flatten)]
+    pub preprocessing: Preprocessing,
+    /// Show so many of the greatest outputs.
+    #[arg(long, default_value_t = 5)]
+    pub top: usize,
+    /// Answer at most so many inputs of the file.
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Addresses of all devices in the plan's order, instead of the plan's.
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,…")]
+    pub hosts: Vec<String>,
+    /// Give an input up after this long.
+    #[arg(long, default_value = "10s", value_parser = span)]
+    pub deadline: std::time::Duration,
+    /// Wait so long for devices.
+    #[arg(long, default_value = "5s", value_parser = span)]
+    pub patience: std::time::Duration,
+    /// Print one JSON object a line and input.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate check model.onnx --devices 4 --spares 1
+  quorate check model.onnx --devices 8 --inconsistent --tolerance 1e-3")]
+pub struct Check {
+    /// The model.
+    #[arg(value_name = "MODEL.onnx")]
+    pub model: PathBuf,
+    /// Size of the cluster.
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// Split only by this method: output, input, channel, spatial or filter.
+    #[arg(long)]
+    pub method: Option<quorate_model::method::Method>,
+    /// Relative error that is still right.
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
+    /// Also let every reader of every value lose other shards.
+    #[arg(long)]
+    pub inconsistent: bool,
+    /// Check with the first input of this file [default: seeded numbers].
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Preprocessing.
+    #[command(flatten)]
+    pub preprocessing: Preprocessing,
+    /// Seed of the numbers and of the losses.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate demo
+  quorate demo --devices 2 --rate 50 --json
+  quorate demo --model cifar10_cnn.onnx --input cifar10-test1k.bin.gz --rate 20")]
+pub struct Demo {
+    /// Size of the cluster.
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// Requests in all, a quarter of them before the first event.
+    #[arg(long, default_value_t = 2400)]
+    pub requests: usize,
+    /// Requests a second.
+    #[arg(long, default_value_t = 100.0)]
+    pub rate: f64,
+    /// Model instead of LeNet-5.
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub model: Option<PathBuf>,
+    /// Input instead of MNIST's test digits; seeded numbers if only a model
+    /// is given.
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Preprocessing.
+    #[command(flatten)]
+    pub preprocessing: Preprocessing,
+    /// A request without an answer for this long is lost.
+    #[arg(long, default_value = "2s", value_parser = span)]
+    pub deadline: std::time::Duration,
+    /// Seed: which devices fail, in which order inputs come.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn wait_policy(text: &str) -> Result<WaitPolicy, String> {
+    WaitPolicy::parse(text).ok_or_else(|| "neither auto nor a time such as 5ms".to_owned())
+}
+
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    parse_span(text).ok_or_else(|| "no time such as 250us, 5ms or 2s".to_owned())
+}
+
+/// Sends log lines to standard error: warnings, with `-v` also what happens.
+pub fn start_logging(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "warn",
+        1 => "warn,quorate=info,quorate_core=info",
+        _ => "info,quorate=debug,quorate_core=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second start, as in tests, changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .try_init();
+}

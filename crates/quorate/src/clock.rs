@@ -1,0 +1,28 @@
+//! The driver's clock: the time that state machines are handed.
+
+use std::time::Instant;
+
+use quorate_core::time::Time;
+
+/// Microseconds since this process took its first look.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Clock {
+        Clock { start: Instant::now() }
+    }
+
+    /// The time now.
+    pub fn now(self) -> Time {
+        Time(self.start.elapsed().as_micros() as u64)
+    }
+
+    /// When `time` is, as the operating system counts.
+    pub fn instant(self, time: Time) -> Instant {
+        self.start + std::time::Duration::from_micros(time.0)
+    }
+}

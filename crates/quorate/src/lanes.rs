@@ -1,0 +1,132 @@
+//! Threads that compute, so that the one that speaks never waits.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use quorate_core::gather::Gathered;
+use quorate_core::packing::task_stem;
+use quorate_core::plan::Plans;
+use quorate_core::worker::TaskId;
+use quorate_engine::{Engine, Task};
+use quorate_model::tensor::Tensor;
+
+/// A task that is loaded once and run by whichever lane comes first.
+type Shared = Arc<Mutex<Option<Box<dyn Task>>>>;
+
+/// The tasks of one bundle folder, each loaded when it is first asked for.
+pub struct TaskStore {
+    engine: Box<dyn Engine>,
+    folder: PathBuf,
+    tasks: Mutex<BTreeMap<String, Shared>>,
+}
+
+impl TaskStore {
+    /// The tasks in `folder`.
+    pub fn new(engine: Box<dyn Engine>, folder: &Path) -> TaskStore {
+        TaskStore { engine, folder: folder.to_owned(), tasks: Mutex::default() }
+    }
+
+    /// Runs the task file `stem` on the gathered values.
+    pub fn run(&self, stem: &str, inputs: &[Arc<Gathered>]) -> anyhow::Result<Vec<Tensor>> {
+        let tensors =
+            inputs.iter().map(|gathered| gathered.tensor()).collect::<Result<Vec<_>, _>>()?;
+        self.with(stem, |task| Ok(task.run(&tensors)?))
+    }
+
+    /// Loads the task file `stem` if it is not loaded yet.
+    pub fn load(&self, stem: &str) -> anyhow::Result<()> {
+        self.with(stem, |_| Ok(()))
+    }
+
+    fn with<T>(
+        &self,
+        stem: &str,
+        then: impl FnOnce(&mut dyn Task) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let shared = {
+            let mut tasks = self.tasks.lock().expect("no panic while held");
+            tasks.entry(stem.to_owned()).or_default().clone()
+        };
+        let mut slot = shared.lock().unwrap_or_else(|poisoned| {
+            // A task that panicked is in an unknown state: load it anew.
+            let mut slot = poisoned.into_inner();
+            *slot = None;
+            slot
+        });
+        if slot.is_none() {
+            let path = self.folder.join(format!("{stem}.onnx"));
+            let loaded = self.engine.load(&path);
+            *slot = Some(loaded.with_context(|| format!("loading {}", path.display()))?);
+        }
+        then(slot.as_mut().expect("just loaded").as_mut())
+    }
+}
+
+/// File stems of all tasks that worker jobs name.
+pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
+    let mut stems = BTreeMap::new();
+    for plan in &plans.plans {
+        for seat in 0..plan.seats {
+            for (stage, shard) in plan.tasks(quorate_core::id::SeatId(seat as u8)) {
+                let task = TaskId { plan: plan.id, stage, shard };
+                stems.insert(task, task_stem(plan, stage, shard));
+            }
+        }
+    }
+    stems
+}
+
+/// A job for a lane: what to run, and what it is called when it comes back.
+pub struct LaneJob<J> {
+    /// Comes back with the outputs.
+    pub job: J,
+    /// Task file to run.
+    pub stem: String,
+    /// Its inputs.
+    pub inputs: Vec<Arc<Gathered>>,
+}
+
+/// A number of compute threads over one task store.
+pub struct Lanes<J> {
+    jobs: std::sync::mpsc::Sender<LaneJob<J>>,
+}
+
+/// A job's outputs, or why there are none.
+pub type Outcome<J> = (J, Result<Vec<Tensor>, String>);
+
+impl<J: Send + 'static> Lanes<J> {
+    /// Starts `lanes` threads; outcomes arrive on the receiver.
+    pub fn start(
+        store: &Arc<TaskStore>,
+        lanes: usize,
+    ) -> std::io::Result<(Lanes<J>, tokio::sync::mpsc::UnboundedReceiver<Outcome<J>>)> {
+        let (jobs, queue) = std::sync::mpsc::channel::<LaneJob<J>>();
+        let (done, outcomes) = tokio::sync::mpsc::unbounded_channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for lane in 0..lanes {
+            let (store, queue, done) = (store.clone(), queue.clone(), done.clone());
+            let thread = std::thread::Builder::new().name(format!("lane-{lane}"));
+            thread.spawn(move || {
+                loop {
+                    let next = queue.lock().expect("no panic while held").recv();
+                    let Ok(LaneJob { job, stem, inputs }) = next else { return };
+                    let run = || store.run(&stem, &inputs).map_err(|e| format!("{e:#}"));
+                    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+                        .unwrap_or_else(|_| Err(format!("task {stem} panicked")));
+                    if done.send((job, result)).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        Ok((Lanes { jobs }, outcomes))
+    }
+
+    /// Queues a job.
+    pub fn run(&self, job: LaneJob<J>) {
+        // The lanes end only with this value, so somebody receives.
+        let _ = self.jobs.send(job);
+    }
+}

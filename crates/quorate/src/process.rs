@@ -1,0 +1,26 @@
+//! What this process asks of the operating system.
+
+/// Lets every other thread of the machine go first; for work that nobody
+/// waits for.
+pub fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        // On Linux a priority belongs to the thread that asks.
+        let thread = rustix::thread::gettid();
+        if let Err(error) = rustix::process::setpriority_process(Some(thread), 19) {
+            tracing::debug!("lowering a thread's priority: {error}");
+        }
+    }
+}
+
+/// Has the operating system kill this process when the one that started it
+/// ends, however it ends.
+pub fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        let kill = Some(rustix::process::Signal::KILL);
+        if let Err(error) = rustix::process::set_parent_process_death_signal(kill) {
+            tracing::warn!("cannot tie this process to its parent: {error}");
+        }
+    }
+}

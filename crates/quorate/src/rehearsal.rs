@@ -1,0 +1,376 @@
+//! A bundle played in one process, with every loss its plan tolerates.
+//!
+//! The tasks are the packed files themselves; values are gathered, merged and
+//! decoded by the code that devices use. What comes out is held against the
+//! whole model, whose inner values are made outputs for the purpose.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use bytes::Bytes;
+use prost::Message;
+use quorate_code::ShardSet;
+use quorate_core::gather::{Decision, Gather, Gathered};
+use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
+use quorate_core::plan::Plans;
+use quorate_core::time::Time;
+use quorate_engine::{Engine, Tract};
+use quorate_model::onnx::{self, ModelProto};
+use quorate_model::tensor::Tensor;
+
+use crate::bundle::ModelFile;
+use crate::lanes::TaskStore;
+
+/// What one kind of loss did.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// How many cases.
+    pub cases: usize,
+    /// Worst max|a - b| / max|b| of all cases; infinite where a case failed.
+    pub error: f64,
+    /// The worst case.
+    pub worst: String,
+}
+
+impl Finding {
+    fn new(what: String) -> Finding {
+        Finding { what, cases: 0, error: 0.0, worst: "nothing is lost".to_owned() }
+    }
+
+    fn add(&mut self, error: f64, case: impl FnOnce() -> String) {
+        self.cases += 1;
+        if error > self.error || error.is_nan() {
+            self.error = if error.is_nan() { f64::INFINITY } else { error };
+            self.worst = case();
+        }
+    }
+}
+
+/// A plan's tasks, and the whole model's values for one input.
+pub struct Rehearsal {
+    plans: Arc<Plans>,
+    devices: Vec<TaskStore>,
+    gateway: TaskStore,
+    inputs: Vec<Tensor>,
+    /// By value.
+    whole: Vec<Option<Tensor>>,
+    outputs: Vec<Tensor>,
+}
+
+/// A value as one device has it: by value, `None` before it is made.
+type Values = Vec<Option<Arc<Gathered>>>;
+
+impl Rehearsal {
+    /// Opens the bundle of `plans` and runs the whole model once.
+    pub fn new(
+        model: &ModelFile,
+        plans: Plans,
+        bundle: &Path,
+        inputs: Vec<Tensor>,
+    ) -> anyhow::Result<Rehearsal> {
+        let store = |name: &str| TaskStore::new(Box::new(Tract), &bundle.join(name));
+        let devices = plans.devices.iter().map(|name| store(name)).collect();
+        let gateway = store(GATEWAY_FOLDER);
+        let (whole, outputs) = run_whole(model, &plans, &inputs)?;
+        Ok(Rehearsal { plans: Arc::new(plans), devices, gateway, inputs, whole, outputs })
+    }
+
+    /// The plans in use.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// The whole model's outputs.
+    pub fn outputs(&self) -> &[Tensor] {
+        &self.outputs
+    }
+
+    /// Each stage on the whole model's values, with every loss of up to as
+    /// many shards as its code repairs whichever they are.
+    pub fn stages(&self) -> anyhow::Result<Vec<Finding>> {
+        let plan = self.plans.main();
+        let mut values: Values = vec![None; self.plans.values.len()];
+        for (value, tensor) in self.whole.iter().enumerate() {
+            if let Some(tensor) = tensor {
+                values[value] = Some(self.as_gathered(ValueId(value as u16), tensor)?);
+            }
+        }
+        let mut findings = Vec::new();
+        for (index, stage) in plan.stages.iter().enumerate() {
+            let id = StageId(index as u16);
+            let sharding = plan.stage_sharding(id);
+            let (n, m) = (sharding.code.data_shards(), sharding.code.parity_shards());
+            let code = sharding.code.name();
+            let what = format!("layer {} ({} {n}+{m} {code})", stage.layer, stage.method);
+            let mut finding = Finding::new(what);
+            let everybody = self.plans.everybody();
+            let shards = self.run_stage(id, everybody, |_| &values)?;
+            let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
+            for lost in subsets(n + m, sharding.code.tolerance()) {
+                let gathered = self.gather(stage.value, &shards, lost)?;
+                let error = difference(&gathered.tensor()?, whole)?;
+                finding.add(error, || format!("shards {} are lost", list(lost)));
+            }
+            findings.push(finding);
+        }
+        Ok(findings)
+    }
+
+    /// The final answer, with every set of devices that the plan tolerates
+    /// dead from the first stage to the last.
+    pub fn dead_throughout(&self) -> anyhow::Result<Vec<Finding>> {
+        let mut finding = Finding::new("answer, devices dead throughout".to_owned());
+        let count = self.plans.devices.len();
+        for dead in subsets(count, self.plans.main().tolerance()) {
+            let dead: DeviceSet = dead.iter().map(|d| DeviceId(d as u8)).collect();
+            let alive = self.plans.everybody().without(dead);
+            let mut values = self.with_inputs()?;
+            for (index, stage) in self.plans.main().stages.iter().enumerate() {
+                let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
+                let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
+                values[stage.value.index()] = Some(gathered);
+            }
+            let error = self.answer_error(&values)?;
+            finding.add(error, || format!("{} dead", self.plans.device_names(dead)));
+        }
+        Ok(vec![finding])
+    }
+
+    /// The final answer when every device that reads a value, and the
+    /// gateway, loses other shards of it: as many as its code repairs.
+    pub fn inconsistent(&self, seed: u64, trials: u64) -> anyhow::Result<Vec<Finding>> {
+        let mut finding = Finding::new("answer, each reader loses other shards".to_owned());
+        let count = self.plans.devices.len();
+        for trial in 0..trials {
+            let mut random = SplitMix(seed ^ trial.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut views: Vec<Values> = vec![self.with_inputs()?; count + 1];
+            for (index, stage) in self.plans.main().stages.iter().enumerate() {
+                let id = StageId(index as u16);
+                let everybody = self.plans.everybody();
+                let shards = self.run_stage(id, everybody, |device| &views[device.index()])?;
+                let code = &self.plans.main().stage_sharding(id).code;
+                for view in &mut views {
+                    let lost = random.subset(code.shards(), code.tolerance());
+                    let gathered = self.gather(stage.value, &shards, lost)?;
+                    view[stage.value.index()] = Some(gathered);
+                }
+            }
+            let error = self.answer_error(&views[count])?;
+            finding.add(error, || format!("trial {trial} of seed {seed}"));
+        }
+        Ok(vec![finding])
+    }
+
+    fn with_inputs(&self) -> anyhow::Result<Values> {
+        let mut values: Values = vec![None; self.plans.values.len()];
+        for (tensor, value) in self.inputs.iter().zip(self.plans.main().inputs()) {
+            values[value.index()] = Some(self.as_gathered(value, tensor)?);
+        }
+        Ok(values)
+    }
+
+    /// A whole value, as if it had been gathered.
+    fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> anyhow::Result<Arc<Gathered>> {
+        let sharding = self.plans.main().sharding(value).context("a value of the plan")?;
+        let form = &self.plans.values[value.index()];
+        let inner: usize = form.shape[form.axis + 1..].iter().product();
+        let row = inner * form.dtype.size();
+        let mut shards = vec![None; sharding.code.shards()];
+        for (shard, rows) in shards.iter_mut().zip(&sharding.rows) {
+            let mut bytes = Vec::with_capacity(form.part_bytes(rows.len()));
+            for outer in tensor.data().chunks_exact((row * form.rows()).max(1)) {
+                bytes.extend_from_slice(&outer[rows.start * row..rows.end * row]);
+            }
+            *shard = Some(Bytes::from(bytes));
+        }
+        self.gather(value, &shards, ShardSet::new())
+    }
+
+    /// Every shard of a stage's value that `alive` devices make, each from
+    /// its own view of the values.
+    fn run_stage<'a>(
+        &self,
+        id: StageId,
+        alive: DeviceSet,
+        view: impl Fn(DeviceId) -> &'a Values,
+    ) -> anyhow::Result<Vec<Option<Bytes>>> {
+        let plan = self.plans.main();
+        let stage = &plan.stages[id.index()];
+        let mut shards = Vec::new();
+        for (shard, seat) in plan.stage_sharding(id).seats.iter().enumerate() {
+            let device = DeviceId(seat.0);
+            if !alive.contains(device) {
+                shards.push(None);
+                continue;
+            }
+            let gathered = |value: &ValueId| view(device)[value.index()].clone();
+            let inputs: Option<Vec<_>> = stage.reads.iter().map(gathered).collect();
+            let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.layer))?;
+            let stem = task_stem(plan, id, shard);
+            let outputs = self.devices[device.index()].run(&stem, &inputs)?;
+            ensure!(outputs.len() == 1, "task {stem} made {} values", outputs.len());
+            shards.push(Some(outputs[0].data().clone()));
+        }
+        Ok(shards)
+    }
+
+    fn gather(
+        &self,
+        value: ValueId,
+        shards: &[Option<Bytes>],
+        lost: ShardSet,
+    ) -> anyhow::Result<Arc<Gathered>> {
+        let (plans, everybody) = (&self.plans, self.plans.everybody());
+        let (values, plan) = (plans.values.clone(), plans.main().clone());
+        let none = DeviceSet::default();
+        let mut gather = Gather::new(values, plan, value, everybody, none);
+        for (index, shard) in shards.iter().enumerate() {
+            if let Some(payload) = shard
+                && !lost.contains(index)
+            {
+                gather.accept(Time(0), index, payload.clone());
+            }
+        }
+        match gather.decide(Time(0), Duration::ZERO) {
+            Decision::Gathered(gathered) => Ok(gathered),
+            _ => Err(anyhow!("value {} is not quorate", plans.values[value.index()].name)),
+        }
+    }
+
+    fn answer_error(&self, values: &Values) -> anyhow::Result<f64> {
+        let plan = self.plans.main();
+        let inputs: Option<Vec<_>> =
+            plan.result.iter().map(|value| values[value.index()].clone()).collect();
+        let outputs = self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)?;
+        answer_difference(&outputs, &self.outputs)
+    }
+}
+
+/// Runs the model with every value of the plan as a further output.
+fn run_whole(
+    model: &ModelFile,
+    plans: &Plans,
+    inputs: &[Tensor],
+) -> anyhow::Result<(Vec<Option<Tensor>>, Vec<Tensor>)> {
+    let mut proto = ModelProto::decode(model.bytes.clone()).context("model")?;
+    let graph = proto.graph.as_mut().context("model without a graph")?;
+    let declared = graph.output.len();
+    let mut names: Vec<String> =
+        graph.output.iter().map(|output| output.name().to_owned()).collect();
+    for value in plans.values.iter() {
+        let known = names.contains(&value.name);
+        let input = graph.input.iter().any(|input| input.name() == value.name);
+        if !known && !input {
+            graph.output.push(onnx::value_info(&value.name, value.dtype, &value.shape));
+            names.push(value.name.clone());
+        }
+    }
+    let mut task = Tract.load_bytes(&model.name, &proto.encode_to_vec())?;
+    let made = task.run(inputs).context("the whole model")?;
+    let mut whole: Vec<Option<Tensor>> = vec![None; plans.values.len()];
+    for (value, slot) in plans.values.iter().zip(&mut whole) {
+        let at = names.iter().position(|name| *name == value.name);
+        *slot = at.map(|at| made[at].clone());
+    }
+    for (tensor, value) in inputs.iter().zip(plans.main().inputs()) {
+        whole[value.index()] = Some(tensor.clone());
+    }
+    Ok((whole, made[..declared].to_vec()))
+}
+
+/// max|a - b| / max|b| over all outputs, the worst one.
+pub fn answer_difference(got: &[Tensor], whole: &[Tensor]) -> anyhow::Result<f64> {
+    ensure!(got.len() == whole.len(), "{} outputs, the model has {}", got.len(), whole.len());
+    let pairs = got.iter().zip(whole);
+    pairs.map(|(a, b)| difference(a, b)).try_fold(0.0, |worst: f64, error| Ok(worst.max(error?)))
+}
+
+/// max|a - b| / max|b|; infinite where either has a value that is no number.
+pub fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
+    let same = got.shape() == whole.shape();
+    ensure!(same, "shape {:?}, the model's is {:?}", got.shape(), whole.shape());
+    let (a, b) = (got.to_f32()?, whole.to_f32()?);
+    if a.iter().chain(&b).any(|v| !v.is_finite()) {
+        return Ok(f64::INFINITY);
+    }
+    let worst = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    let apart = worst(&mut a.iter().zip(&b).map(|(a, b)| f64::from(a - b).abs()));
+    let scale = worst(&mut b.iter().map(|b| f64::from(b.abs())));
+    Ok(if apart == 0.0 { 0.0 } else { apart / scale })
+}
+
+/// Every subset of `0..n` with at most `most` members, smallest first.
+fn subsets(n: usize, most: usize) -> Vec<ShardSet> {
+    let mut all = vec![ShardSet::new()];
+    let mut last = all.clone();
+    for _ in 0..most.min(n) {
+        let mut next = Vec::new();
+        for set in &last {
+            let from = set.iter().last().map_or(0, |last| last + 1);
+            for shard in from..n {
+                let mut larger = *set;
+                larger.insert(shard);
+                next.push(larger);
+            }
+        }
+        all.extend(&next);
+        last = next;
+    }
+    all
+}
+
+fn list(set: ShardSet) -> String {
+    set.iter().map(|shard| shard.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Sebastiano Vigna's generator of 64 random bits at a time.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// `size` different members of `0..n`.
+    fn subset(&mut self, n: usize, size: usize) -> ShardSet {
+        let mut set = ShardSet::new();
+        while set.len() < size.min(n) {
+            set.insert((self.next() % n as u64) as usize);
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subsets_are_all_of_them() {
+        for (n, most, count) in [(5, 0, 1), (5, 1, 6), (5, 2, 16), (3, 9, 8)] {
+            let sets = subsets(n, most);
+            assert_eq!(sets.len(), count);
+            let different: std::collections::BTreeSet<_> = sets.into_iter().collect();
+            assert_eq!(different.len(), count);
+        }
+    }
+
+    #[test]
+    fn difference_is_relative_and_finds_what_is_no_number() {
+        let tensor = |values: &[f32]| Tensor::from_f32(vec![values.len()], values).unwrap();
+        let whole = tensor(&[1.0, -4.0]);
+        assert_eq!(difference(&whole, &whole).unwrap(), 0.0);
+        assert_eq!(difference(&tensor(&[1.0, -3.0]), &whole).unwrap(), 0.25);
+        assert_eq!(difference(&tensor(&[1.0, f32::NAN]), &whole).unwrap(), f64::INFINITY);
+        assert!(difference(&tensor(&[1.0]), &whole).is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! Drives a worker: `select -> handle(now, event) -> execute commands`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use quorate_core::admit::Peer;
+use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello, Role};
+use quorate_core::id::{DeviceId, SeatId};
+use quorate_core::plan::Plans;
+use quorate_core::worker::{Command, Event, Job, TaskId, Worker, WorkerConfig};
+use quorate_engine::Engine;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::bundle::Folder;
+use crate::clock::Clock;
+use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
+use crate::net::outbox::Outbox;
+use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial, listen};
+
+/// Events taken in one go before the clock is read again.
+const BATCH: usize = 64;
+
+/// How a worker runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The device's name in the plan.
+    pub name: String,
+    /// Where to listen; the plan's address if `None`.
+    pub listen: Option<String>,
+    /// Tasks computed at the same time.
+    pub lanes: usize,
+}
+
+/// A worker that listens, before it serves.
+pub struct Listening {
+    folder: Folder,
+    device: DeviceId,
+    options: Options,
+    listener: TcpListener,
+}
+
+impl Listening {
+    /// Opens the port.
+    pub async fn open(folder: Folder, options: Options) -> anyhow::Result<Listening> {
+        let plans = &folder.plans;
+        let device = plans.device(&options.name).with_context(|| {
+            format!("no device {} in the plan, which has {}", options.name, plans.devices.join(", "))
+        })?;
+        let address = match &options.listen {
+            Some(address) => address.clone(),
+            None => plans.hosts[&options.name].clone(),
+        };
+        let listener = TcpListener::bind(&address)
+            .await
+            .with_context(|| format!("listening on {address} for {}", options.name))?;
+        Ok(Listening { folder, device, options, listener })
+    }
+
+    /// The port's address.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the process ends.
+    pub async fn serve(self, engine: Box<dyn Engine>) -> anyhow::Result<()> {
+        let Listening { folder, device, options, listener } = self;
+        let plans = folder.plans.clone();
+        let store = Arc::new(TaskStore::new(engine, &folder.path));
+        load_ahead(&plans, device, &store)?;
+        let (lanes, outcomes) = Lanes::start(&store, options.lanes)?;
+        let (events, net) = mpsc::channel(EVENTS_MAX);
+        let local = Local {
+            hello: Hello {
+                role: Role::Worker,
+                name: options.name.clone(),
+                plans: plans.plans.iter().map(|plan| plan.id).collect(),
+            },
+            frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
+        };
+        let devices = dial_others(&plans, device, &local, &events);
+        tokio::spawn(listen::serve(listener, local, plans.clone(), events));
+        let config = WorkerConfig { lanes: options.lanes, ..WorkerConfig::default() };
+        let driver = Driver {
+            clock: Clock::start(),
+            worker: Worker::new(plans.clone(), device, config),
+            stems: stems(&plans),
+            plans,
+            lanes,
+            devices,
+            gateways: BTreeMap::new(),
+            links: BTreeMap::new(),
+        };
+        driver.run(net, outcomes).await
+    }
+}
+
+/// Loads the main plan's tasks before any work is taken, and those of the
+/// fallbacks behind the work's back.
+fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> anyhow::Result<()> {
+    let of_plan = |index: usize| {
+        let plan = &plans.plans[index];
+        let seats = plans.possible_seats(plan, device);
+        let tasks = seats.flat_map(|seat| plan.tasks(SeatId(seat as u8)));
+        tasks.map(|(stage, shard)| quorate_core::packing::task_stem(plan, stage, shard))
+            .collect::<Vec<_>>()
+    };
+    for stem in of_plan(0) {
+        store.load(&stem)?;
+    }
+    let later: Vec<String> = (1..plans.plans.len()).flat_map(of_plan).collect();
+    let store = store.clone();
+    std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
+        crate::process::yield_to_others();
+        for stem in later {
+            if let Err(error) = store.load(&stem) {
+                tracing::warn!("{error:#}");
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn dial_others(
+    plans: &Plans,
+    device: DeviceId,
+    local: &Local,
+    events: &mpsc::Sender<NetEvent>,
+) -> BTreeMap<DeviceId, Arc<Outbox>> {
+    let mut outboxes = BTreeMap::new();
+    for other in plans.everybody().iter().filter(|d| *d != device) {
+        let outbox = Arc::new(Outbox::default());
+        let name = plans.device_name(other).to_owned();
+        let address = plans.hosts[&name].clone();
+        let (local, events) = (local.clone(), events.clone());
+        let peer = Peer::Device(other);
+        tokio::spawn(dial::keep(local, peer, name, address, outbox.clone(), events));
+        outboxes.insert(other, outbox);
+    }
+    outboxes
+}
+
+struct Driver {
+    clock: Clock,
+    worker: Worker,
+    plans: Arc<Plans>,
+    stems: BTreeMap<TaskId, String>,
+    lanes: Lanes<Job>,
+    /// Frames to other workers, over the connections dialled here.
+    devices: BTreeMap<DeviceId, Arc<Outbox>>,
+    /// Gateways, by the connections they opened.
+    gateways: BTreeMap<Peer, Link>,
+    /// Every connection, to close those that break the rules.
+    links: BTreeMap<u64, (Peer, Link)>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut net: mpsc::Receiver<NetEvent>,
+        mut outcomes: mpsc::UnboundedReceiver<Outcome<Job>>,
+    ) -> anyhow::Result<()> {
+        let mut commands = Vec::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = self.clock.instant(self.worker.wake_at()).into();
+            tokio::select! {
+                biased;
+                outcome = outcomes.recv() => {
+                    let (job, result) = outcome.context("all lanes have ended")?;
+                    let result = result.and_then(only_output);
+                    self.handle(Event::Done(job, result), &mut commands);
+                }
+                () = tokio::time::sleep_until(wake) => self.handle(Event::Tick, &mut commands),
+                taken = net.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return Ok(());
+                    }
+                    for event in batch.drain(..) {
+                        self.on_net(event, &mut commands);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
+        self.worker.handle(self.clock.now(), event, commands);
+        for command in commands.drain(..) {
+            if let Some(dropped) = self.execute(command) {
+                let mut none = Vec::new();
+                self.worker.handle(self.clock.now(), Event::Dropped(dropped), &mut none);
+                debug_assert!(none.is_empty(), "a count asks for nothing");
+            }
+        }
+    }
+
+    fn on_net(&mut self, event: NetEvent, commands: &mut Vec<Command>) {
+        match event {
+            NetEvent::Up(peer, _, link) => {
+                self.links.insert(link.id, (peer, link.clone()));
+                if let Peer::Gateway(run) = peer {
+                    tracing::info!("gateway {:x} connected", run.gateway);
+                    self.gateways.insert(peer, link);
+                    self.handle(Event::Gateway(run), commands);
+                }
+            }
+            NetEvent::Down(peer, id) => {
+                self.links.remove(&id);
+                if self.gateways.get(&peer).is_some_and(|link| link.id == id) {
+                    self.gateways.remove(&peer);
+                }
+            }
+            NetEvent::Frame(peer, Frame::Data(data)) => {
+                self.handle(Event::Data(peer, data), commands);
+            }
+            NetEvent::Frame(peer, Frame::Watermark(mark)) => {
+                self.handle(Event::Watermark(peer, mark), commands);
+            }
+            NetEvent::Frame(..) => {}
+        }
+    }
+
+    /// Carries a command out; says how many frames a full queue let go.
+    fn execute(&mut self, command: Command) -> Option<u64> {
+        match command {
+            Command::Run(job, inputs) => {
+                let stem = self.stems[&job.task].clone();
+                self.lanes.run(LaneJob { job, stem, inputs });
+                None
+            }
+            Command::Send(peers, frame) => Some(self.send(&peers, &frame)).filter(|n| *n > 0),
+            Command::Refuse(peer, refusal) => {
+                tracing::warn!("frame refused: {refusal}");
+                if refusal.is_violation() {
+                    let of_peer = self.links.values().filter(|(p, _)| *p == peer);
+                    of_peer.for_each(|(_, link)| link.close());
+                }
+                None
+            }
+            Command::Failed(job, words) => {
+                tracing::error!("{}: {words}", self.stems[&job.task]);
+                None
+            }
+            Command::Beat(beat) => {
+                let peers: Vec<Peer> = self.gateways.keys().copied().collect();
+                self.send(&peers, &Frame::Heartbeat(beat));
+                None
+            }
+        }
+    }
+
+    fn send(&self, peers: &[Peer], frame: &Frame) -> u64 {
+        if peers.is_empty() {
+            return 0;
+        }
+        let bytes: Bytes = frame.encode();
+        let mut dropped = 0;
+        for peer in peers {
+            let outbox = match peer {
+                Peer::Device(device) => self.devices.get(device),
+                Peer::Gateway(_) => self.gateways.get(peer).map(|link| &link.outbox),
+            };
+            if let Some(outbox) = outbox {
+                dropped += outbox.push(bytes.clone());
+            }
+        }
+        if dropped > 0 {
+            let names: Vec<String> = peers.iter().map(|p| format!("{p:?}")).collect();
+            tracing::debug!("{} of {}: queue full", names.join(" "), self.plans.model);
+        }
+        dropped
+    }
+}
+
+/// A worker's task makes one value.
+fn only_output(
+    mut outputs: Vec<quorate_model::tensor::Tensor>,
+) -> Result<quorate_model::tensor::Tensor, String> {
+    match (outputs.pop(), outputs.len()) {
+        (Some(output), 0) => Ok(output),
+        (_, more) => Err(format!("task made {} values, expected 1", more + 1)),
+    }
+}
