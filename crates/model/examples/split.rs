@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         for (i, code) in parities.iter().enumerate() {
             let name = format!("{stem}-p{i}");
-            writeln!(list, "parity {name} {}", join(&code[..rows.len()]))?;
+            let code = code.get(..rows.len()).ok_or("a code has fewer coefficients than shards")?;
+            writeln!(list, "parity {name} {}", join(code))?;
             let part = Part::parity(code, &rows);
             specs.push(TaskSpec { name, work: Work::Stage { stage: s, part } });
         }

@@ -1,11 +1,11 @@
 //! Layers: the nodes with constant weights, which are worth splitting.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::graph::{Graph, Node};
 use crate::method::{Method, Split};
 use crate::model::Model;
-use crate::tensor::DType;
+use crate::tensor::{DType, Tensor};
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ pub struct Unsplit {
 pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
     let graph = &model.graph;
     let (mut layers, mut others) = (Vec::new(), Vec::new());
-    let mut files = BTreeSet::new();
+    let mut files = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         match read(graph, index, node) {
             Some(Ok(mut layer)) => {
@@ -122,8 +122,9 @@ pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
     (layers, others)
 }
 
-/// `name` with whatever a file name should not have replaced by `_`.
-fn file_name(name: &str, taken: &mut BTreeSet<String>) -> String {
+/// `name` with whatever a file name should not have replaced by `_`. `taken`
+/// counts how often each name was wanted.
+fn file_name(name: &str, taken: &mut BTreeMap<String, usize>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let safe: String = name.chars().take(64).map(|c| if plain(c) { c } else { '_' }).collect();
     let stem = match safe.trim_matches(['_', '.']) {
@@ -131,12 +132,13 @@ fn file_name(name: &str, taken: &mut BTreeSet<String>) -> String {
         stem => stem,
     };
     let mut unique = stem.to_owned();
-    let mut n = 2;
     // File systems that ignore case must not mix up two layers either.
-    while !taken.insert(unique.to_lowercase()) {
-        unique = format!("{stem}_{n}");
-        n += 1;
+    while taken.contains_key(&unique.to_lowercase()) {
+        let wanted = taken.entry(stem.to_lowercase()).or_insert(1);
+        *wanted += 1;
+        unique = format!("{stem}_{wanted}");
     }
+    taken.insert(unique.to_lowercase(), 1);
     unique
 }
 
@@ -156,39 +158,55 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
     }
 }
 
-fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String> {
-    let name_of = |i: usize| node.input(i).ok_or_else(|| format!("input {i} is missing"));
-    let (input, weight) = (name_of(0)?, name_of(1)?);
+/// Kind and orientation of a node whose weights have `shape`.
+fn form(node: &Node, shape: &[usize]) -> Result<(Kind, Orientation), String> {
+    let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
+    if node.op == "Conv" {
+        let group = int("group", 1)?;
+        if group != 1 {
+            return Err(format!("its {group} groups divide the input too"));
+        }
+        return Ok((Kind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
+    }
+    if shape.len() != 2 {
+        return Err(format!("its weights have shape {shape:?}"));
+    }
+    if node.op == "MatMul" {
+        return Ok((Kind::Fc, Orientation::Columns));
+    }
+    if int("transA", 0)? != 0 {
+        return Err("its input is transposed".to_owned());
+    }
+    let by_rows = int("transB", 0)? != 0;
+    Ok((Kind::Fc, if by_rows { Orientation::Rows } else { Orientation::Columns }))
+}
+
+/// The constant f32 weights and the constant bias of a node.
+fn constants<'a>(
+    graph: &'a Graph,
+    node: &'a Node,
+) -> Result<(&'a str, &'a Tensor, Option<&'a str>), String> {
+    let weight = node.input(1).ok_or("it has no weights")?;
     let tensor = graph.initializers.get(weight);
     let tensor = tensor.ok_or_else(|| format!("weights {weight} are not constant"))?;
-    if graph.initializers.contains_key(input) {
-        return Err(format!("input {input} is constant"));
-    }
     if tensor.dtype() != DType::F32 {
         return Err(format!("weights {weight} are {}, only f32 is split", tensor.dtype()));
     }
-    let bias = match node.op.as_str() {
-        "MatMul" => None,
-        _ => node.input(2),
-    };
-    if let Some(bias) = bias.filter(|b| !graph.initializers.contains_key(*b)) {
-        return Err(format!("bias {bias} is not constant"));
+    let bias = if node.op == "MatMul" { None } else { node.input(2) };
+    match bias.filter(|b| !graph.initializers.contains_key(*b)) {
+        Some(bias) => Err(format!("bias {bias} is not constant")),
+        None => Ok((weight, tensor, bias)),
     }
-    let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
+}
+
+fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String> {
+    let (weight, tensor, bias) = constants(graph, node)?;
+    let input = node.input(0).ok_or("it has no input")?;
+    if graph.initializers.contains_key(input) {
+        return Err(format!("input {input} is constant"));
+    }
     let shape = tensor.shape();
-    let (kind, orientation) = match node.op.as_str() {
-        "Conv" => {
-            let group = int("group", 1)?;
-            if group != 1 {
-                return Err(format!("its {group} groups divide the input too"));
-            }
-            (Kind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows)
-        }
-        "Gemm" if int("transA", 0)? != 0 => return Err("its input is transposed".to_owned()),
-        "Gemm" if int("transB", 0)? != 0 => (Kind::Fc, Orientation::Rows),
-        _ if shape.len() != 2 => return Err(format!("its weights have shape {shape:?}")),
-        _ => (Kind::Fc, Orientation::Columns),
-    };
+    let (kind, orientation) = form(node, shape)?;
     let type_of =
         |name: &str| graph.types.get(name).ok_or_else(|| format!("value {name} has no known type"));
     let output = node.outputs.first().ok_or("it has no output")?;
@@ -205,7 +223,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     if output_type.shape.get(axis) != Some(&rows) || row_len == 0 {
         return Err(format!("its output has shape {:?}", output_type.shape));
     }
-    let bias_len = bias.and_then(|b| graph.initializers.get(b)).map_or(0, |b| b.elements());
+    let bias_len = bias.and_then(|b| graph.initializers.get(b)).map_or(0, Tensor::elements);
     Ok(Layer {
         name: node.name.clone(),
         file_name: String::new(),
@@ -275,7 +293,7 @@ mod tests {
             ("", "layer_2"),
             ("é", "layer_3"),
         ];
-        let mut taken = BTreeSet::new();
+        let mut taken = BTreeMap::new();
         for (name, expected) in cases {
             assert_eq!(file_name(name, &mut taken), expected);
         }

@@ -1,4 +1,8 @@
 //! The ways to split a layer over devices: the paper's table 1.
+//!
+//! The paper's table says of filter splitting that it divides the output; by
+//! its section 4 each device makes a partial sum of all output elements, as in
+//! input splitting, and so it stands here.
 
 use std::fmt;
 use std::str::FromStr;

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn even_ranges() {
-        let cases: [(usize, usize, Option<Vec<Range<usize>>>); 6] = [
+        let cases = [
             (10, 4, Some(vec![0..3, 3..6, 6..8, 8..10])),
             (4, 4, Some(vec![0..1, 1..2, 2..3, 3..4])),
             (3, 4, None),

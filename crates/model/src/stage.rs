@@ -16,6 +16,9 @@ use crate::layer::{Layer, Unsplit, layers, node_flops};
 use crate::model::Model;
 use crate::tensor::DType;
 
+/// Most glue nodes of all stages together; real models have some hundreds.
+const GLUE_MAX: usize = 1_000_000;
+
 /// Where a wire value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -108,6 +111,14 @@ pub enum StageError {
         /// Why the nearest candidate is none; may be empty.
         hint: String,
     },
+    /// Stages share so much glue that listing it for each is too much.
+    #[error("stages have {got} glue nodes in all, limit {limit}")]
+    Glue {
+        /// Glue nodes so far, counted once for each stage that computes them.
+        got: usize,
+        /// Number allowed.
+        limit: usize,
+    },
     /// A value's type is not known, or it is made by nothing.
     #[error("value {value} is made by no node")]
     Unknown {
@@ -128,8 +139,13 @@ impl Staged {
         let walk = Walk::new(&model, &values);
         let first = model.graph.inputs.len();
         let mut stages = Vec::with_capacity(layers.len());
+        let mut glue_nodes = 0;
         for (i, layer) in layers.into_iter().enumerate() {
             let (reads, glue) = walk.back([layer.input.as_str()])?;
+            glue_nodes += glue.len();
+            if glue_nodes > GLUE_MAX {
+                return Err(StageError::Glue { got: glue_nodes, limit: GLUE_MAX });
+            }
             let (name, value) = (layer.name.clone(), first + i);
             let glue_flops = walk.flops(&glue);
             stages.push(Stage { name, layer, reads, glue, glue_flops, value });

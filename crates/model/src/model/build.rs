@@ -255,9 +255,10 @@ fn read_outputs(graph: &mut Graph, outputs: &[ValueInfoProto]) -> Result<(), Mod
     if outputs.is_empty() {
         return Err(ModelError::Absent { what: "output" });
     }
+    let mut seen = BTreeSet::new();
     for output in outputs {
         let value = output.name().to_owned();
-        if graph.outputs.contains(&value) {
+        if !seen.insert(value.clone()) {
             return Err(GraphError::Duplicate { value }.into());
         }
         graph.outputs.push(value);

@@ -166,7 +166,8 @@ fn bias_forms() {
         Part::Parity { terms: vec![(1.0, 0..2), (10.0, 2..4), (100.0, 4..5)] },
     ];
     // The bias's values are 0, 1, 2, ... by position.
-    let cases: [(&[usize], [(&[usize], &[f32]); 2]); 6] = [
+    type Bias = (&'static [usize], &'static [f32]);
+    let cases: [(&[usize], [Bias; 2]); 6] = [
         (&[], [(&[2], &[0., 0.]), (&[2], &[0., 0.])]),
         (&[1], [(&[2], &[0., 0.]), (&[2], &[0., 0.])]),
         (&[5], [(&[2], &[2., 3.]), (&[2], &[420., 31.])]),

@@ -154,7 +154,8 @@ fn layouts() {
 
 #[test]
 fn broadcasts() {
-    let cases: [(&[usize], &[usize], Option<&[usize]>); 5] = [
+    type Shape = &'static [usize];
+    let cases: [(Shape, Shape, Option<Shape>); 5] = [
         (&[2, 1, 4], &[3, 1], Some(&[2, 3, 4])),
         (&[], &[3], Some(&[3])),
         (&[0], &[1], Some(&[0])),
