@@ -203,13 +203,7 @@ fn read_inputs(
 fn input_type(input: &ValueInfoProto, options: &ReadOptions) -> Result<ValueType, ModelError> {
     let name = input.name();
     let (dtype, declared) = read_type(name, input.r#type.as_ref())?;
-    let shown = || match &declared {
-        None => "?".to_owned(),
-        Some(dims) => {
-            let dim = |d: &Option<usize>| d.map_or("?".to_owned(), |d| d.to_string());
-            dims.iter().map(dim).collect::<Vec<_>>().join(", ")
-        }
-    };
+    let shown = || show(declared.as_deref());
     if let Some(given) = options.input_shapes.get(name) {
         let fits = declared.as_ref().is_none_or(|dims| fits(dims, given));
         if !fits {
@@ -226,6 +220,12 @@ fn input_type(input: &ValueInfoProto, options: &ReadOptions) -> Result<ValueType
         Some(shape) => Ok(ValueType { dtype, shape }),
         None => Err(ModelError::OpenShape { input: name.to_owned(), shape: shown() }),
     }
+}
+
+/// `1, ?, 4`: a declared shape, "?" for what it leaves open.
+fn show(declared: Option<&[Option<usize>]>) -> String {
+    let dim = |d: &Option<usize>| d.map_or("?".to_owned(), |d| d.to_string());
+    declared.map_or("?".to_owned(), |d| d.iter().map(dim).collect::<Vec<_>>().join(", "))
 }
 
 fn fits(declared: &[Option<usize>], shape: &[usize]) -> bool {
@@ -371,7 +371,7 @@ fn check(
     }
     Err(ModelError::Contradiction {
         value: name.to_owned(),
-        declared: format!("{dtype} {dims:?}"),
+        declared: format!("{dtype} [{}]", show(dims.as_deref())),
         inferred: describe(value.dtype, &value.shape),
     })
 }

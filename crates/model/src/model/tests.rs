@@ -95,7 +95,7 @@ fn refusals() {
         (new().node("Relu", &["q"], &["y"], &[]), "node relu_0 reads value q, which nothing makes"),
         (new().node("Add", &["x", "y"], &["y"], &[]), "depend on each other"),
         (relu(relu(new())), "value y is defined more than once"),
-        (relu(new()).declare("y", &[1, 5]), "value y is declared f32"),
+        (relu(new()).declare("y", &[1, 5]), "value y is declared f32 [1, 5], but is f32 [1, 4]"),
         (new().node("Foo", &["x"], &["y"], &[]), "node foo_0: operator Foo is not known"),
         (relu(new()).initializer(raw("w", 1, &[2], &[0; 7])), "has 7 bytes, needs 8"),
         (relu(new()).initializer(raw("w", 16, &[1], &[0; 2])), "element type 16 is not supported"),

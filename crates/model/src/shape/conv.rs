@@ -61,6 +61,7 @@ impl Window {
         }
         let mut steps = if self.ceil { (room + stride - 1) / stride } else { room / stride };
         // A window that would start in the padding at the end is dropped.
+        // ONNX says so since opset 22; runtimes always did.
         if self.ceil && steps * stride >= length + begin {
             steps -= 1;
         }
