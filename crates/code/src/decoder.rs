@@ -1,14 +1,18 @@
 //! Recovering the data shards that did not arrive.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::ops::Range;
 
-use crate::{CodeError, SHARDS_MAX, ShardSet, kernel};
+use crate::{
+    Code, CodeError, SHARDS_MAX, ShardSet,
+    kernel::{Row, Single, combine},
+};
 
 /// The decoding coefficients for one set of received shards.
 ///
-/// Made by [`Code::decoder`](crate::Code::decoder); cloning shares the
-/// coefficients. A missing data shard is a linear combination of received
-/// ones; shards that arrived are never touched.
+/// Made by [`Code::decoder`]; cloning shares the coefficients. A missing data
+/// shard is a linear combination of received ones; shards that arrived are
+/// never touched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoder {
     data: usize,
@@ -56,23 +60,293 @@ impl Decoder {
         shard: impl Fn(usize) -> &'a [f32],
         out: &mut [f32],
     ) -> Result<(), CodeError> {
+        self.recover_rows_f32(missing, 0, shard, out)
+    }
+
+    /// Writes the rows from `start` on of data shard `missing` to `out`, which
+    /// says how many; `shard(i)` gives received shard `i` from its first row.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover_f32`](Self::recover_f32).
+    pub fn recover_rows_f32<'a>(
+        &self,
+        missing: usize,
+        start: usize,
+        shard: impl Fn(usize) -> &'a [f32],
+        out: &mut [f32],
+    ) -> Result<(), CodeError> {
         if !self.missing.contains(missing) {
             return Err(CodeError::NotMissing { shard: missing, missing: self.missing });
         }
-        let mut sources: [(f64, &[f32]); SHARDS_MAX] = [(0.0, &[]); SHARDS_MAX];
         let terms = self.terms(missing);
-        for (source, &(index, coefficient)) in sources.iter_mut().zip(terms) {
+        let read = terms.iter().map(|&(shard, _)| shard).collect();
+        let sources = self.gather(read, start, out.len(), shard)?;
+        combine::<Single>(&[terms], &sources, &mut [out]);
+        Ok(())
+    }
+
+    /// Writes all missing data shards, in rising order, to `outs` in one pass
+    /// over the sources. Each of them is as in
+    /// [`recover_f32`](Self::recover_f32).
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::ShardCount`] unless there is one output for each missing
+    /// shard, [`CodeError::ShortParity`].
+    pub fn recover_all_f32<'a>(
+        &self,
+        shard: impl Fn(usize) -> &'a [f32],
+        outs: &mut [&mut [f32]],
+    ) -> Result<(), CodeError> {
+        if outs.len() != self.missing.len() {
+            return Err(CodeError::ShardCount {
+                what: "missing data",
+                got: outs.len(),
+                needed: self.missing.len(),
+            });
+        }
+        let longest = outs.iter().map(|out| out.len()).max().unwrap_or(0);
+        let sources = self.gather(self.sources(), 0, longest, shard)?;
+        let rows: Vec<Row<'_, Single>> = self.terms.iter().map(Vec::as_slice).collect();
+        combine::<Single>(&rows, &sources, outs);
+        Ok(())
+    }
+
+    /// Recovers all missing data shards in their places in `merged`, the
+    /// concatenation of the data shards, where those that arrived are already
+    /// in theirs. `shard_lens` are the data shards' lengths; `parity(i)` gives
+    /// received parity shard `i`, counted from N.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::ShardCount`] unless there are N lengths,
+    /// [`CodeError::MergedLength`] unless they add up to `merged`'s,
+    /// [`CodeError::ShortParity`].
+    pub fn recover_merged_f32<'a>(
+        &self,
+        merged: &mut [f32],
+        shard_lens: &[usize],
+        parity: impl Fn(usize) -> &'a [f32],
+    ) -> Result<(), CodeError> {
+        if shard_lens.len() != self.data {
+            return Err(CodeError::ShardCount {
+                what: "data",
+                got: shard_lens.len(),
+                needed: self.data,
+            });
+        }
+        let total = shard_lens.iter().sum();
+        if merged.len() != total {
+            return Err(CodeError::MergedLength { got: merged.len(), needed: total });
+        }
+        let mut received: [&[f32]; SHARDS_MAX] = [&[]; SHARDS_MAX];
+        let mut outs = Vec::with_capacity(self.missing.len());
+        let mut rest = merged;
+        for (shard, &len) in shard_lens.iter().enumerate() {
+            let (values, after) = rest.split_at_mut(len);
+            rest = after;
+            if self.missing.contains(shard) {
+                outs.push(values);
+            } else {
+                received[shard] = values;
+            }
+        }
+        let longest = outs.iter().map(|out| out.len()).max().unwrap_or(0);
+        let from = |i: usize| if i < self.data { received[i] } else { parity(i) };
+        let sources = self.gather(self.sources(), 0, longest, from)?;
+        let rows: Vec<Row<'_, Single>> = self.terms.iter().map(Vec::as_slice).collect();
+        combine::<Single>(&rows, &sources, &mut outs);
+        Ok(())
+    }
+
+    /// Rows `start..start + len` of the shards in `read`.
+    fn gather<'a>(
+        &self,
+        read: ShardSet,
+        start: usize,
+        len: usize,
+        shard: impl Fn(usize) -> &'a [f32],
+    ) -> Result<[&'a [f32]; SHARDS_MAX], CodeError> {
+        let mut sources: [&[f32]; SHARDS_MAX] = [&[]; SHARDS_MAX];
+        for index in read {
             let values = shard(index);
-            if index >= self.data && values.len() < out.len() {
+            if index >= self.data && values.len() < start + len {
                 return Err(CodeError::ShortParity {
                     shard: index,
                     len: values.len(),
-                    needed: out.len(),
+                    needed: start + len,
                 });
             }
-            *source = (coefficient, values);
+            sources[index] = &values[start.min(values.len())..values.len().min(start + len)];
         }
-        kernel::combine_f32(&sources[..terms.len()], out);
-        Ok(())
+        Ok(sources)
+    }
+}
+
+/// Decoders of one code by the set of received shards, each made once.
+///
+/// Holds a bounded number of them and forgets all when it is full: devices
+/// see few patterns, and making a decoder anew takes microseconds.
+#[derive(Clone, Debug)]
+pub struct DecoderCache {
+    code: Code,
+    decoders: BTreeMap<ShardSet, Decoder>,
+}
+
+impl DecoderCache {
+    /// Most decoders that are kept.
+    pub const PATTERNS_MAX: usize = 256;
+
+    /// An empty cache for `code`.
+    pub fn new(code: Code) -> Self {
+        Self { code, decoders: BTreeMap::new() }
+    }
+
+    /// The code.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The decoder for `received`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Code::decoder`].
+    pub fn get(&mut self, received: ShardSet) -> Result<Decoder, CodeError> {
+        if let Some(decoder) = self.decoders.get(&received) {
+            return Ok(decoder.clone());
+        }
+        let decoder = self.code.decoder(received)?;
+        if self.decoders.len() == Self::PATTERNS_MAX {
+            self.decoders.clear();
+        }
+        self.decoders.insert(received, decoder.clone());
+        Ok(decoder)
+    }
+
+    /// Splits rows `0..len` where the set of shards that have arrived changes,
+    /// so that a shard of which only parts arrived is decoded in its missing
+    /// parts only. `arrived(i)` gives the row ranges that are there of shard
+    /// `i`, in any order, overlapping or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Code::decoder`], for the first part that cannot be decoded.
+    pub fn segments<'a>(
+        &mut self,
+        len: usize,
+        arrived: impl Fn(usize) -> &'a [Range<usize>],
+    ) -> Result<Vec<Segment>, CodeError> {
+        let shards = self.code.shards();
+        let ends = (0..shards).flat_map(&arrived).flat_map(|range| [range.start, range.end]);
+        let mut cuts: Vec<usize> = ends.filter(|&cut| cut < len).chain([0, len]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut segments: Vec<Segment> = Vec::new();
+        for rows in cuts.windows(2).map(|pair| pair[0]..pair[1]) {
+            let there =
+                |i: &usize| arrived(*i).iter().any(|r| r.start <= rows.start && rows.end <= r.end);
+            let received: ShardSet = (0..shards).filter(there).collect();
+            match segments.last_mut() {
+                Some(last) if last.received == received => last.rows.end = rows.end,
+                _ => segments.push(Segment { decoder: self.get(received)?, rows, received }),
+            }
+        }
+        Ok(segments)
+    }
+}
+
+/// A range of rows over which the same shards have arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The rows.
+    pub rows: Range<usize>,
+    /// The shards that have arrived for these rows.
+    pub received: ShardSet,
+    /// Recovers the missing ones by [`Decoder::recover_rows_f32`].
+    pub decoder: Decoder,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn shards() -> [Vec<f32>; 5] {
+        [
+            vec![1.0, 2.0, 3.0],
+            vec![4.0, 5.0],
+            vec![7.0],
+            vec![8.0, 9.0, 10.0],
+            vec![20.0, 16.0, 13.0],
+        ]
+    }
+
+    #[test]
+    fn merged_output_is_completed_in_place() {
+        let (code, shards) = (Code::sum(4).unwrap(), shards());
+        for lost in 0..4 {
+            let received: ShardSet = (0..5).filter(|&i| i != lost).collect();
+            let whole = shards[..4].concat();
+            let lens: Vec<usize> = shards[..4].iter().map(Vec::len).collect();
+            let mut merged = whole.clone();
+            let start: usize = lens[..lost].iter().sum();
+            merged[start..start + lens[lost]].fill(f32::NAN);
+            let decoder = code.decoder(received).unwrap();
+            decoder.recover_merged_f32(&mut merged, &lens, |i| &shards[i]).unwrap();
+            assert_eq!(merged, whole);
+        }
+    }
+
+    #[test]
+    fn rows_equal_the_part_of_the_whole() {
+        let (code, shards) = (Code::sum(4).unwrap(), shards());
+        let decoder = code.decoder(ShardSet::from_iter([1, 2, 3, 4])).unwrap();
+        let mut out = [0.0; 2];
+        decoder.recover_rows_f32(0, 1, |i| &shards[i], &mut out).unwrap();
+        assert_eq!(out, [2.0, 3.0]);
+    }
+
+    #[test]
+    fn segments_follow_what_arrived() {
+        let mut cache = DecoderCache::new(Code::sum(2).unwrap());
+        let arrived: [&[Range<usize>]; 3] = [&[0..4, 6..10], &[0..7], &[4..10]];
+        let segments = cache.segments(10, |i| arrived[i]).unwrap();
+        let seen: Vec<_> =
+            segments.iter().map(|s| (s.rows.clone(), s.decoder.missing().bits())).collect();
+        assert_eq!(seen, [(0..4, 0), (4..6, 1), (6..7, 0), (7..10, 2)]);
+        let error = cache.segments(11, |i| arrived[i]).unwrap_err();
+        assert!(matches!(error, CodeError::NotDecodable { .. }));
+    }
+
+    #[test]
+    fn wrong_arguments_are_errors() {
+        let (code, shards) = (Code::sum(4).unwrap(), shards());
+        let decoder = code.decoder(ShardSet::from_iter([1, 2, 3, 4])).unwrap();
+        let cases = [
+            (
+                decoder.recover_f32(1, |i| &shards[i], &mut [0.0]).unwrap_err(),
+                "shard 1 is not one of the missing data shards {0}",
+            ),
+            (
+                decoder.recover_f32(0, |i| &shards[i], &mut [0.0; 4]).unwrap_err(),
+                "parity shard 4 has 3 values, recovering 4 needs as many",
+            ),
+            (
+                decoder.recover_all_f32(|i| &shards[i], &mut []).unwrap_err(),
+                "got 0 missing data shards, the code needs 1",
+            ),
+            (
+                decoder
+                    .recover_merged_f32(&mut [0.0; 9], &[3, 2, 1, 4], |i| &shards[i])
+                    .unwrap_err(),
+                "merged output has 9 values, its shards have 10",
+            ),
+        ];
+        for (error, text) in cases {
+            assert_eq!(alloc::string::ToString::to_string(&error), text);
+        }
     }
 }

@@ -54,6 +54,12 @@ pub enum CodeError {
         /// Index of the coefficient, row after row.
         index: usize,
     },
+    /// A parity shard that would hold nothing.
+    #[error("generator row {parity} is all zeros")]
+    GeneratorRow {
+        /// The row.
+        parity: usize,
+    },
     /// The lost data shards cannot be computed from those received.
     #[error(
         "{name} code cannot recover data shards {missing} from shards {received}: lost {lost} of {shards}"
@@ -94,6 +100,34 @@ pub enum CodeError {
         /// Values that it has.
         len: usize,
         /// Values to be recovered.
+        needed: usize,
+    },
+    /// Not as many slices as the code has shards.
+    #[error("got {got} {what} shards, the code needs {needed}")]
+    ShardCount {
+        /// Which shards.
+        what: &'static str,
+        /// Slices given.
+        got: usize,
+        /// Slices needed.
+        needed: usize,
+    },
+    /// A data shard that does not fit into the parity shards.
+    #[error("data shard {shard} has {len} values, more than its parity with {parity}")]
+    LongData {
+        /// The data shard.
+        shard: usize,
+        /// Values that it has.
+        len: usize,
+        /// Values of the shortest parity shard.
+        parity: usize,
+    },
+    /// A merged output that is not its shards one after the other.
+    #[error("merged output has {got} values, its shards have {needed}")]
+    MergedLength {
+        /// Values that it has.
+        got: usize,
+        /// Values of the shards together.
         needed: usize,
     },
 }

@@ -14,18 +14,29 @@
 //! *Invariant:* nothing here opens a file or a socket, reads a clock or asks
 //! the system for random numbers; the same input gives the same bits.
 
+#![no_std]
+
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod code;
 mod decoder;
+mod encode;
 mod error;
+mod family;
 mod kernel;
+mod mds;
+mod pattern;
 mod set;
 mod solve;
+mod turn;
 
 pub use code::Code;
-pub use decoder::Decoder;
+pub use decoder::{Decoder, DecoderCache, Segment};
+pub use encode::ParitySums;
 pub use error::CodeError;
+pub use pattern::{Coverage, Patterns};
 pub use set::ShardSet;
 
 /// Most shards, data and parity together, that a code may have.

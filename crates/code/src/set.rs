@@ -173,6 +173,8 @@ impl fmt::Debug for ShardSet {
 
 #[cfg(test)]
 mod tests {
+    use alloc::{string::ToString, vec::Vec};
+
     use super::*;
 
     #[test]
