@@ -28,7 +28,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// The runtime of one process: one thread that speaks; lanes compute.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting tokio")
 }
 

@@ -1,4 +1,139 @@
-//! `quorate demo`.
+//! `quorate demo`: kill and freeze devices under a stream of requests, with
+//! the code and without it, and compare.
+//!
+//! ```text
+//! material -> bundle -> cluster of processes -> play(script) -> tally
+//!    twice: N + M devices coded, the same N + M uncoded      -> report
+//! ```
+//!
+//! Nothing in it is played: workers are processes of their own, each with its
+//! own folder, and they are killed by the operating system.
+
+mod cluster;
+mod material;
+mod play;
+mod report;
+mod script;
+mod tally;
+mod view;
+
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use quorate_core::gateway::GatewayConfig;
+use quorate_core::plan::rule::Wish;
+use quorate_core::plan::{Plans, WaitPolicy};
+use quorate_engine::Tract;
+
+use crate::bundle::Folder;
+use crate::cli;
+use crate::commands::pack::pack_into;
+use crate::commands::plan::default_names;
+use crate::gateway::{Handle, assemble};
+use cluster::Cluster;
+use material::Material;
+use play::{Play, Recovery};
+use script::Script;
+use tally::Tally;
+use view::View;
+
+/// Relative error of an answer that is still right.
+pub const TOLERANCE: f64 = 1e-4;
+/// Time the workers have to come up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Runs the command.
-pub fn run(_args: &crate::cli::Demo) -> anyhow::Result<ExitCode> { anyhow::bail!("not yet") }
+pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let spares = args.cluster.spares;
+    ensure!(args.cluster.devices > 0, "--devices 0: at least one must hold the weights");
+    ensure!(args.rate > 0.0 && args.rate <= 1e5, "--rate {}, must be in (0, 1e5]", args.rate);
+    let needed = 4 * Script::steps(spares);
+    ensure!(args.requests >= needed, "--requests {}, needs at least {needed}", args.requests);
+    let material = Material::gather(args)?;
+    let runtime = crate::commands::runtime()?;
+    runtime.block_on(async {
+        tokio::select! {
+            end = play_both(args, material, started) => end,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        }
+    })
+}
+
+async fn play_both(
+    args: &cli::Demo,
+    material: Material,
+    started: Instant,
+) -> anyhow::Result<ExitCode> {
+    let coded = play_one(args, &material, args.cluster.spares, started).await?;
+    let uncoded = play_one(args, &material, 0, started).await?;
+    let result = report::Report { material: &material, coded: &coded, uncoded: &uncoded };
+    if args.json {
+        println!("{}", result.json());
+    } else {
+        print!("{}", result.page());
+    }
+    let good = args.cluster.spares == 0 || (coded.lost() == 0 && coded.wrong() == 0);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Plays the script on a fresh cluster of all devices, with so many of them
+/// as spares.
+async fn play_one(
+    args: &cli::Demo,
+    material: &Material,
+    spares: usize,
+    started: Instant,
+) -> anyhow::Result<Tally> {
+    let devices = args.cluster.devices + args.cluster.spares;
+    let hosts = cluster::free_addresses(devices)?;
+    let model = &material.model;
+    let wish = Wish {
+        model: model.name.clone(),
+        model_sha256: model.sha256.clone(),
+        devices: default_names(devices),
+        hosts,
+        spares,
+        fewest_devices: 1,
+        only: None,
+        tolerance: TOLERANCE,
+        wait: WaitPolicy::Auto,
+    };
+    let plans = Plans::by_rule(&model.staged, &wish)?;
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    let bundle = folder.path().join("bundle");
+    pack_into(model, &plans, &bundle)?;
+    let mut cluster = Cluster::start(&plans, &bundle, folder.path())?;
+    let script = Script::new(&plans, args.cluster.devices, args.cluster.spares, args.seed);
+    let recovery = if spares > 0 { Recovery::Coded } else { Recovery::Timeout };
+    let config = GatewayConfig {
+        // Without the code, devices are noticed to be gone by their silence,
+        // as where one loses power and nobody says goodbye.
+        trust_disconnect: spares > 0,
+        resubmit_after: args.deadline / 2,
+        ..GatewayConfig::default()
+    };
+    let gateway = Folder::open(&bundle.join(quorate_core::packing::GATEWAY_FOLDER))?;
+    let handle = Handle::start(&gateway, Box::new(Tract), config)?;
+    let ready = assemble(&handle, PATIENCE).await;
+    ready.with_context(|| cluster.last_words())?;
+    let title = match spares {
+        0 => format!("{devices} devices, uncoded"),
+        spares => format!("{} devices and {spares} spare(s), coded", devices - spares),
+    };
+    let view = View::new(&title, &plans.devices);
+    let play = Play {
+        args,
+        material,
+        script,
+        recovery,
+        handle: &handle,
+        cluster: &mut cluster,
+        view,
+        started,
+    };
+    let tally = play.run().await?;
+    cluster.end().await;
+    Ok(tally)
+}

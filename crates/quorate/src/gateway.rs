@@ -354,22 +354,23 @@ impl Driver {
     }
 }
 
-/// Waits until every device, or at least enough of them, is there.
+/// Waits until enough devices are there, and a little longer for the others.
 pub async fn assemble(handle: &Handle, patience: Duration) -> anyhow::Result<()> {
+    const LITTLE_LONGER: Duration = Duration::from_millis(300);
     let plans = handle.plans();
     let everybody = plans.everybody();
-    if handle.wait_until(patience, |status| status.alive == everybody).await {
-        return Ok(());
-    }
-    let status = handle.status();
-    let away = everybody.without(status.alive);
-    let names = plans.device_names(away);
-    if !status.quorate {
-        let some = (!status.mismatched.is_empty())
+    if !handle.wait_until(patience, |status| status.quorate).await {
+        let status = handle.status();
+        let names = plans.device_names(everybody.without(status.alive));
+        let other = (!status.mismatched.is_empty())
             .then(|| format!("; {} hold another bundle", plans.device_names(status.mismatched)));
-        return Err(anyhow::anyhow!("no answer from {names}{}", some.unwrap_or_default()))
+        return Err(anyhow::anyhow!("no answer from {names}{}", other.unwrap_or_default()))
             .context(format!("too few devices after {} ms", patience.as_millis()));
     }
-    tracing::warn!("going on without {names}");
+    let extra = LITTLE_LONGER.min(patience);
+    if !handle.wait_until(extra, |status| status.alive == everybody).await {
+        let away = everybody.without(handle.status().alive);
+        tracing::warn!("going on without {}", plans.device_names(away));
+    }
     Ok(())
 }

@@ -20,5 +20,6 @@ pub mod lanes;
 pub mod net;
 pub mod process;
 pub mod progress;
+pub mod random;
 pub mod rehearsal;
 pub mod worker;

@@ -4,27 +4,22 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of bytes that shows itself once the work has taken two seconds.
-pub struct BytesBar {
+/// A bar that shows itself once the work has taken two seconds.
+struct Bar {
     bar: ProgressBar,
     since: Instant,
     shown: bool,
 }
 
-impl BytesBar {
-    /// A bar that says `what` is being done.
-    pub fn new(what: &str) -> BytesBar {
+impl Bar {
+    fn new(what: &str, style: &str) -> Bar {
         let bar = ProgressBar::hidden();
-        let style = "{msg} {bar:32} {bytes}/{total_bytes} {eta}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
+        bar.set_style(ProgressStyle::with_template(style).expect("a template that parses"));
         bar.set_message(what.to_owned());
-        BytesBar { bar, since: Instant::now(), shown: false }
+        Bar { bar, since: Instant::now(), shown: false }
     }
 
-    /// So much of it is done.
-    pub fn set(&mut self, done: u64, total: u64) {
+    fn set(&mut self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
         if !self.shown && self.since.elapsed() > Duration::from_secs(2) {
@@ -34,8 +29,44 @@ impl BytesBar {
     }
 }
 
-impl Drop for BytesBar {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar of bytes.
+pub struct BytesBar(Bar);
+
+impl BytesBar {
+    /// A bar that says `what` is being done.
+    pub fn new(what: &str) -> BytesBar {
+        BytesBar(Bar::new(what, "{msg} {bar:32} {bytes}/{total_bytes} {eta}"))
+    }
+
+    /// So much of it is done.
+    pub fn set(&mut self, done: u64, total: u64) {
+        self.0.set(done, total);
+    }
+}
+
+/// A bar of things that are counted.
+pub struct CountBar {
+    bar: Bar,
+    done: u64,
+    total: u64,
+}
+
+impl CountBar {
+    /// A bar that says `what` is being done, `total` times.
+    pub fn new(what: &str, total: usize) -> CountBar {
+        let bar = Bar::new(what, "{msg} {bar:32} {pos}/{len} {eta}");
+        CountBar { bar, done: 0, total: total as u64 }
+    }
+
+    /// One more is done.
+    pub fn step(&mut self) {
+        self.done += 1;
+        self.bar.set(self.done, self.total);
     }
 }

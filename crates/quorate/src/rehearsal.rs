@@ -23,6 +23,7 @@ use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
 use crate::lanes::TaskStore;
+use crate::random::SplitMix;
 
 /// What one kind of loss did.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(what: String) -> Finding {
-        Finding { what, cases: 0, error: 0.0, worst: "nothing is lost".to_owned() }
+        Finding { what, cases: 0, error: 0.0, worst: "all equal".to_owned() }
     }
 
     fn add(&mut self, error: f64, case: impl FnOnce() -> String) {
@@ -114,7 +115,7 @@ impl Rehearsal {
             for lost in subsets(n + m, sharding.code.tolerance()) {
                 let gathered = self.gather(stage.value, &shards, lost)?;
                 let error = difference(&gathered.tensor()?, whole)?;
-                finding.add(error, || format!("shards {} are lost", list(lost)));
+                finding.add(error, || format!("lost: {}", list(lost)));
             }
             findings.push(finding);
         }
@@ -136,7 +137,10 @@ impl Rehearsal {
                 values[stage.value.index()] = Some(gathered);
             }
             let error = self.answer_error(&values)?;
-            finding.add(error, || format!("{} dead", self.plans.device_names(dead)));
+            let names = self.plans.device_names(dead);
+            finding.add(error, || {
+                if dead.is_empty() { "none is dead".to_owned() } else { format!("{names} dead") }
+            });
         }
         Ok(vec![finding])
     }
@@ -147,7 +151,7 @@ impl Rehearsal {
         let mut finding = Finding::new("answer, each reader loses other shards".to_owned());
         let count = self.plans.devices.len();
         for trial in 0..trials {
-            let mut random = SplitMix(seed ^ trial.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
             let mut views: Vec<Values> = vec![self.with_inputs()?; count + 1];
             for (index, stage) in self.plans.main().stages.iter().enumerate() {
                 let id = StageId(index as u16);
@@ -155,7 +159,7 @@ impl Rehearsal {
                 let shards = self.run_stage(id, everybody, |device| &views[device.index()])?;
                 let code = &self.plans.main().stage_sharding(id).code;
                 for view in &mut views {
-                    let lost = random.subset(code.shards(), code.tolerance());
+                    let lost = random_subset(&mut random, code.shards(), code.tolerance());
                     let gathered = self.gather(stage.value, &shards, lost)?;
                     view[stage.value.index()] = Some(gathered);
                 }
@@ -325,29 +329,20 @@ fn subsets(n: usize, most: usize) -> Vec<ShardSet> {
 }
 
 fn list(set: ShardSet) -> String {
-    set.iter().map(|shard| shard.to_string()).collect::<Vec<_>>().join(", ")
+    if set.is_empty() {
+        return "nothing".to_owned();
+    }
+    let word = if set.len() == 1 { "shard" } else { "shards" };
+    format!("{word} {}", set.iter().map(|shard| shard.to_string()).collect::<Vec<_>>().join(", "))
 }
 
-/// Sebastiano Vigna's generator of 64 random bits at a time.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// `size` different members of `0..n`.
+fn random_subset(random: &mut SplitMix, n: usize, size: usize) -> ShardSet {
+    let mut set = ShardSet::new();
+    while set.len() < size.min(n) {
+        set.insert(random.below(n));
     }
-
-    /// `size` different members of `0..n`.
-    fn subset(&mut self, n: usize, size: usize) -> ShardSet {
-        let mut set = ShardSet::new();
-        while set.len() < size.min(n) {
-            set.insert((self.next() % n as u64) as usize);
-        }
-        set
-    }
+    set
 }
 
 #[cfg(test)]

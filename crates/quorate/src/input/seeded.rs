@@ -3,6 +3,8 @@
 use anyhow::Context;
 use quorate_model::tensor::Tensor;
 
+use crate::random::SplitMix;
+
 use super::target::Target;
 
 /// `count` tensors of values with mean 0 and variance 1, as good as normal;
@@ -14,18 +16,11 @@ use super::target::Target;
 pub fn seeded(shape: &[usize], seed: u64, count: usize) -> anyhow::Result<Vec<Tensor>> {
     let elements = Target::new(shape).context("cannot make an input")?.elements;
     let tensor = |n: usize| {
-        let mut state = seed.wrapping_add(n as u64);
-        let values: Vec<f32> = (0..elements).map(|_| value(splitmix64(&mut state))).collect();
+        let mut random = SplitMix::new(seed.wrapping_add(n as u64));
+        let values: Vec<f32> = (0..elements).map(|_| value(random.next())).collect();
         Ok(Tensor::from_f32(shape.to_vec(), &values)?)
     };
     (0..count).map(tensor).collect()
-}
-
-fn splitmix64(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 fn value(random: u64) -> f32 {
@@ -40,8 +35,8 @@ mod tests {
 
     #[test]
     fn splitmix64_as_published() {
-        let mut state = 1_234_567;
-        let numbers: Vec<u64> = (0..3).map(|_| splitmix64(&mut state)).collect();
+        let mut random = SplitMix::new(1_234_567);
+        let numbers: Vec<u64> = (0..3).map(|_| random.next()).collect();
         let published =
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(numbers, published);

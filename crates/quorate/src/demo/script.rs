@@ -1,0 +1,74 @@
+//! What happens to which device, in order.
+
+use quorate_core::id::DeviceId;
+use quorate_core::plan::Plans;
+
+use crate::random::SplitMix;
+
+/// What is done to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// SIGKILL, later a new process.
+    Kill,
+    /// SIGSTOP, later SIGCONT.
+    Freeze,
+}
+
+/// Some devices fail at once, and are later restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happens.
+    pub blow: Blow,
+    /// What holds: `data` or `parity`.
+    pub role: &'static str,
+    /// To whom.
+    pub devices: Vec<DeviceId>,
+}
+
+impl Event {
+    /// A short name, as in the report.
+    pub fn kind(&self) -> String {
+        let verb = match self.blow {
+            Blow::Kill => "kill",
+            Blow::Freeze => "freeze",
+        };
+        format!("{verb} {}", self.role)
+    }
+}
+
+/// The events of a demo.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// In order.
+    pub events: Vec<Event>,
+}
+
+impl Script {
+    /// Events and the time before the first, as a number of equal parts.
+    pub fn steps(spares: usize) -> usize {
+        if spares == 0 { 3 } else { 4 }
+    }
+
+    /// Kills as many data devices as there are spares (at least one), then
+    /// the spares, then freezes data devices; which ones, the seed says.
+    /// The last `spares` devices hold the parity.
+    pub fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
+        let mut random = SplitMix::new(seed ^ 0x5c21_9f);
+        let mut pick = |first: usize, of: usize, count: usize| {
+            let mut devices: Vec<DeviceId> = (first..first + of).map(|d| DeviceId(d as u8)).collect();
+            random.shuffle(&mut devices);
+            devices.truncate(count);
+            devices
+        };
+        let at_once = spares.clamp(1, data);
+        let mut events =
+            vec![Event { blow: Blow::Kill, role: "data", devices: pick(0, data, at_once) }];
+        if spares > 0 {
+            let devices = pick(data, spares, spares);
+            events.push(Event { blow: Blow::Kill, role: "parity", devices });
+        }
+        events.push(Event { blow: Blow::Freeze, role: "data", devices: pick(0, data, at_once) });
+        debug_assert!(events.iter().flat_map(|e| &e.devices).all(|d| d.index() < plans.devices.len()));
+        Script { events }
+    }
+}
