@@ -310,6 +310,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn segments_follow_what_arrived() {
         let mut cache = DecoderCache::new(Code::sum(2).unwrap());
         let arrived: [&[Range<usize>]; 3] = [&[0..4, 6..10], &[0..7], &[4..10]];

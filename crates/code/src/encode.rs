@@ -71,7 +71,7 @@ pub(crate) fn check_shards<T>(
 }
 
 /// Calls `work` for equal parts of the rows, each on a thread of its own.
-fn in_parts<T: Sync, U: Send>(
+pub(crate) fn in_parts<T: Sync, U: Send>(
     data: &[&[T]],
     parity: &mut [&mut [U]],
     threads: usize,

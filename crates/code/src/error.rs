@@ -130,4 +130,16 @@ pub enum CodeError {
         /// Values of the shards together.
         needed: usize,
     },
+    /// A parity shard of an integer code that cannot be cut into its blocks.
+    #[error("parity shard {shard} has {len} values, needs {needed} and a multiple of {blocks}")]
+    Blocks {
+        /// The parity shard.
+        shard: usize,
+        /// Values that it has.
+        len: usize,
+        /// Values of the other parity shards.
+        needed: usize,
+        /// Blocks that the code cuts shards into.
+        blocks: usize,
+    },
 }

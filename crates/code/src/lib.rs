@@ -25,19 +25,24 @@ mod decoder;
 mod encode;
 mod error;
 mod family;
+mod field;
+mod integer;
 mod kernel;
 mod mds;
 mod pattern;
 mod set;
 mod solve;
 mod turn;
+mod verify;
 
 pub use code::Code;
 pub use decoder::{Decoder, DecoderCache, Segment};
 pub use encode::ParitySums;
 pub use error::CodeError;
+pub use integer::{IntegerCode, IntegerDecoder};
 pub use pattern::{Coverage, Patterns};
 pub use set::ShardSet;
+pub use verify::{Rounding, Verdict};
 
 /// Most shards, data and parity together, that a code may have.
 pub const SHARDS_MAX: usize = 64;

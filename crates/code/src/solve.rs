@@ -40,6 +40,11 @@ impl Matrix {
         })
     }
 
+    /// Row `r` multiplied by `factors[r]`.
+    pub fn scaled_rows(&self, factors: &[f64]) -> Self {
+        Self::from_fn(self.rows, self.cols, |r, c| self.at(r, c) * factors[r])
+    }
+
     /// Row `r`.
     pub fn row(&self, r: usize) -> &[f64] {
         &self.values[r * self.cols..(r + 1) * self.cols]

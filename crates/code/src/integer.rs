@@ -1,0 +1,450 @@
+//! Exact codes over wrapping integers.
+//!
+//! Data weights of 8 bits, parity weights of 16, results modulo 2^32: whatever
+//! the inner size, and however often accumulators wrap, a lost result is
+//! recovered bit for bit.
+//!
+//! The sum is its own inverse modulo 2^32. For more parity shards a shard is
+//! cut into d equal *blocks* of rows, and the generator over GF(2^d) is written
+//! with a d x d matrix of zeros and ones in the place of each element (see
+//! `field.rs`), taken as integers. With distinct nonzero elements a_i as the
+//! data shards' points, its rows are 1, a_i, a_i^2 for up to three parity
+//! shards, and a Cauchy matrix 1 / (x_i + y_j), its columns scaled to begin
+//! with 1, for more.
+//!
+//! *Why any M losses are repaired.* Decoding inverts a square submatrix of the
+//! generator. An integer matrix has an inverse modulo 2^32 if its determinant
+//! is odd, that is if it has one modulo 2; and modulo 2 the submatrix is one
+//! over GF(2^d) written out, so it has one if no minor of the generator over
+//! GF(2^d) is zero. None is: the minors of rows (1, a) and (a, a^2) are
+//! products of a_i, a_j and a_j - a_i; that of (1, a^2) is (a_j - a_i)^2, since
+//! the characteristic is 2; the three rows are Vandermonde's; and Cauchy's
+//! minors are products of differences over products of sums, none zero. (Any
+//! lift of the bits to integers would do, such as the Galois ring GR(2^32, d);
+//! zeros and ones keep the parity weights smallest.)
+
+use alloc::{vec, vec::Vec};
+
+use crate::{
+    CodeError, ShardSet, Verdict,
+    encode::{check_shards, in_parts},
+    family::check_counts,
+    field::{DEGREE_MAX, Field},
+    kernel::{Arithmetic, Row, Weights, Wrapping32, combine},
+    verify::suspects,
+};
+
+/// Most parity shards.
+const PARITY_MAX: usize = 8;
+
+/// A systematic code over integers modulo 2^32 that repairs any M losses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegerCode {
+    name: &'static str,
+    data: usize,
+    parity: usize,
+    blocks: usize,
+    /// One row of `data * blocks` coefficients for each block of each parity.
+    generator: Vec<i16>,
+}
+
+impl IntegerCode {
+    /// One parity shard, the sum of all data shards.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::DataShards`].
+    pub fn sum(n: usize) -> Result<Self, CodeError> {
+        check_counts("sum", n, 1, 1, 1)?;
+        Ok(Self { name: "sum", data: n, parity: 1, blocks: 1, generator: vec![1; n] })
+    }
+
+    /// Repairs any M losses, M up to 8. Cuts shards into
+    /// [`blocks`](Self::blocks) of rows: d with `2^d > n` for M = 2 and 3 (4
+    /// blocks for N up to 15), d with `2^d >= n + m` for more.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::DataShards`], [`CodeError::ParityShards`].
+    pub fn mds(n: usize, m: usize) -> Result<Self, CodeError> {
+        check_counts("mds", n, m, 1, PARITY_MAX)?;
+        if m == 1 {
+            return Ok(Self { name: "mds", ..Self::sum(n)? });
+        }
+        let points = if m <= 3 { n + 1 } else { n + m };
+        let blocks = (1..DEGREE_MAX).find(|d| 1 << d >= points).unwrap_or(DEGREE_MAX);
+        let field = Field::new(blocks);
+        let element = |parity: usize, data: usize| {
+            let point = data as u8 + 1;
+            match (m, parity) {
+                (_, 0) => 1,
+                (2 | 3, 1) => point,
+                (2 | 3, _) => field.times(point, point),
+                // Points 0..m are the parities', the others the data shards'.
+                _ => {
+                    let x = (data + m) as u8;
+                    field.times(x, field.inverse(x ^ parity as u8))
+                }
+            }
+        };
+        let mut generator = vec![0; m * blocks * n * blocks];
+        for parity in 0..m {
+            for data in 0..n {
+                let matrix = field.matrix(element(parity, data));
+                for (r, row) in matrix.chunks(blocks).enumerate() {
+                    let start = (parity * blocks + r) * n * blocks + data * blocks;
+                    generator[start..start + blocks].copy_from_slice(row);
+                }
+            }
+        }
+        Ok(Self { name: "mds", data: n, parity: m, blocks, generator })
+    }
+
+    /// The code with this name and these counts: `sum` or `mds`.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::UnknownName`], or counts that the code does not support.
+    pub fn by_name(name: &str, n: usize, m: usize) -> Result<Self, CodeError> {
+        match name {
+            "sum" => check_counts("sum", n, m, 1, 1).and_then(|()| Self::sum(n)),
+            "mds" => Self::mds(n, m),
+            _ => Err(CodeError::UnknownName { name: name.into(), known: "sum, mds for integers" }),
+        }
+    }
+
+    /// The code's name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// N.
+    pub fn data_shards(&self) -> usize {
+        self.data
+    }
+
+    /// M.
+    pub fn parity_shards(&self) -> usize {
+        self.parity
+    }
+
+    /// N + M.
+    pub fn shards(&self) -> usize {
+        self.data + self.parity
+    }
+
+    /// Any this many losses are repaired: M.
+    pub fn tolerance(&self) -> usize {
+        self.parity
+    }
+
+    /// Blocks of rows that a shard is cut into. A parity shard's number of
+    /// rows is the longest data shard's, rounded up to a multiple of this.
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    /// The coefficients of block `block` of parity shard `parity`: those of
+    /// each data shard's blocks, one data shard after the other.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such parity shard or block.
+    pub fn generator_row(&self, parity: usize, block: usize) -> &[i16] {
+        assert!(block < self.blocks, "a block of the code");
+        let len = self.data * self.blocks;
+        &self.generator[(parity * self.blocks + block) * len..][..len]
+    }
+
+    /// The largest size that a parity weight may have, data weights of 8 bits
+    /// given. It fits into 16 bits for every code of this crate.
+    pub fn parity_weight_max(&self) -> i32 {
+        let rows = self.generator.chunks(self.data * self.blocks);
+        rows.map(|row| row.iter().map(|c| i32::from(c.abs())).sum::<i32>() * 128).max().unwrap_or(0)
+    }
+
+    /// Writes the parity weights of data weights of 8 bits.
+    ///
+    /// All parity shards have the same length, a multiple of
+    /// [`blocks`](Self::blocks) times the values of a row; data shards may be
+    /// shorter, and count as padded with rows of zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::ShardCount`], [`CodeError::LongData`],
+    /// [`CodeError::Blocks`] where a parity's length does not fit.
+    pub fn encode_i8(
+        &self,
+        data: &[&[i8]],
+        parity: &mut [&mut [i16]],
+        threads: usize,
+    ) -> Result<(), CodeError> {
+        self.encode::<Weights>(data, parity, threads)
+    }
+
+    /// Writes the parities of values modulo 2^32, such as biases and results.
+    /// Lengths as in [`encode_i8`](Self::encode_i8).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_i8`](Self::encode_i8).
+    pub fn encode_i32(
+        &self,
+        data: &[&[i32]],
+        parity: &mut [&mut [i32]],
+        threads: usize,
+    ) -> Result<(), CodeError> {
+        self.encode::<Wrapping32>(data, parity, threads)
+    }
+
+    fn encode<A: Arithmetic<Factor: From<i16> + Send + Sync, Source: Sync, Out: Send>>(
+        &self,
+        data: &[&[A::Source]],
+        parity: &mut [&mut [A::Out]],
+        threads: usize,
+    ) -> Result<(), CodeError> {
+        let lens: Vec<usize> = parity.iter().map(|p| p.len()).collect();
+        check_shards(self.data, self.parity, data, &lens)?;
+        let len =
+            self.block_len(lens.into_iter().enumerate().map(|(i, len)| (self.data + i, len)))?;
+        let sources: Vec<&[A::Source]> =
+            data.iter().flat_map(|d| (0..self.blocks).map(|b| block(d, b, len))).collect();
+        let mut outs: Vec<&mut [A::Out]> =
+            parity.iter_mut().flat_map(|p| blocks_mut(p, self.blocks, len)).collect();
+        let term = |(source, &c): (usize, &i16)| (c != 0).then_some((source, A::Factor::from(c)));
+        let rows: Vec<Vec<(usize, A::Factor)>> = self
+            .generator
+            .chunks(self.data * self.blocks)
+            .map(|row| row.iter().enumerate().filter_map(term).collect())
+            .collect();
+        let rows: Vec<Row<'_, A>> = rows.iter().map(Vec::as_slice).collect();
+        in_parts(&sources, &mut outs, threads, &|data, parity| combine::<A>(&rows, data, parity));
+        Ok(())
+    }
+
+    /// True if the missing data shards can be computed from `received`.
+    pub fn is_decodable(&self, received: ShardSet) -> bool {
+        received.intersection(ShardSet::first(self.shards())).len() >= self.data
+    }
+
+    /// The coefficients that recover the missing data shards.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::UnknownShard`], [`CodeError::NotDecodable`].
+    pub fn decoder(&self, received: ShardSet) -> Result<IntegerDecoder, CodeError> {
+        let all = ShardSet::first(self.shards());
+        if let Some(shard) = received.without(all).iter().next() {
+            return Err(CodeError::UnknownShard { shard, shards: self.shards() });
+        }
+        let data = ShardSet::first(self.data);
+        let (missing, parities) = (data.without(received), received.without(data));
+        let used: ShardSet = parities.iter().take(missing.len()).collect();
+        match self.terms(missing, used) {
+            Some(terms) if used.len() == missing.len() => {
+                Ok(IntegerDecoder { code: self.clone(), missing, terms })
+            }
+            _ => Err(CodeError::NotDecodable {
+                name: self.name,
+                missing,
+                received,
+                lost: all.without(received),
+                shards: self.shards(),
+            }),
+        }
+    }
+
+    /// One list of (source block, coefficient) for each block of each missing
+    /// shard; source blocks are numbered `shard * blocks + block`.
+    fn terms(&self, missing: ShardSet, used: ShardSet) -> Option<Vec<Vec<(usize, i32)>>> {
+        let d = self.blocks;
+        let size = missing.len() * d;
+        if used.len() < missing.len() {
+            return None;
+        }
+        let present = ShardSet::first(self.data).without(missing);
+        let expand = |set: ShardSet| set.iter().flat_map(move |s| (0..d).map(move |b| s * d + b));
+        let sources: Vec<usize> = expand(present).chain(expand(used)).collect();
+        let columns: Vec<usize> = expand(missing).collect();
+        // [A | right] with A the generator at the missing columns, to [1 | X].
+        let width = size + sources.len();
+        let mut matrix = Vec::with_capacity(size * width);
+        for row in expand(used) {
+            let coefficients = self.generator_row(row / d - self.data, row % d);
+            matrix.extend(columns.iter().map(|&c| i32::from(coefficients[c])));
+            matrix.extend(sources.iter().map(|&s| match s < self.data * d {
+                true => -i32::from(coefficients[s]),
+                false => i32::from(s == row),
+            }));
+        }
+        eliminate(&mut matrix, size, width)?;
+        let list = |row: &[i32]| {
+            let pairs = sources.iter().copied().zip(row[size..].iter().copied());
+            pairs.filter(|&(_, c)| c != 0).collect()
+        };
+        Some(matrix.chunks(width.max(1)).take(size).map(list).collect())
+    }
+
+    /// Checks shards against each other where more arrived than decoding
+    /// needs: exact, so that any difference is found. `shard(i)` gives the
+    /// results of received shard `i`.
+    ///
+    /// One spare parity detects; two locate one corrupt shard.
+    ///
+    /// # Errors
+    ///
+    /// As [`decoder`](Self::decoder), and [`CodeError::LongData`] and
+    /// [`CodeError::Blocks`] for lengths that do not fit together.
+    pub fn verify_i32<'a>(
+        &self,
+        received: ShardSet,
+        shard: impl Fn(usize) -> &'a [i32],
+    ) -> Result<Verdict, CodeError> {
+        let spare = received.len().saturating_sub(self.data);
+        let Some(row) = self.first_difference(received, &shard)? else {
+            return Ok(if spare == 0 { Verdict::Unchecked } else { Verdict::Clean });
+        };
+        let fits = |rest| Ok(self.first_difference(rest, &shard)?.is_none());
+        Ok(Verdict::Corrupt { row, suspects: suspects(received, spare, fits)? })
+    }
+
+    /// The first row where a spare parity differs from what the others say.
+    fn first_difference<'a>(
+        &self,
+        received: ShardSet,
+        shard: &impl Fn(usize) -> &'a [i32],
+    ) -> Result<Option<usize>, CodeError> {
+        let decoder = self.decoder(received)?;
+        let parities = received.without(ShardSet::first(self.data));
+        let len = self.block_len(parities.iter().map(|i| (i, shard(i).len())))?;
+        let mut data: Vec<Vec<i32>> = vec![Vec::new(); self.data];
+        for missing in decoder.missing {
+            data[missing] = vec![0; len * self.blocks];
+            decoder.recover_i32(missing, shard, &mut data[missing])?;
+        }
+        let present = |i: usize| if decoder.missing.contains(i) { &data[i] } else { shard(i) };
+        let shards: Vec<&[i32]> = (0..self.data).map(present).collect();
+        let mut expected = vec![vec![0; len * self.blocks]; self.parity];
+        let mut outs: Vec<&mut [i32]> = expected.iter_mut().map(Vec::as_mut_slice).collect();
+        self.encode_i32(&shards, &mut outs, 1)?;
+        let differs = |i: usize| {
+            let pairs = expected[i - self.data].iter().zip(shard(i));
+            pairs.into_iter().position(|(a, b)| a != b)
+        };
+        Ok(parities.iter().filter_map(differs).min())
+    }
+
+    /// The length of a block, given the parities' lengths.
+    fn block_len(
+        &self,
+        parities: impl Iterator<Item = (usize, usize)>,
+    ) -> Result<usize, CodeError> {
+        let mut first = None;
+        for (shard, len) in parities {
+            let needed = *first.get_or_insert(len);
+            if len != needed || len % self.blocks != 0 {
+                return Err(CodeError::Blocks { shard, len, needed, blocks: self.blocks });
+            }
+        }
+        Ok(first.unwrap_or(0) / self.blocks)
+    }
+}
+
+/// Recovers missing results bit for bit; made by [`IntegerCode::decoder`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegerDecoder {
+    code: IntegerCode,
+    missing: ShardSet,
+    terms: Vec<Vec<(usize, i32)>>,
+}
+
+impl IntegerDecoder {
+    /// The data shards to be recovered.
+    pub fn missing(&self) -> ShardSet {
+        self.missing
+    }
+
+    /// The received shards that decoding reads.
+    pub fn sources(&self) -> ShardSet {
+        self.terms.iter().flatten().map(|&(source, _)| source / self.code.blocks).collect()
+    }
+
+    /// Writes data shard `missing` to `out`. `shard(i)` gives received shard
+    /// `i`; parity shards are whole, data shards and `out` may be shorter than
+    /// they are by rows of padding.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::NotMissing`], [`CodeError::LongData`] where a data shard
+    /// or `out` is longer than the parities, [`CodeError::Blocks`].
+    pub fn recover_i32<'a>(
+        &self,
+        missing: usize,
+        shard: impl Fn(usize) -> &'a [i32],
+        out: &mut [i32],
+    ) -> Result<(), CodeError> {
+        if !self.missing.contains(missing) {
+            return Err(CodeError::NotMissing { shard: missing, missing: self.missing });
+        }
+        let (d, data) = (self.code.blocks, self.code.data);
+        let used = self.sources();
+        let lens = used.iter().filter(|&i| i >= data).map(|i| (i, shard(i).len()));
+        let len = self.code.block_len(lens)?;
+        let mut sources: Vec<&[i32]> = vec![&[]; self.code.shards() * d];
+        for i in used {
+            let values = shard(i);
+            if values.len() > len * d {
+                return Err(CodeError::LongData { shard: i, len: values.len(), parity: len * d });
+            }
+            (0..d).for_each(|b| sources[i * d + b] = block(values, b, len));
+        }
+        if out.len() > len * d {
+            return Err(CodeError::LongData { shard: missing, len: out.len(), parity: len * d });
+        }
+        let first = self.missing.rank(missing) * d;
+        let rows: Vec<Row<'_, Wrapping32>> =
+            self.terms[first..first + d].iter().map(Vec::as_slice).collect();
+        let mut outs: Vec<&mut [i32]> = blocks_mut(out, d, len).collect();
+        combine::<Wrapping32>(&rows[..outs.len()], &sources, &mut outs);
+        Ok(())
+    }
+}
+
+/// Block `index` of a shard that may end early.
+fn block<T>(values: &[T], index: usize, len: usize) -> &[T] {
+    &values[values.len().min(index * len)..values.len().min((index + 1) * len)]
+}
+
+/// At most `blocks` blocks of a shard that may end early.
+fn blocks_mut<T>(values: &mut [T], blocks: usize, len: usize) -> impl Iterator<Item = &mut [T]> {
+    values.chunks_mut(len.max(1)).take(blocks)
+}
+
+/// Brings the left square of `matrix` to ones on the diagonal, modulo 2^32.
+/// Nothing if it has no inverse, that is none modulo 2.
+fn eliminate(matrix: &mut [i32], size: usize, width: usize) -> Option<()> {
+    for k in 0..size {
+        let pivot = (k..size).find(|r| matrix[r * width + k] & 1 == 1)?;
+        for c in 0..width {
+            matrix.swap(k * width + c, pivot * width + c);
+        }
+        let inverse = odd_inverse(matrix[k * width + k]);
+        for c in 0..width {
+            matrix[k * width + c] = matrix[k * width + c].wrapping_mul(inverse);
+        }
+        for r in (0..size).filter(|&r| r != k) {
+            let factor = matrix[r * width + k];
+            for c in 0..width {
+                let part = factor.wrapping_mul(matrix[k * width + c]);
+                matrix[r * width + c] = matrix[r * width + c].wrapping_sub(part);
+            }
+        }
+    }
+    Some(())
+}
+
+/// The inverse of an odd number modulo 2^32, by Newton's way: each step
+/// doubles the number of right bits, three to begin with.
+fn odd_inverse(a: i32) -> i32 {
+    (0..4).fold(a, |x, _| x.wrapping_mul(2i32.wrapping_sub(a.wrapping_mul(x))))
+}

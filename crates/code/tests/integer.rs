@@ -1,0 +1,181 @@
+//! Integer codes: every tolerated pattern, bit for bit, with accumulators that
+//! wrap.
+
+use proptest::prelude::*;
+use quorate_code::{CodeError, IntegerCode, Patterns, ShardSet, Verdict};
+
+/// SplitMix64.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// `rows * inner` weights times `inner` inputs, accumulated modulo 2^32.
+fn layer<W: Copy + Into<i32>>(weights: &[W], input: &[u8]) -> Vec<i32> {
+    let row = |row: &[W]| {
+        let products = row.iter().zip(input).map(|(&w, &x)| w.into().wrapping_mul(i32::from(x)));
+        products.fold(0i32, i32::wrapping_add)
+    };
+    weights.chunks(input.len()).map(row).collect()
+}
+
+#[test]
+fn every_tolerated_pattern_is_invertible() {
+    // All N for M up to 3 would take a minute at N = 61; the largest of each
+    // number of blocks stand for the rest, all N up to 15 are tried.
+    let counts =
+        (1..=15).flat_map(|n| (1..=3).map(move |m| (n, m))).chain([(31, 2), (61, 2), (31, 3)]);
+    let cauchy = [(1, 4), (4, 4), (9, 4), (12, 4), (8, 5), (6, 6), (3, 8)];
+    for (n, m) in counts.chain(cauchy) {
+        let code = IntegerCode::mds(n, m).unwrap();
+        let all = ShardSet::first(n + m);
+        for lost in (0..=m).flat_map(|lost| Patterns::new(n + m, lost)) {
+            assert!(code.decoder(all.without(lost)).is_ok(), "({n}, {m}) without {lost}");
+        }
+    }
+}
+
+#[test]
+fn parity_weights_fit_16_bits() {
+    for m in 1..=8 {
+        for n in 1..=64 - m {
+            let most = IntegerCode::mds(n, m).unwrap().parity_weight_max();
+            assert!(most <= i32::from(i16::MAX), "({n}, {m}): {most}");
+        }
+    }
+    let largest = |n, m| IntegerCode::mds(n, m).unwrap().parity_weight_max();
+    assert_eq!((largest(15, 1), largest(15, 2), largest(15, 3)), (1920, 4096, 4096));
+}
+
+#[test]
+fn results_are_recovered_bit_for_bit_where_accumulators_wrap() {
+    const INNER: usize = 40_000;
+    let mut state = 7;
+    for (n, m, rows) in [(15, 3, 4), (5, 2, 6), (4, 1, 3), (6, 4, 4)] {
+        let code = IntegerCode::mds(n, m).unwrap();
+        assert_eq!(rows % code.blocks(), 0);
+        let input: Vec<u8> = (0..INNER).map(|_| 128 | random(&mut state) as u8).collect();
+        let weights: Vec<Vec<i8>> = (0..n)
+            .map(|i| {
+                // The last shard is a row shorter than the others.
+                let rows = if i + 1 == n { rows - 1 } else { rows };
+                (0..rows * INNER).map(|_| 100 + random(&mut state) as i8 / 5).collect()
+            })
+            .collect();
+        let mut parity = vec![vec![0i16; rows * INNER]; m];
+        let shards: Vec<&[i8]> = weights.iter().map(Vec::as_slice).collect();
+        let mut outs: Vec<&mut [i16]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
+        code.encode_i8(&shards, &mut outs, 2).unwrap();
+        let mut results: Vec<Vec<i32>> = weights.iter().map(|w| layer(w, &input)).collect();
+        results.extend(parity.iter().map(|w| layer(w, &input)));
+        let exact: i64 =
+            parity[0][..INNER].iter().zip(&input).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
+        assert!(exact > i64::from(i32::MAX), "the test is to wrap, got {exact}");
+
+        let all = ShardSet::first(n + m);
+        assert_eq!(code.verify_i32(all, |i| &results[i]), Ok(Verdict::Clean));
+        for lost in (1..=m).flat_map(|lost| Patterns::new(n + m, lost)) {
+            let decoder = code.decoder(all.without(lost)).unwrap();
+            for missing in decoder.missing() {
+                let mut out = vec![0; results[missing].len()];
+                decoder.recover_i32(missing, |i| &results[i], &mut out).unwrap();
+                assert!(out == results[missing], "({n}, {m}) without {lost}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_corrupt_result_is_located() {
+    let code = IntegerCode::mds(5, 3).unwrap();
+    let mut results: Vec<Vec<i32>> =
+        (0..5).map(|i| (0..9).map(|r| (r * 7919 + i * 31) * 10_009).collect()).collect();
+    let mut parity = vec![vec![0i32; 9]; 3];
+    let shards: Vec<&[i32]> = results.iter().map(Vec::as_slice).collect();
+    let mut outs: Vec<&mut [i32]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
+    code.encode_i32(&shards, &mut outs, 1).unwrap();
+    results.extend(parity);
+    let all = ShardSet::first(8);
+    for culprit in 0..8 {
+        for bit in 0..32 {
+            let row = bit as usize % 9;
+            results[culprit][row] ^= 1 << bit;
+            let verdict = |received| code.verify_i32(received, |i| &results[i]).unwrap();
+            assert_eq!(verdict(all).located(), Some(culprit));
+            // While another one is missing it is still located, and with two
+            // missing it is found.
+            let others: Vec<usize> = (0..8).filter(|&i| i != culprit).collect();
+            let without = |gone: &[usize]| all.without(gone.iter().copied().collect());
+            assert_eq!(verdict(without(&others[..1])).located(), Some(culprit));
+            let found = verdict(without(&others[..2]));
+            assert!(matches!(found, Verdict::Corrupt { suspects, .. } if suspects.len() == 6));
+            assert_eq!(verdict(without(&others[..3])), Verdict::Unchecked);
+            results[culprit][row] ^= 1 << bit;
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_errors() {
+    let code = IntegerCode::mds(5, 2).unwrap();
+    let decoder = code.decoder(ShardSet::from_iter([1, 2, 3, 4, 5])).unwrap();
+    let shards = |len: usize| move |_: usize| &[0i32; 16][..len];
+    let cases = [
+        (
+            decoder.recover_i32(0, shards(7), &mut [0; 3]).unwrap_err(),
+            "parity shard 5 has 7 values, needs 7 and a multiple of 3",
+        ),
+        (
+            decoder.recover_i32(0, shards(6), &mut [0; 9]).unwrap_err(),
+            "data shard 0 has 9 values, more than its parity with 6",
+        ),
+        (
+            decoder.recover_i32(1, shards(6), &mut [0; 6]).unwrap_err(),
+            "shard 1 is not one of the missing data shards {0}",
+        ),
+        (
+            code.decoder(ShardSet::first(4)).unwrap_err(),
+            "mds code cannot recover data shards {4} from shards {0, 1, 2, 3}: lost {4, 5, 6} of 7",
+        ),
+        (
+            IntegerCode::by_name("overlapping", 4, 2).unwrap_err(),
+            "no code is called \"overlapping\"; there are sum, mds for integers",
+        ),
+    ];
+    for (error, text) in cases {
+        assert_eq!(error.to_string(), text);
+    }
+    assert!(matches!(IntegerCode::mds(4, 9), Err(CodeError::ParityShards { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_values_come_back(
+        n in 1usize..20, m in 1usize..6, len in 1usize..60, seed: u64, lost_seed: u64,
+    ) {
+        let code = IntegerCode::mds(n, m).unwrap();
+        let (mut state, mut lost_state) = (seed, lost_seed);
+        let mut shards: Vec<Vec<i32>> = (0..n)
+            .map(|_| (0..random(&mut state) as usize % len).map(|_| random(&mut state) as i32).collect())
+            .collect();
+        let mut parity = vec![vec![0i32; len.next_multiple_of(code.blocks())]; m];
+        let slices: Vec<&[i32]> = shards.iter().map(Vec::as_slice).collect();
+        let mut outs: Vec<&mut [i32]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
+        code.encode_i32(&slices, &mut outs, 1).unwrap();
+        shards.extend(parity);
+        let mut received = ShardSet::first(n + m);
+        for _ in 0..m {
+            received.remove(random(&mut lost_state) as usize % (n + m));
+        }
+        let decoder = code.decoder(received).unwrap();
+        for missing in decoder.missing() {
+            let mut out = vec![0; shards[missing].len()];
+            decoder.recover_i32(missing, |i| &shards[i], &mut out).unwrap();
+            prop_assert_eq!(&out, &shards[missing]);
+        }
+    }
+}
