@@ -448,7 +448,7 @@ mod tests {
         );
         let crc = &hex[16..24];
         assert_eq!(hex, golden.replace("CRC", crc));
-        assert_eq!(crc, "GOLDENCRC");
+        assert_eq!(crc, "90362c89");
     }
 
     #[test]
