@@ -20,6 +20,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod chain;
 mod code;
 mod decoder;
 mod encode;
@@ -35,6 +36,7 @@ mod solve;
 mod turn;
 mod verify;
 
+pub use chain::{ChainError, ChainLayer, chain_error};
 pub use code::Code;
 pub use decoder::{Decoder, DecoderCache, Segment};
 pub use encode::ParitySums;
