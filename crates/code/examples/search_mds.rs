@@ -17,7 +17,7 @@
 
 use std::f64::consts::PI;
 
-use quorate_code::Code;
+use quorate_code::{Code, Patterns, ShardSet};
 
 const MOST: usize = 4;
 /// Coefficients are printed as multiples of 1 / UNIT.
@@ -32,20 +32,20 @@ fn main() {
         std::process::exit(2);
     };
     let mut rng = Random(m as u64);
-    let mut smaller: Option<Generator> = None;
+    let mut smaller = Generator::of(&Code::mds(n_min.max(2) - 1, m).expect("counts in range"));
     for n in n_min..=n_max {
         let dft = Generator::of(&Code::bch_dft(n, m).expect("counts in range"));
         let search = Search { patterns: patterns(n, m), rounds };
         let known = search.worst(&dft);
-        let mut best = search.improve(dft.clone());
+        let mut best = search.improve(dft.clone(), known);
         for start in 0..starts {
             let generator = match start % 4 {
                 0 => dft.rotated(&mut rng),
-                1 => smaller.as_ref().unwrap_or(&dft).grown(n, &mut rng),
+                1 => smaller.grown(n, &mut rng),
                 2 => best.1.disturbed(&mut rng),
                 _ => Generator::noise(n, m, &mut rng),
             };
-            let found = search.improve(generator);
+            let found = search.improve(generator, best.0);
             if found.0 < best.0 {
                 best = found;
             }
@@ -66,7 +66,7 @@ fn main() {
         } else {
             println!("// ({n}, {m}): nothing better than BCH-DFT {:.3}\n&[],", known.sqrt());
         }
-        smaller = Some(best.1);
+        smaller = best.1;
     }
 }
 
@@ -150,8 +150,8 @@ impl Generator {
         let mut out = Self { n: self.n, m: self.m, values: vec![0.0; self.n * self.m] };
         for (c, &j) in order[self.m..].iter().enumerate() {
             let column = column(j);
-            for r in 0..self.m {
-                out.values[r * self.n + c] = (0..self.m).map(|k| inverse[r][k] * column[k]).sum();
+            for (r, row) in inverse.iter().enumerate().take(self.m) {
+                out.values[r * self.n + c] = row.iter().zip(&column).map(|(a, b)| a * b).sum();
             }
         }
         out.normalised().disturbed(rng)
@@ -182,19 +182,18 @@ struct Pattern {
 
 /// All patterns of M losses that take a data shard.
 fn patterns(n: usize, m: usize) -> Vec<Pattern> {
-    let lost_sets = (0u64..1 << (n + m)).filter(|bits| bits.count_ones() as usize == m);
-    let pattern = |bits: u64| {
+    let pattern = |lost: ShardSet| {
         let mut out = Pattern { len: 0, missing: [0; MOST], parities: [0; MOST] };
-        for (slot, shard) in (0..n).filter(|s| bits >> s & 1 == 1).enumerate() {
+        for (slot, shard) in (0..n).filter(|&shard| lost.contains(shard)).enumerate() {
             out.missing[slot] = shard;
             out.len = slot + 1;
         }
-        for (slot, parity) in (0..m).filter(|p| bits >> (n + p) & 1 == 0).enumerate() {
+        for (slot, parity) in (0..m).filter(|parity| !lost.contains(n + parity)).enumerate() {
             out.parities[slot] = parity;
         }
         out
     };
-    lost_sets.map(pattern).filter(|p| p.len > 0).collect()
+    Patterns::new(n + m, m).map(pattern).filter(|p| p.len > 0).collect()
 }
 
 fn inverse(mut a: Small, len: usize) -> Option<Small> {
@@ -249,12 +248,16 @@ impl Search {
     }
 
     /// The best generator met on the way down from `start`, and the square of
-    /// its worst amplification.
-    fn improve(&self, start: Generator) -> (f64, Generator) {
+    /// its worst amplification. Gives up after a third of the rounds if that is
+    /// more than six times `known`.
+    fn improve(&self, start: Generator, known: f64) -> (f64, Generator) {
         let mut at = start.normalised();
         let mut best = (self.worst(&at), at.clone());
         let (mut mean, mut square) = (vec![0.0; at.values.len()], vec![0.0; at.values.len()]);
         for round in 0..self.rounds {
+            if round == self.rounds / 3 && best.0 > 6.0 * known {
+                break;
+            }
             let part = round as f64 / self.rounds as f64;
             let p = 8.0 * 75f64.powf((1.2 * part).min(1.0));
             let step = 0.02 * 1e-3f64.powf(part);
@@ -285,13 +288,15 @@ impl Search {
             .collect::<Option<_>>()?;
         let squares = || self.patterns.iter().zip(&solved).flat_map(|(p, s)| &s.squares[..p.len]);
         let worst = squares().copied().fold(0.0, f64::max);
-        let total: f64 = squares().map(|f| (f / worst).powf(p)).sum();
+        let least = 1e-12f64.powf(1.0 / p);
+        let power = |f: f64| if f < least * worst { 0.0 } else { (f / worst).powf(p) };
+        let total: f64 = squares().map(|&f| power(f)).sum();
         let mut slopes = vec![0.0; n * m];
         let mut outer = [[0.0; MOST]; MOST];
         for (pattern, solved) in self.patterns.iter().zip(&solved) {
             for i in 0..pattern.len {
-                let weight = (solved.squares[i] / worst).powf(p) / total / solved.squares[i];
-                if weight < 1e-12 {
+                let weight = power(solved.squares[i]) / total / solved.squares[i];
+                if weight == 0.0 {
                     continue;
                 }
                 for r in 0..pattern.len {
@@ -317,10 +322,10 @@ impl Search {
 /// `S + D` of the module's comment.
 fn quadratic(generator: &Generator) -> Small {
     let mut q = [[0.0; MOST]; MOST];
-    for r in 0..generator.m {
-        for s in 0..generator.m {
+    for (r, row) in q.iter_mut().enumerate().take(generator.m) {
+        for (s, value) in row.iter_mut().enumerate().take(generator.m) {
             let dot: f64 = generator.row(r).iter().zip(generator.row(s)).map(|(a, b)| a * b).sum();
-            q[r][s] = if r == s { 2.0 * dot } else { dot };
+            *value = if r == s { 2.0 * dot } else { dot };
         }
     }
     q
@@ -328,9 +333,9 @@ fn quadratic(generator: &Generator) -> Small {
 
 fn solve(generator: &Generator, q: &Small, pattern: &Pattern) -> Option<Solved> {
     let mut a = [[0.0; MOST]; MOST];
-    for r in 0..pattern.len {
-        for c in 0..pattern.len {
-            a[r][c] = generator.row(pattern.parities[r])[pattern.missing[c]];
+    for (row, &parity) in a.iter_mut().zip(&pattern.parities[..pattern.len]) {
+        for (value, &shard) in row.iter_mut().zip(&pattern.missing[..pattern.len]) {
+            *value = generator.row(parity)[shard];
         }
     }
     // Row i of `inverse(a)` belongs to the i-th missing shard.

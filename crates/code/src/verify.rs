@@ -82,9 +82,9 @@ impl Rounding {
     /// `lambda` 9, that fails in one of 10^13 sums of 10^4 products.
     pub fn likely(inner: usize, input_norm: f64, lambda: f64) -> Self {
         const UNIT: f64 = 1.0 / (1 << 24) as f64;
+        let certain = Self::f32(inner, input_norm);
         let inner = inner as f64 + 2.0;
         let exponent = lambda * root(inner) * UNIT + inner * UNIT * UNIT * 1.1;
-        let certain = Self::f32(inner as usize, input_norm);
         // exp(t) - 1 <= t + t^2 for t up to 1.
         Self { relative: certain.relative.min(exponent + exponent * exponent), ..certain }
     }
