@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::frame::Watermark;
 
+/// Numbers remembered beyond the mark. An honest gateway has at most as many
+/// as it finished while its oldest request was open.
+const ALSO_MAX: usize = 65_536;
+
 /// What one device knows of one gateway run: everything below a number is
 /// finished, and some beyond it.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,9 @@ impl Finished {
         self.below = self.below.max(mark.below);
         self.also.extend(&mark.also);
         self.also = self.also.split_off(&self.below);
+        while self.also.len() > ALSO_MAX {
+            self.also.pop_first();
+        }
     }
 }
 

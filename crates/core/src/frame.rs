@@ -426,7 +426,13 @@ mod tests {
             Frame::Hello(Hello { role: Role::Worker, name: "pi-1".into(), plans: vec![] }),
             shard(),
             Frame::Watermark(Watermark { run: run(), below: 9, also: vec![11, 12] }),
-            Frame::Heartbeat(Heartbeat { tasks: 1, decoded: 2, dropped: 3, skipped: 4, refused: 5 }),
+            Frame::Heartbeat(Heartbeat {
+                tasks: 1,
+                decoded: 2,
+                dropped: 3,
+                skipped: 4,
+                refused: 5,
+            }),
         ]
     }
 
@@ -440,11 +446,30 @@ mod tests {
     fn golden_bytes() {
         let hex: String = shard().encode().iter().map(|b| format!("{b:02x}")).collect();
         let golden = concat!(
-            "00000060", "5152", "01", "03", "CRC",
-            "0807060504030201", "0700000000000000", "0200000000000000", "0201000000000000",
-            "1f00000000000000", "0400000000000000", "01000000", "40420f00", "0300", "0200",
-            "04000000", "06000000", "01", "02", "0000", "01000000", "02000000",
-            "0000803f", "00000040"
+            "00000060",
+            "5152",
+            "01",
+            "03",
+            "CRC",
+            "0807060504030201",
+            "0700000000000000",
+            "0200000000000000",
+            "0201000000000000",
+            "1f00000000000000",
+            "0400000000000000",
+            "01000000",
+            "40420f00",
+            "0300",
+            "0200",
+            "04000000",
+            "06000000",
+            "01",
+            "02",
+            "0000",
+            "01000000",
+            "02000000",
+            "0000803f",
+            "00000040"
         );
         let crc = &hex[16..24];
         assert_eq!(hex, golden.replace("CRC", crc));

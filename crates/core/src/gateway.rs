@@ -267,7 +267,12 @@ impl Gateway {
             }
             None => self.unfit.remove(device),
         }
-        self.alive(now, device, out);
+        // It may have started anew: what it had of these requests is gone.
+        self.pending.values_mut().for_each(|pending| pending.lost.insert(device));
+        if self.detector.heard(now, device) {
+            out.push(Command::Notice(Notice::Healthy(device)));
+        }
+        self.regroup(now, out);
     }
 
     fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
@@ -279,19 +284,33 @@ impl Gateway {
 
     /// The best plan for the devices alive, and who takes its seats.
     fn choose(&self) -> Option<(usize, DeviceSet)> {
-        let alive = self.alive_devices();
-        let everybody = self.plans.everybody();
-        if self.plans.main().viable(everybody, alive) {
-            return Some((0, everybody));
+        self.choose_after(0, 0)
+    }
+
+    /// [`Gateway::choose`] for a request that has timed out so many times
+    /// although all seemed well. The first time may be a lost frame. From the
+    /// second on there is something that the gateway cannot see, such as a cut
+    /// link between two devices: half as many devices each time, always
+    /// others, down to one that needs nobody.
+    fn choose_after(&self, number: u64, timeouts: u32) -> Option<(usize, DeviceSet)> {
+        let (alive, everybody) = (self.alive_devices(), self.plans.everybody());
+        let plans = &self.plans.plans;
+        let limit = plans[0].seats.checked_shr(timeouts.saturating_sub(1)).unwrap_or(0);
+        let main = plans[0].viable(everybody, alive).then_some((0, everybody));
+        if main.is_some() && limit == plans[0].seats {
+            return main;
         }
-        let mut best: Option<(usize, DeviceSet)> = None;
-        for (index, plan) in self.plans.plans.iter().enumerate().skip(1) {
-            let better = best.is_none_or(|(other, _)| self.plans.plans[other].seats < plan.seats);
-            if plan.seats <= alive.len() && better {
-                best = Some((index, alive.iter().take(plan.seats).collect()));
-            }
-        }
-        best
+        // Within the limit the most seats, beyond it the fewest.
+        let rank = |index: usize| match plans[index].seats {
+            seats if seats <= limit => (true, seats),
+            seats => (false, DeviceSet::MAX - seats),
+        };
+        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats <= alive.len());
+        let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
+        let turn = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
+        let first = (turn % alive.len() as u64) as usize;
+        let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
+        Some((index, rotated.take(plans[index].seats).collect()))
     }
 
     /// After a change in who is alive: requests whose plan cannot end any
@@ -303,15 +322,15 @@ impl Gateway {
             out.push(Command::Notice(Notice::Plan(index)));
         }
         let alive = self.alive_devices();
-        let stuck = |p: &Pending| !p.is_gathered() && !p.plan.viable(p.members, alive);
         let numbers: Vec<u64> =
-            self.pending.iter().filter(|(_, p)| stuck(p)).map(|(n, _)| *n).collect();
+            self.pending.iter().filter(|(_, p)| p.is_stuck(alive)).map(|(n, _)| *n).collect();
         self.resubmit(now, &numbers, out);
     }
 
     fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
-        let Some((index, members)) = self.choose() else { return };
         for number in numbers {
+            let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
+            let Some((index, members)) = self.choose_after(*number, timeouts) else { return };
             let Some(pending) = self.pending.get_mut(number) else { continue };
             let plan = self.plans.plans[index].clone();
             pending.restart(now, (index, plan), members, self.detector.suspects());
@@ -337,7 +356,7 @@ impl Gateway {
         let number = self.next_number;
         self.next_number += 1;
         // Without a plan for those alive the request waits for devices.
-        let (index, members) = self.choose().unwrap_or((0, self.plans.everybody()));
+        let (index, members) = self.choose().unwrap_or((0, DeviceSet::default()));
         let plan = (index, self.plans.plans[index].clone());
         let suspects = self.detector.suspects();
         let values = self.plans.values.clone();
@@ -395,12 +414,7 @@ impl Gateway {
         }
     }
 
-    fn on_done(
-        &mut self,
-        job: Job,
-        result: Result<Vec<Tensor>, String>,
-        out: &mut Vec<Command>,
-    ) {
+    fn on_done(&mut self, job: Job, result: Result<Vec<Tensor>, String>, out: &mut Vec<Command>) {
         let current = self.pending.get(&job.number).is_some_and(|p| p.attempt == job.attempt);
         if !current {
             return;
@@ -428,10 +442,8 @@ impl Gateway {
                 self.give_up(number, out);
             } else if pending.is_waiting(now) {
                 self.gather(now, number, out);
-            } else if self.is_quorate() {
-                self.resubmit(now, &[number], out);
-            } else if let Some(pending) = self.pending.get_mut(&number) {
-                pending.postpone(now);
+            } else {
+                self.time_out(now, number, out);
             }
         }
         if !self.marked && self.mark_at <= now {
@@ -439,6 +451,17 @@ impl Gateway {
             self.mark_at = now + WATERMARK_EVERY;
             let everybody = self.plans.everybody().iter().collect();
             out.push(Command::Send(everybody, Frame::Watermark(self.watermark())));
+        }
+    }
+
+    fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
+        let somebody = self.is_quorate();
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        if somebody {
+            pending.time_out();
+            self.resubmit(now, &[number], out);
+        } else {
+            pending.postpone(now);
         }
     }
 
@@ -452,6 +475,7 @@ impl Gateway {
     }
 
     fn missing(&self, plan: &Plan, members: DeviceSet, alive: DeviceSet) -> String {
+        let members = if members.is_empty() { self.plans.everybody() } else { members };
         let away = members.without(alive);
         if away.is_empty() {
             return ", all devices answer".to_owned();
@@ -465,7 +489,8 @@ impl Gateway {
 
     fn watermark(&self) -> Watermark {
         let below = self.pending.keys().next().copied().unwrap_or(self.next_number);
-        let beyond = below..self.next_number;
+        // The newest: the others have been in earlier watermarks.
+        let beyond = (below..self.next_number).rev();
         let also = beyond.filter(|n| !self.pending.contains_key(n)).take(ALSO_MAX).collect();
         Watermark { run: self.run, below, also }
     }

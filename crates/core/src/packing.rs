@@ -54,6 +54,8 @@ pub enum PackError {
     Layer { plan: String, layer: String, known: String },
     #[error("plan {plan}, layer {layer}: plan {what} {got}, model {needed}")]
     Stage { plan: String, layer: String, what: &'static str, got: String, needed: String },
+    #[error("plan {plan}: result {got}, the model's last glue reads {needed}")]
+    Result { plan: String, got: String, needed: String },
     #[error("plan {plan}: model's layer {layer} has no stage")]
     Uncovered { plan: String, layer: String },
     #[error("layer {layer}: code {code} needs f32, value is {dtype}")]
@@ -145,8 +147,7 @@ pub fn pack(
     }
     let (mut done_bytes, mut packed) = (0, Vec::new());
     for (folder, tasks) in folders {
-        let mut report =
-            |bytes| progress(Progress { done_bytes: done_bytes + bytes, total_bytes });
+        let mut report = |bytes| progress(Progress { done_bytes: done_bytes + bytes, total_bytes });
         let done = write_folder(staged, plans, &folder, &tasks, shelf, &mut report)?;
         done_bytes += done.weights_bytes;
         packed.push(done);
@@ -274,6 +275,10 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
             let (layer, code) = (entry.layer.clone(), code.name().to_owned());
             return Err(PackError::Coded { layer, code, dtype });
         }
+    }
+    let (got, needed) = (names(&plan.result), wires(&staged.output.reads));
+    if got != needed {
+        return Err(PackError::Result { plan: plan.name.clone(), got, needed });
     }
     let covered = |layer: &str| plan.stages.iter().any(|s| s.layer == layer);
     match staged.stages.iter().find(|stage| !covered(&stage.layer.name)) {

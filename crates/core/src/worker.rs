@@ -26,7 +26,7 @@ use crate::admit::{Peer, Refusal};
 use crate::finished::Finished;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
 use crate::gather::{Accepted, Gathered};
-use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, StageId};
+use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, SeatId, StageId};
 use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
 use active::{Active, TaskState};
@@ -185,6 +185,22 @@ impl Worker {
         times.into_iter().flatten().min().unwrap_or(self.beat_at)
     }
 
+    /// Is nothing kept for any request, and nothing running?
+    pub fn is_idle(&self) -> bool {
+        let kept = self.ready.len() + self.waits.len() + self.deadlines.len() + self.payload_bytes;
+        self.active.is_empty() && kept == 0 && self.running == 0
+    }
+
+    /// Requests kept now.
+    pub fn requests(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Bytes of payload kept now.
+    pub fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
     /// Counters so far.
     pub fn counters(&self) -> Heartbeat {
         self.beat
@@ -255,13 +271,16 @@ impl Worker {
         if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
             self.payload_bytes += bytes;
             self.progress(now, id);
-            self.make_room();
         }
+        self.make_room();
     }
 
-    /// Begins to keep a request; false if this device has no part in it.
+    /// Begins to keep a request; false if no task here reads the frame's value.
     fn open(&mut self, now: Time, plan: Arc<Plan>, data: &Data) -> bool {
         let Some(seat) = data.members.rank(self.device) else { return false };
+        if !plan.reading_seats(data.value).contains(&SeatId(seat as u8)) {
+            return false;
+        }
         let left = Duration::from_micros(data.deadline_left_us.into());
         let deadline = now + left.min(self.config.deadline_max);
         let (values, id) = (self.plans.values.clone(), data.request);
@@ -287,9 +306,10 @@ impl Worker {
         for (stage, shard) in progress.ready {
             self.ready.insert((active.arrival, id, stage, shard));
         }
-        if let Some(at) = progress.wait_until {
-            self.waits.insert((at, id));
+        if let Some(at) = std::mem::replace(&mut active.wait_until, progress.wait_until) {
+            self.waits.remove(&(at, id));
         }
+        self.waits.extend(progress.wait_until.map(|at| (at, id)));
     }
 
     /// Hands ready tasks to free lanes.
@@ -321,7 +341,7 @@ impl Worker {
         self.running = self.running.saturating_sub(1);
         self.beat.tasks += 1;
         let Some(active) = self.active.get_mut(&job.request) else { return };
-        if active.attempt != job.attempt {
+        if active.attempt != job.attempt || active.plan.id != job.task.plan {
             return;
         }
         active.set(job.task.stage, job.task.shard, TaskState::Over);
@@ -391,6 +411,9 @@ impl Worker {
         if let Some(mut active) = self.active.remove(&id) {
             self.payload_bytes -= active.release();
             self.deadlines.remove(&(active.deadline, id));
+            if let Some(at) = active.wait_until {
+                self.waits.remove(&(at, id));
+            }
             for (stage, shard) in active.waiting_in_queue() {
                 self.ready.remove(&(active.arrival, id, stage, shard));
                 self.beat.skipped += 1;

@@ -19,7 +19,12 @@ pub struct Pending {
     pub deadline: Time,
     pub attempt: u32,
     pub plan: Arc<Plan>,
+    /// Who takes the plan's seats; empty as long as there is nobody.
     pub members: DeviceSet,
+    /// Members that have come anew since this attempt began.
+    pub lost: DeviceSet,
+    /// Attempts that ended by [`Pending::time_out`].
+    pub timeouts: u32,
     plan_index: usize,
     suspects: DeviceSet,
     inputs: Vec<Tensor>,
@@ -48,6 +53,8 @@ impl Pending {
             attempt: 0,
             plan,
             members: DeviceSet::default(),
+            lost: DeviceSet::default(),
+            timeouts: 0,
             plan_index,
             suspects: DeviceSet::default(),
             inputs,
@@ -84,7 +91,6 @@ impl Pending {
         suspects: DeviceSet,
     ) {
         self.attempt += 1;
-        self.retry_after = self.retry_after.saturating_mul(2);
         self.retry_at = now + self.retry_after;
         self.assign(plan, members, suspects);
     }
@@ -104,6 +110,7 @@ impl Pending {
         self.plan = plan;
         self.plan_index = plan_index;
         self.members = members;
+        self.lost = DeviceSet::default();
         self.suspects = suspects;
     }
 
@@ -177,10 +184,6 @@ impl Pending {
         Some(inputs)
     }
 
-    pub fn is_gathered(&self) -> bool {
-        self.gathered
-    }
-
     /// Is a gather to be decided now?
     pub fn is_waiting(&self, now: Time) -> bool {
         self.wait_until.is_some_and(|at| at <= now)
@@ -191,6 +194,17 @@ impl Pending {
         let retry = if self.gathered { self.deadline } else { self.retry_at };
         let wait = self.wait_until.unwrap_or(self.deadline);
         self.deadline.min(retry).min(wait)
+    }
+
+    /// The attempt led nowhere; the next one has twice as long.
+    pub fn time_out(&mut self) {
+        self.timeouts += 1;
+        self.retry_after = self.retry_after.saturating_mul(2);
+    }
+
+    /// Can this attempt not end any more, with those `alive`?
+    pub fn is_stuck(&self, alive: DeviceSet) -> bool {
+        !self.gathered && !self.plan.viable(self.members, alive.without(self.lost))
     }
 
     /// There is nobody to try with: look again later.

@@ -93,9 +93,8 @@ impl Plans {
     /// The file that [`Plans::parse`] reads back as this.
     pub fn to_toml(&self) -> String {
         let mut out = String::from(HEADER);
-        let quoted = |names: &mut dyn Iterator<Item = &str>| {
-            names.map(quote).collect::<Vec<_>>().join(", ")
-        };
+        let quoted =
+            |names: &mut dyn Iterator<Item = &str>| names.map(quote).collect::<Vec<_>>().join(", ");
         let _ = writeln!(out, "format = {FORMAT}");
         let _ = writeln!(out, "model = {}", quote(&self.model));
         let _ = writeln!(out, "model_sha256 = {}", quote(&self.model_sha256));

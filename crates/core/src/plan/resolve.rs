@@ -82,8 +82,7 @@ fn devices(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError>
     let listed = file.devices.get_ref();
     if listed.is_empty() || listed.len() > DeviceSet::MAX {
         let got = listed.len();
-        return lines
-            .error(&file.devices, format!("{got} devices, needs 1 to {}", DeviceSet::MAX));
+        return lines.error(&file.devices, format!("{got} devices, needs 1 to {}", DeviceSet::MAX));
     }
     let mut names = Vec::new();
     for device in listed {
@@ -292,7 +291,8 @@ fn add_stage(
     }
     let name = entry.value.get_ref();
     let Some(value) = plans.value(name) else {
-        return lines.error(&entry.value, format!("layer {layer} makes {name}, which is not listed"));
+        return lines
+            .error(&entry.value, format!("layer {layer} makes {name}, which is not listed"));
     };
     if plan.shardings[value.index()].is_some() {
         return lines.error(&entry.value, format!("value {name} is made twice"));
@@ -355,10 +355,8 @@ fn seats(
     let data = entry.data.get_ref();
     if data.len() != code.data_shards() {
         let (got, needed) = (data.len(), code.data_shards());
-        return lines.error(
-            &entry.data,
-            format!("layer {layer}: {got} devices for {needed} data shards"),
-        );
+        return lines
+            .error(&entry.data, format!("layer {layer}: {got} devices for {needed} data shards"));
     }
     let mut taken = Vec::new();
     for word in data.iter().chain(&entry.parity) {
@@ -386,8 +384,9 @@ impl Plans {
         let mut prints = BTreeMap::new();
         prints.insert("model".to_owned(), self.model_sha256.clone());
         prints.insert("devices".to_owned(), fingerprint(&self.devices.join(" ")));
-        for value in self.values.iter() {
-            let text = format!("{} {} {:?} {}", value.name, value.dtype, value.shape, value.axis);
+        for (index, value) in self.values.iter().enumerate() {
+            let Value { name, dtype, shape, axis } = value;
+            let text = format!("{index} {name} {dtype} {shape:?} {axis}");
             prints.insert(format!("value {}", value.name), fingerprint(&text));
         }
         let base: String = prints.iter().map(|(name, print)| format!("{name}={print};")).collect();

@@ -53,6 +53,8 @@ pub struct Active {
     pub deadline: Time,
     /// Order of arrival at this device.
     pub arrival: u64,
+    /// When a gather is to be decided without its roster.
+    pub wait_until: Option<Time>,
     values: Arc<Vec<Value>>,
     suspects: DeviceSet,
     /// By value; only those that this device's tasks read.
@@ -72,9 +74,8 @@ impl Active {
         arrival: u64,
     ) -> Active {
         let mine = plan.tasks(SeatId(seat as u8));
-        let tasks: Vec<Task> = mine
-            .map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting })
-            .collect();
+        let tasks: Vec<Task> =
+            mine.map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting }).collect();
         let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
         for task in &tasks {
             for &value in &plan.stages[task.stage.index()].reads {
@@ -90,6 +91,7 @@ impl Active {
             attempt: data.attempt,
             deadline,
             arrival,
+            wait_until: None,
             values,
             suspects: data.suspects,
             gathers,
