@@ -50,8 +50,7 @@ impl ModelFile {
         let mut external = |location: &str, offset: u64, length: u64| {
             read_external(folder, location, offset, length)
         };
-        let model =
-            Model::read_external(bytes.clone(), &ReadOptions::default(), &mut external)?;
+        let model = Model::read_external(bytes.clone(), &ReadOptions::default(), &mut external)?;
         Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)? })
     }
 }

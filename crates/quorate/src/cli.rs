@@ -8,7 +8,10 @@ use quorate_core::plan::{WaitPolicy, parse_span};
 /// Runs a neural network across several small devices and does not notice
 /// when one of them dies.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "\
+#[command(
+    version,
+    about,
+    after_help = "\
 Exit codes: 0 all is well, 1 the answer is no (a wrong or lost answer), 2 an error.
 
 Examples:
@@ -17,7 +20,8 @@ Examples:
   quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
   quorate pack model.onnx plan.toml -o bundle/
   quorate worker --name pi-1 --bundle bundle/pi-1
-  quorate run bundle/ --input digit.png")]
+  quorate run bundle/ --input digit.png"
+)]
 pub struct Cli {
     /// More to read on standard error; twice for still more. RUST_LOG overrules it.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -25,12 +25,14 @@ use quorate_core::gateway::GatewayConfig;
 use quorate_core::plan::rule::Wish;
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_engine::Tract;
+use quorate_model::tensor::Tensor;
 
 use crate::bundle::Folder;
 use crate::cli;
 use crate::commands::pack::pack_into;
 use crate::commands::plan::default_names;
 use crate::gateway::{Handle, assemble};
+use crate::net::loopback::free_addresses;
 use cluster::Cluster;
 use material::Material;
 use play::{Play, Recovery};
@@ -43,6 +45,9 @@ pub const TOLERANCE: f64 = 1e-4;
 /// Time the workers have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Requests before latencies are taken.
+const WARM_UP: usize = 20;
+
 /// Runs the command.
 pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
@@ -54,9 +59,10 @@ pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     let material = Material::gather(args)?;
     let runtime = crate::commands::runtime()?;
     runtime.block_on(async {
+        let interrupted = crate::process::interrupted()?;
         tokio::select! {
             end = play_both(args, material, started) => end,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            () = interrupted => anyhow::bail!("interrupted"),
         }
     })
 }
@@ -78,6 +84,16 @@ async fn play_both(
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// A few answers one after another, so that every connection is up and every
+/// task has run before latencies are taken.
+async fn warm_up(handle: &Handle, input: &Tensor, deadline: Duration) -> anyhow::Result<()> {
+    for _ in 0..WARM_UP {
+        // What matters of these is that they were asked.
+        let _ = handle.submit(vec![input.clone()], deadline).await?;
+    }
+    Ok(())
+}
+
 /// Plays the script on a fresh cluster of all devices, with so many of them
 /// as spares.
 async fn play_one(
@@ -87,7 +103,7 @@ async fn play_one(
     started: Instant,
 ) -> anyhow::Result<Tally> {
     let devices = args.cluster.devices + args.cluster.spares;
-    let hosts = cluster::free_addresses(devices)?;
+    let hosts = free_addresses(devices)?;
     let model = &material.model;
     let wish = Wish {
         model: model.name.clone(),
@@ -118,6 +134,7 @@ async fn play_one(
     let handle = Handle::start(&gateway, Box::new(Tract), config)?;
     let ready = assemble(&handle, PATIENCE).await;
     ready.with_context(|| cluster.last_words())?;
+    warm_up(&handle, &material.inputs[0], args.deadline).await?;
     let title = match spares {
         0 => format!("{devices} devices, uncoded"),
         spares => format!("{} devices and {spares} spare(s), coded", devices - spares),

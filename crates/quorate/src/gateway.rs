@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::bundle::Folder;
 use crate::clock::Clock;
 use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore};
+use crate::net::dial::Target;
 use crate::net::outbox::Outbox;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
 
@@ -113,11 +114,7 @@ impl Handle {
     }
 
     /// Asks for the answer to `inputs`; it arrives on the receiver.
-    pub fn submit(
-        &self,
-        inputs: Vec<Tensor>,
-        deadline: Duration,
-    ) -> oneshot::Receiver<Outcomes> {
+    pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> oneshot::Receiver<Outcomes> {
         let (reply, answer) = oneshot::channel();
         // If the gateway has ended, the receiver says so.
         let _ = self.asks.send(Ask::Submit { inputs, deadline, reply });
@@ -171,17 +168,12 @@ fn dial_all(
         },
         frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
     };
-    let mut outboxes = BTreeMap::new();
-    for device in plans.everybody().iter() {
-        let outbox = Arc::new(Outbox::default());
-        let name = plans.device_name(device).to_owned();
-        let address = plans.hosts[&name].clone();
-        let (local, events) = (local.clone(), events.clone());
-        let peer = Peer::Device(device);
-        tokio::spawn(dial::keep(local, peer, name, address, outbox.clone(), events));
-        outboxes.insert(device, outbox);
-    }
-    outboxes
+    let dial = |device| {
+        let target = Target::of(plans, device);
+        tokio::spawn(dial::keep(local.clone(), target.clone(), events.clone()));
+        (device, target.outbox)
+    };
+    plans.everybody().iter().map(dial).collect()
 }
 
 struct Driver {

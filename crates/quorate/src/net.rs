@@ -12,6 +12,7 @@
 
 pub mod dial;
 pub mod listen;
+pub mod loopback;
 pub mod outbox;
 
 use std::sync::Arc;

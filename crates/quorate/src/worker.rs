@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::bundle::Folder;
 use crate::clock::Clock;
 use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
-use crate::net::outbox::Outbox;
+use crate::net::dial::Target;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial, listen};
 
 /// Events taken in one go before the clock is read again.
@@ -47,7 +47,11 @@ impl Listening {
     pub async fn open(folder: Folder, options: Options) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
         let device = plans.device(&options.name).with_context(|| {
-            format!("no device {} in the plan, which has {}", options.name, plans.devices.join(", "))
+            format!(
+                "no device {} in the plan, which has {}",
+                options.name,
+                plans.devices.join(", ")
+            )
         })?;
         let address = match &options.listen {
             Some(address) => address.clone(),
@@ -104,7 +108,8 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
         let plan = &plans.plans[index];
         let seats = plans.possible_seats(plan, device);
         let tasks = seats.flat_map(|seat| plan.tasks(SeatId(seat as u8)));
-        tasks.map(|(stage, shard)| quorate_core::packing::task_stem(plan, stage, shard))
+        tasks
+            .map(|(stage, shard)| quorate_core::packing::task_stem(plan, stage, shard))
             .collect::<Vec<_>>()
     };
     for stem in of_plan(0) {
@@ -128,18 +133,14 @@ fn dial_others(
     device: DeviceId,
     local: &Local,
     events: &mpsc::Sender<NetEvent>,
-) -> BTreeMap<DeviceId, Arc<Outbox>> {
-    let mut outboxes = BTreeMap::new();
-    for other in plans.everybody().iter().filter(|d| *d != device) {
-        let outbox = Arc::new(Outbox::default());
-        let name = plans.device_name(other).to_owned();
-        let address = plans.hosts[&name].clone();
-        let (local, events) = (local.clone(), events.clone());
-        let peer = Peer::Device(other);
-        tokio::spawn(dial::keep(local, peer, name, address, outbox.clone(), events));
-        outboxes.insert(other, outbox);
-    }
-    outboxes
+) -> BTreeMap<DeviceId, Target> {
+    let others = plans.everybody().iter().filter(|d| *d != device);
+    let dial = |other| {
+        let target = Target::of(plans, other);
+        tokio::spawn(dial::keep(local.clone(), target.clone(), events.clone()));
+        (other, target)
+    };
+    others.map(dial).collect()
 }
 
 struct Driver {
@@ -149,7 +150,7 @@ struct Driver {
     stems: BTreeMap<TaskId, String>,
     lanes: Lanes<Job>,
     /// Frames to other workers, over the connections dialled here.
-    devices: BTreeMap<DeviceId, Arc<Outbox>>,
+    devices: BTreeMap<DeviceId, Target>,
     /// Gateways, by the connections they opened.
     gateways: BTreeMap<Peer, Link>,
     /// Every connection, to close those that break the rules.
@@ -201,10 +202,18 @@ impl Driver {
         match event {
             NetEvent::Up(peer, _, link) => {
                 self.links.insert(link.id, (peer, link.clone()));
-                if let Peer::Gateway(run) = peer {
-                    tracing::info!("gateway {:x} connected", run.gateway);
-                    self.gateways.insert(peer, link);
-                    self.handle(Event::Gateway(run), commands);
+                match peer {
+                    Peer::Gateway(run) => {
+                        tracing::info!("gateway {:x} connected", run.gateway);
+                        self.gateways.insert(peer, link);
+                        self.handle(Event::Gateway(run), commands);
+                    }
+                    // It is there: no need to wait before dialling it.
+                    Peer::Device(device) => {
+                        if let Some(target) = self.devices.get(&device) {
+                            target.now.notify_waiters();
+                        }
+                    }
                 }
             }
             NetEvent::Down(peer, id) => {
@@ -260,7 +269,7 @@ impl Driver {
         let mut dropped = 0;
         for peer in peers {
             let outbox = match peer {
-                Peer::Device(device) => self.devices.get(device),
+                Peer::Device(device) => self.devices.get(device).map(|target| &target.outbox),
                 Peer::Gateway(_) => self.gateways.get(peer).map(|link| &link.outbox),
             };
             if let Some(outbox) = outbox {

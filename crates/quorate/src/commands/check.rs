@@ -96,11 +96,7 @@ fn show(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) {
     println!("\n{verdict}: worst error {worst:.1e}, tolerance {:.1e}", args.tolerance);
 }
 
-fn report(
-    rehearsal: &Rehearsal,
-    findings: &[Finding],
-    args: &cli::Check,
-) -> serde_json::Value {
+fn report(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> serde_json::Value {
     let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
     let rows: Vec<_> = findings
         .iter()

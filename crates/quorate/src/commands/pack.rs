@@ -47,13 +47,10 @@ pub fn pack_into(
     beside.push(format!(".packing-{}", std::process::id()));
     let beside = output.with_file_name(beside);
     let mut bar = BytesBar::new("packing");
-    let made = pack(
-        &model.staged,
-        &model.sha256,
-        plans,
-        &mut DiskShelf::new(&beside),
-        &mut |progress| bar.set(progress.done_bytes, progress.total_bytes),
-    );
+    let made =
+        pack(&model.staged, &model.sha256, plans, &mut DiskShelf::new(&beside), &mut |progress| {
+            bar.set(progress.done_bytes, progress.total_bytes)
+        });
     let moved = made.context("packing").and_then(|packed| {
         if output.exists() {
             std::fs::remove_dir_all(output)?;

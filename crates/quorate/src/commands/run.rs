@@ -27,9 +27,10 @@ pub fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     let shape = input_value(&folder.plans)?.shape.clone();
     let inputs = input::read(&args.input, &shape, &preprocess(&args.preprocessing), args.limit)?;
     runtime()?.block_on(async {
+        let interrupted = crate::process::interrupted()?;
         tokio::select! {
             end = ask(&folder, &inputs, args) => end,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            () = interrupted => anyhow::bail!("interrupted"),
         }
     })
 }
@@ -52,11 +53,7 @@ pub fn preprocess(args: &Preprocessing) -> Preprocess {
     Preprocess { scale: args.scale, mean: args.mean.clone(), std: args.std.clone() }
 }
 
-async fn ask(
-    folder: &Folder,
-    inputs: &input::Inputs,
-    args: &cli::Run,
-) -> anyhow::Result<ExitCode> {
+async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow::Result<ExitCode> {
     let handle = Handle::start(folder, Box::new(Tract), GatewayConfig::default())?;
     assemble(&handle, args.patience).await?;
     let mut unanswered = 0;

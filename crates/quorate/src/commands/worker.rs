@@ -23,11 +23,12 @@ pub fn run(args: cli::Worker) -> anyhow::Result<ExitCode> {
     folder.plans = Arc::new(plans);
     let options = Options { name: args.name.clone(), listen: args.listen, lanes: args.lanes };
     runtime()?.block_on(async {
+        let interrupted = crate::process::interrupted()?;
         let listening = Listening::open(folder, options).await?;
         eprintln!("{} listens on {}", args.name, listening.address()?);
         tokio::select! {
             end = listening.serve(Box::new(Tract)) => end,
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            () = interrupted => Ok(()),
         }
     })?;
     Ok(ExitCode::SUCCESS)

@@ -1,39 +1,16 @@
 //! Workers as processes of this machine.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-/// First port tried. Ports that connections are given as their own begin at
-/// 32768: a worker's must lie below, or a dialler could meet itself there.
-const FIRST_PORT: u16 = 20_000;
-const PORTS: u16 = 12_000;
 /// Bytes of a worker's log shown when it fails.
 const LAST_WORDS_BYTES: usize = 2_000;
-
-/// Addresses on loopback that nobody listens on.
-pub fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
-    let start = (std::process::id() % u32::from(PORTS)) as u16;
-    let mut held = Vec::new();
-    for step in 0..PORTS {
-        if held.len() == count {
-            break;
-        }
-        let port = FIRST_PORT + (start + step) % PORTS;
-        // Held until all are found, so that none is found twice.
-        held.extend(TcpListener::bind(("127.0.0.1", port)));
-    }
-    if held.len() < count {
-        bail!("{} free ports from {FIRST_PORT}, needs {count}", held.len());
-    }
-    held.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
-}
 
 /// The workers of one plan. They end when this is dropped, and also when this
 /// process is killed.

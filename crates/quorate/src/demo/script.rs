@@ -55,7 +55,8 @@ impl Script {
     pub fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
         let mut random = SplitMix::new(seed ^ 0x5c21_9f);
         let mut pick = |first: usize, of: usize, count: usize| {
-            let mut devices: Vec<DeviceId> = (first..first + of).map(|d| DeviceId(d as u8)).collect();
+            let mut devices: Vec<DeviceId> =
+                (first..first + of).map(|d| DeviceId(d as u8)).collect();
             random.shuffle(&mut devices);
             devices.truncate(count);
             devices
@@ -68,7 +69,9 @@ impl Script {
             events.push(Event { blow: Blow::Kill, role: "parity", devices });
         }
         events.push(Event { blow: Blow::Freeze, role: "data", devices: pick(0, data, at_once) });
-        debug_assert!(events.iter().flat_map(|e| &e.devices).all(|d| d.index() < plans.devices.len()));
+        debug_assert!(
+            events.iter().flat_map(|e| &e.devices).all(|d| d.index() < plans.devices.len())
+        );
         Script { events }
     }
 }

@@ -92,32 +92,32 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Latencies of requests that were due in a span.
-    fn within(&self, is: impl Fn(Duration) -> bool) -> Latencies {
+    /// Latencies of requests whose time under way, from when they were due
+    /// to their end, satisfies `is`.
+    fn within(&self, is: impl Fn(Duration, Duration) -> bool) -> Latencies {
         let latency = |record: &Record| match record.end {
             End::Answered { latency, .. } => latency,
             _ => self.deadline,
         };
-        Latencies::of(self.records.iter().filter(|r| is(r.due)).map(latency).collect())
+        let spans = self.records.iter().map(|record| (record.due, latency(record)));
+        let taken = spans.filter(|(due, latency)| is(*due, *due + *latency));
+        Latencies::of(taken.map(|(_, latency)| latency).collect())
     }
 
-    /// Before the first event.
+    /// Over before the first event.
     pub fn healthy(&self) -> Latencies {
         let first = self.events.first().map_or(Duration::MAX, |event| event.at);
-        self.within(|due| due < first)
+        self.within(|_, end| end < first)
     }
 
-    /// From each event until its devices were used again.
+    /// Under way between an event and the time its devices were used again.
     pub fn disturbed(&self) -> Latencies {
-        self.within(|due| self.events.iter().any(|e| (e.at..=e.until).contains(&due)))
+        self.within(|due, end| self.events.iter().any(|e| due <= e.until && end >= e.at))
     }
 
-    /// From one event until its devices were used again. A request that was
-    /// under way when it struck counts too.
+    /// The same for one event.
     pub fn around(&self, event: &Disturbance) -> Latencies {
-        let under_way = Duration::from_millis(20);
-        let from = event.at.saturating_sub(under_way);
-        self.within(|due| (from..=event.until).contains(&due))
+        self.within(|due, end| due <= event.until && end >= event.at)
     }
 
     /// All that were answered.
@@ -131,7 +131,7 @@ impl Tally {
 
     /// All of it.
     pub fn overall(&self) -> Latencies {
-        self.within(|_| true)
+        self.within(|_, _| true)
     }
 
     /// Requests asked.

@@ -81,8 +81,11 @@ impl View {
                     .filter(|(_, device)| !device.alive)
                     .map(|(name, _)| name.as_str())
                     .collect();
-                let away =
-                    if away.is_empty() { String::new() } else { format!(", away: {}", away.join(" ")) };
+                let away = if away.is_empty() {
+                    String::new()
+                } else {
+                    format!(", away: {}", away.join(" "))
+                };
                 eprintln!("  {}{away}", summary(now));
             }
             None => {}

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use quorate_core::admit::Peer;
+use quorate_core::id::DeviceId;
+use quorate_core::plan::Plans;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::outbox::Outbox;
 use super::{Link, Local, NetEvent, converse, prepare, read_hello, write_hello};
@@ -17,15 +19,40 @@ const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 /// Frames that have waited longer than this for a connection are of no use.
 const STALE: Duration = Duration::from_millis(500);
 
-/// Dials `address`, where the worker `name` is expected, again and again.
-pub async fn keep(
-    local: Local,
-    peer: Peer,
-    name: String,
-    address: String,
-    outbox: Arc<Outbox>,
-    events: mpsc::Sender<NetEvent>,
-) {
+/// Whom to dial, and where its frames wait.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The worker.
+    pub peer: Peer,
+    /// Its name in the plan, which it must answer with.
+    pub name: String,
+    /// Where it listens.
+    pub address: String,
+    /// Frames to it.
+    pub outbox: Arc<Outbox>,
+    /// Dials at once, without waiting for the next try: for when the peer is
+    /// known to be there.
+    pub now: Arc<Notify>,
+}
+
+impl Target {
+    /// The worker of `device` in `plans`.
+    pub fn of(plans: &Plans, device: DeviceId) -> Target {
+        let name = plans.device_name(device).to_owned();
+        let address = plans.hosts[&name].clone();
+        Target {
+            peer: Peer::Device(device),
+            name,
+            address,
+            outbox: Arc::default(),
+            now: Arc::default(),
+        }
+    }
+}
+
+/// Dials `target` again and again.
+pub async fn keep(local: Local, target: Target, events: mpsc::Sender<NetEvent>) {
+    let Target { peer, name, address, outbox, now } = target;
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
     while !events.is_closed() {
@@ -55,7 +82,8 @@ pub async fn keep(
                 }
             }
         }
-        tokio::time::sleep(back_off).await;
+        // An early call only ends the pause.
+        let _ = tokio::time::timeout(back_off, now.notified()).await;
         back_off = (back_off * 2).min(BACK_OFF_MAX);
     }
 }

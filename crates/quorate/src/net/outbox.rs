@@ -80,8 +80,7 @@ mod tests {
     #[test]
     fn oldest_give_way() {
         let outbox = Outbox::default();
-        let dropped: u64 =
-            (0..FRAMES_MAX + 3).map(|i| outbox.push(vec![i as u8].into())).sum();
+        let dropped: u64 = (0..FRAMES_MAX + 3).map(|i| outbox.push(vec![i as u8].into())).sum();
         assert_eq!(dropped, 3);
         assert_eq!(outbox.queue.lock().unwrap().pop().unwrap()[..], [3]);
     }

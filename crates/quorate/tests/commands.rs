@@ -1,0 +1,122 @@
+//! Commands on their own: what they make, what they refuse.
+
+mod support;
+
+use support::{Bundle, lenet, quorate, shared, words};
+
+/// Every stage, every tolerated loss, and readers that decode apart.
+#[test]
+fn check_finds_three_models_whole() {
+    let models =
+        [Some(lenet()), shared("cifar10_cnn.onnx"), shared("alexnet_features_imagenet.onnx")];
+    for model in models.into_iter().flatten() {
+        for (devices, spares) in [("4", "1"), ("3", "0"), ("1", "1")] {
+            let model = model.to_str().unwrap();
+            let args = [
+                "check",
+                model,
+                "--devices",
+                devices,
+                "--spares",
+                spares,
+                "--inconsistent",
+                "--json",
+            ];
+            let output = quorate(&args);
+            assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["ok"], true);
+            assert!(report["worst_error"].as_f64() < Some(1e-4), "{report}");
+        }
+    }
+}
+
+#[test]
+fn check_can_say_no() {
+    let model = lenet();
+    let output = quorate(&["check", model.to_str().unwrap(), "--tolerance", "1e-12"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("NOT OK"));
+}
+
+#[test]
+fn inspect_is_table_one() {
+    let model = lenet();
+    let output = quorate(&["inspect", model.to_str().unwrap(), "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 5);
+    let params: u64 = layers.iter().map(|layer| layer["params"].as_u64().unwrap()).sum();
+    assert_eq!(params, 61_706);
+    let methods = |layer: usize| {
+        let methods = layers[layer]["methods"].as_array().unwrap();
+        methods
+            .iter()
+            .map(|m| format!("{} {}", m["method"].as_str().unwrap(), m["robust"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(methods(0), ["channel coded", "spatial coded at run time", "filter replicas only"]);
+    assert_eq!(methods(4), ["output coded", "input replicas only"]);
+}
+
+/// The packed plan may change in its addresses and in nothing else.
+#[test]
+fn an_edited_bundle_is_refused_by_name() {
+    let bundle = Bundle::new(2, 1);
+    let plan = bundle.path("bundle/pi-1/plan.toml");
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let serve = || {
+        let folder = bundle.path("bundle/pi-1");
+        quorate(&["worker", "--name", "nobody", "--bundle", &folder])
+    };
+    std::fs::write(&plan, text.replace(&bundle.hosts[1], "10.1.2.3:7001")).unwrap();
+    let output = serve();
+    assert!(words(&output).contains("no device nobody in the plan"), "{}", words(&output));
+    std::fs::write(&plan, text.replacen("code = \"sum\"", "code = \"mds\"", 1)).unwrap();
+    let output = serve();
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("plan main, layer /conv1/Conv changed; pack again"), "{said}");
+}
+
+#[test]
+fn mistakes_are_told() {
+    let bundle = Bundle::new(2, 1);
+    let (model, plan) = (lenet(), bundle.path("plan.toml"));
+    let model = model.to_str().unwrap();
+    let (there, file) = (bundle.path("there"), bundle.path("there/file"));
+    std::fs::create_dir(&there).unwrap();
+    std::fs::write(&file, "mine").unwrap();
+    let digits = support::digits();
+    let digits = digits.to_str().unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["inspect", digits], "model "),
+        (&["inspect", "nowhere.onnx"], "model nowhere.onnx: No such file"),
+        (&["plan", model, "--devices", "0", "-o", "-"], "1 devices, needs 2 to 64"),
+        (&["plan", model, "--hosts", "a:1,b:2", "-o", "-"], "2 addresses for 5 devices"),
+        (
+            &["plan", model, "--devices", "1", "--spares", "0", "--hosts", "a", "-o", "-"],
+            "address \"a\" of pi-1 is not host:port",
+        ),
+        (&["pack", model, &plan, "-o", &there], "is there and no bundle"),
+        (&["run", &there, "--input", digits], "is no folder: make one with `quorate pack`"),
+        (&["check", model, "--method", "spatial"], "method spatial is not supported yet"),
+    ];
+    for (args, expected) in cases {
+        let output = quorate(args);
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
+}
+
+#[test]
+fn a_plan_for_another_model_is_refused() {
+    let Some(other) = shared("cifar10_cnn.onnx") else { return };
+    let bundle = Bundle::new(2, 1);
+    let out = bundle.path("other");
+    let output = quorate(&["pack", other.to_str().unwrap(), &bundle.path("plan.toml"), "-o", &out]);
+    assert!(words(&output).contains("plan was made for model"), "{}", words(&output));
+    assert!(!std::path::Path::new(&out).exists());
+}

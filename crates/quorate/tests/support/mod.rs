@@ -1,0 +1,188 @@
+//! Bundles and workers for tests: real processes on loopback.
+
+#![allow(dead_code)] // Each test binary uses its own part of this.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use quorate::net::loopback::free_addresses;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// LeNet-5.
+pub fn lenet() -> PathBuf {
+    repository("assets/lenet5.onnx")
+}
+
+/// MNIST's test digits.
+pub fn digits() -> PathBuf {
+    repository("assets/mnist-t10k-images-idx3-ubyte.gz")
+}
+
+/// A model or data file that is not shipped; says so where it is missing.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = repository("../shared/data").join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: {name} is not beside the repository in shared/data");
+        return None;
+    }
+    Some(path)
+}
+
+/// Runs the program to its end.
+pub fn quorate(args: &[&str]) -> Output {
+    Command::new(PROGRAM).args(args).output().expect("the program starts")
+}
+
+/// What a run printed, both streams.
+pub fn words(output: &Output) -> String {
+    let both = [&output.stdout, &output.stderr];
+    both.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+/// A packed bundle of LeNet-5 in a folder of its own.
+pub struct Bundle {
+    pub folder: tempfile::TempDir,
+    pub hosts: Vec<String>,
+    pub names: Vec<String>,
+}
+
+impl Bundle {
+    /// Plans and packs.
+    pub fn new(devices: usize, spares: usize) -> Bundle {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = free_addresses(devices + spares).unwrap();
+        let names = (1..=devices + spares).map(|i| format!("pi-{i}")).collect();
+        let bundle = Bundle { folder, hosts, names };
+        let (plan, packed) = (bundle.path("plan.toml"), bundle.path("bundle"));
+        let (devices, spares) = (devices.to_string(), spares.to_string());
+        let (lenet, hosts) = (lenet(), bundle.hosts.join(","));
+        let planned = quorate(&[
+            "plan",
+            lenet.to_str().unwrap(),
+            "--devices",
+            &devices,
+            "--spares",
+            &spares,
+            "--hosts",
+            &hosts,
+            "-o",
+            &plan,
+        ]);
+        assert!(planned.status.success(), "{}", words(&planned));
+        let made = quorate(&["pack", lenet.to_str().unwrap(), &plan, "-o", &packed]);
+        assert!(made.status.success(), "{}", words(&made));
+        bundle
+    }
+
+    /// A path below the bundle's temporary folder.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Starts the worker of every device.
+    pub fn start_all(&self) -> Vec<Worker> {
+        (0..self.names.len()).map(|device| self.start(device, &[])).collect()
+    }
+
+    /// Starts one device's worker.
+    pub fn start(&self, device: usize, more: &[&str]) -> Worker {
+        let name = &self.names[device];
+        let folder = self.path(&format!("bundle/{name}"));
+        let mut args = vec!["worker", "--name", name, "--bundle", &folder, "--end-with-parent"];
+        args.extend(more);
+        Worker::start(&args)
+    }
+
+    /// Asks for the first `limit` digits; one JSON object each.
+    pub fn ask(&self, limit: usize, more: &[&str]) -> Vec<serde_json::Value> {
+        let (bundle, digits, limit) = (self.path("bundle"), digits(), limit.to_string());
+        let mut args =
+            vec!["run", &bundle, "--input", digits.to_str().unwrap(), "--limit", &limit, "--json"];
+        args.extend(more);
+        let output = quorate(&args);
+        assert!(output.status.success(), "{}", words(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The first digits of MNIST's test set are 7 2 1 0 4 1 4 9.
+    pub fn assert_answers(&self, more: &[&str]) -> Vec<serde_json::Value> {
+        let answers = self.ask(8, more);
+        let classes: Vec<u64> =
+            answers.iter().map(|a| a["top"][0]["index"].as_u64().expect("an answer")).collect();
+        assert_eq!(classes, [7, 2, 1, 0, 4, 1, 4, 9]);
+        answers
+    }
+}
+
+/// A worker process, which ends with this value.
+pub struct Worker {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Worker {
+    /// Starts a worker and waits until it listens.
+    pub fn start(args: &[&str]) -> Worker {
+        let mut child = Command::new(PROGRAM)
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut worker = Worker { child, stderr };
+        worker.await_line("listens on");
+        worker
+    }
+
+    /// Reads its log up to a line that holds `words`.
+    pub fn await_line(&mut self, words: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let from = seen.len();
+            let read = self.stderr.read_line(&mut seen).unwrap();
+            assert!(read > 0, "the worker ended without saying {words:?}:\n{seen}");
+            if seen[from..].contains(words) {
+                return seen[from..].to_owned();
+            }
+        }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(self.child.id() as i32).unwrap()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.id(), signal).unwrap();
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its exit status, once it ends.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
