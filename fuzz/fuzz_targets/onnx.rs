@@ -25,7 +25,7 @@ fn wish() -> Wish {
         model: "model.onnx".into(),
         model_sha256: "0".repeat(64),
         devices: ["a", "b", "c"].map(String::from).into(),
-        hosts: vec!["127.0.0.1:7001".into(); 3],
+        hosts: ["a:7001", "b:7001", "c:7001"].map(String::from).into(),
         spares: 1,
         fewest_devices: 2,
         only: None,
