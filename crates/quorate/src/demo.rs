@@ -15,6 +15,7 @@ mod play;
 mod report;
 mod script;
 mod tally;
+mod trace;
 mod view;
 
 use std::process::ExitCode;
@@ -74,6 +75,10 @@ async fn play_both(
 ) -> anyhow::Result<ExitCode> {
     let coded = play_one(args, &material, args.cluster.spares, started).await?;
     let uncoded = play_one(args, &material, 0, started).await?;
+    if let Some(path) = &args.trace {
+        let text = trace::csv(&coded, &uncoded);
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
     let result = report::Report { material: &material, coded: &coded, uncoded: &uncoded };
     if args.json {
         println!("{}", result.json());
