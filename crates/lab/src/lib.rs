@@ -1,1 +1,4 @@
 //! Simulator and experiments over the state machines of quorate-core.
+
+pub mod codes;
+pub mod plot;
