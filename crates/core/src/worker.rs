@@ -132,6 +132,8 @@ pub struct Worker {
     payload_bytes: usize,
     finished: BTreeMap<u64, (u64, Finished)>,
     gaps: Gaps,
+    /// Plans in which consumers that decode apart would cost too much
+    /// precision, as far as known.
     waits_for: BTreeMap<PlanId, bool>,
     beat: Heartbeat,
     beat_at: Time,
@@ -140,10 +142,6 @@ pub struct Worker {
 impl Worker {
     /// The worker of `device`.
     pub fn new(plans: Arc<Plans>, device: DeviceId, config: WorkerConfig) -> Worker {
-        // Decoding apart from one's neighbours costs precision stage by
-        // stage; where the plan bears it, nobody has to wait.
-        let bears = |plan: &Arc<Plan>| plan.inconsistent_error() <= plans.tolerance;
-        let waits_for = plans.plans.iter().map(|plan| (plan.id, !bears(plan))).collect();
         Worker {
             plans,
             device,
@@ -157,7 +155,7 @@ impl Worker {
             payload_bytes: 0,
             finished: BTreeMap::new(),
             gaps: Gaps::default(),
-            waits_for,
+            waits_for: BTreeMap::new(),
             beat: Heartbeat::default(),
             beat_at: Time::default(),
         }
@@ -291,16 +289,24 @@ impl Worker {
         true
     }
 
+    /// How long gathers stay with the roster under `plan`.
+    fn wait(&mut self, plan: &Plan) -> Duration {
+        let tolerance = self.plans.tolerance;
+        match self.plans.wait {
+            WaitPolicy::Fixed(wait) => wait,
+            WaitPolicy::Auto => {
+                let too_far = || plan.inconsistent_error() > tolerance;
+                let waits = *self.waits_for.entry(plan.id).or_insert_with(too_far);
+                if waits { self.gaps.percentile_90() } else { Duration::ZERO }
+            }
+        }
+    }
+
     /// Moves tasks whose inputs are all gathered into the ready queue.
     fn progress(&mut self, now: Time, id: RequestId) {
+        let Some(plan) = self.active.get(&id).map(|active| active.plan.clone()) else { return };
+        let wait = self.wait(&plan);
         let Some(active) = self.active.get_mut(&id) else { return };
-        let wait = match self.plans.wait {
-            WaitPolicy::Fixed(wait) => wait,
-            WaitPolicy::Auto if self.waits_for.get(&active.plan.id) == Some(&true) => {
-                self.gaps.percentile_90()
-            }
-            WaitPolicy::Auto => Duration::ZERO,
-        };
         let progress = active.progress(now, wait);
         self.beat.decoded += progress.decoded;
         for (stage, shard) in progress.ready {

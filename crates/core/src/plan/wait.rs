@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use quorate_code::{ChainError, ChainLayer, Code};
+
 use super::{Plan, parse_span};
 use crate::id::StageId;
 
@@ -26,27 +28,36 @@ impl WaitPolicy {
     }
 }
 
+/// Relative rounding error of one layer in f32, measured: between that of one
+/// operation and that of a sum over as many terms as layers have.
+const ROUNDING: f64 = f32::EPSILON as f64;
+
 impl Plan {
-    /// Estimated relative error of the answer when every consumer of every
-    /// stage decodes another set of shards, in f32.
+    /// Estimated relative error of the results when every consumer of every
+    /// stage loses as many shards as the code bears, others than its
+    /// neighbours do, in f32: the recursion of [`quorate_code::ChainError`]
+    /// along the graph, in the mean over which shards are lost, with layers
+    /// that change error and value alike.
     ///
-    /// With `A` the amplification of a stage's code over `N` data shards, a
-    /// decoded shard carries `A` times the error of what it was computed
-    /// from, the other `N - 1` carry it as it is; in the mean over all rows
-    /// it grows by `sqrt((N - 1 + A^2) / N)`, and the stage's own rounding
-    /// `A * eps` joins it. Layer gains act on error and value alike.
+    /// Looks at every pattern of losses of each code once, so it takes a
+    /// while for large ones.
     pub fn inconsistent_error(&self) -> f64 {
-        let eps = f64::from(f32::EPSILON);
-        let stages = (0..self.stages.len() as u16).map(StageId);
-        stages.fold(eps, |error, stage| {
-            let code = &self.stage_sharding(stage).code;
-            if code.parity_shards() == 0 {
-                return error + eps;
-            }
-            let n = code.data_shards() as f64;
-            let a = code.worst_amplification();
-            error * ((n - 1.0 + a * a) / n).sqrt() + a * eps
-        })
+        let mut known: Vec<(&Code, f64)> = Vec::new();
+        let mut errors = vec![ChainError::default(); self.shardings.len()];
+        for (stage, id) in self.stages.iter().zip(0..) {
+            let larger = |a: ChainError, b: ChainError| if b.total() > a.total() { b } else { a };
+            let read = stage.reads.iter().map(|value| errors[value.index()]);
+            let before = read.fold(ChainError::default(), larger);
+            let code = &self.stage_sharding(StageId(id)).code;
+            let divergence = match known.iter().find(|(other, _)| *other == &**code) {
+                Some((_, divergence)) => *divergence,
+                None => code.mean_divergence(),
+            };
+            known.push((&**code, divergence));
+            let layer = ChainLayer { gain: 1.0, rounding: ROUNDING, divergence };
+            errors[stage.value.index()] = before.after(layer);
+        }
+        self.result.iter().map(|value| errors[value.index()].total()).fold(0.0, f64::max)
     }
 }
 
