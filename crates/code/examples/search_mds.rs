@@ -41,7 +41,7 @@ fn main() {
         for start in 0..starts {
             let generator = match start % 4 {
                 0 => dft.rotated(&mut rng),
-                1 => smaller.grown(n, &mut rng),
+                1 => search.grown(&smaller, n, &mut rng),
                 2 => best.1.disturbed(&mut rng),
                 _ => Generator::noise(n, m, &mut rng),
             };
@@ -237,6 +237,19 @@ struct Solved {
 }
 
 impl Search {
+    /// `smaller` with the best of many random columns more.
+    fn grown(&self, smaller: &Generator, n: usize, rng: &mut Random) -> Generator {
+        let mut best = (f64::INFINITY, smaller.grown(n, rng));
+        for _ in 0..60 {
+            let generator = smaller.grown(n, rng);
+            let worst = self.worst(&generator);
+            if worst < best.0 {
+                best = (worst, generator);
+            }
+        }
+        best.1
+    }
+
     /// The square of the worst amplification.
     fn worst(&self, generator: &Generator) -> f64 {
         let q = quadratic(generator);

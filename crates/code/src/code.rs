@@ -247,7 +247,8 @@ impl Code {
     pub fn worst_amplification(&self) -> f64 {
         let all = ShardSet::first(self.shards());
         let each = Patterns::new(self.shards(), self.tolerance);
-        each.filter_map(|lost| self.amplification(all.without(lost)).ok()).fold(0.0, f64::max)
+        each.map(|lost| self.amplification(all.without(lost)).unwrap_or(f64::INFINITY))
+            .fold(0.0, f64::max)
     }
 
     /// The square of the amplification of one missing shard.

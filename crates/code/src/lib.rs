@@ -11,6 +11,14 @@
 //! outputs:  y0  --  y2   p               y1 = p - y0 - y2
 //! ```
 //!
+//! | to | use |
+//! | --- | --- |
+//! | choose a code | [`Code`], [`IntegerCode`] |
+//! | make parity weights | [`Code::encode_f32`], [`ParitySums`], [`IntegerCode::encode_i8`] |
+//! | recover lost results | [`Code::decoder`] and [`Decoder`], [`DecoderCache`] |
+//! | find silent corruption | [`Code::verify_f32`], [`IntegerCode::verify_i32`] |
+//! | know the error beforehand | [`Code::amplification`], [`chain_error`] |
+//!
 //! *Invariant:* nothing here opens a file or a socket, reads a clock or asks
 //! the system for random numbers; the same input gives the same bits.
 
@@ -48,3 +56,8 @@ pub use verify::{Rounding, Verdict};
 
 /// Most shards, data and parity together, that a code may have.
 pub const SHARDS_MAX: usize = 64;
+
+/// Runs the README's examples as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

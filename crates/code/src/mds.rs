@@ -7,6 +7,12 @@
 //! any M columns are a Vandermonde system over the circle and independent.
 //! Which M points are the parity shards is free; evenly spread ones keep the
 //! decoding coefficients small.
+//!
+//! Points on a circle are not the best for three parity shards or more: their
+//! columns are the corners of thin simplices where neighbours are lost.
+//! `found.rs` holds generators that a search spread better.
+
+mod found;
 
 use alloc::vec::Vec;
 
@@ -49,6 +55,14 @@ fn scaled(row: &[f64]) -> impl Iterator<Item = f64> {
 
 /// The generator that the search found, if it is better than the BCH-DFT
 /// code's: M rows of N.
-pub fn found(_n: usize, _m: usize) -> Option<Vec<f64>> {
-    None
+pub fn found(n: usize, m: usize) -> Option<Vec<f64>> {
+    let table = match m {
+        2 => found::TWO,
+        3 => found::THREE,
+        4 => found::FOUR,
+        _ => return None,
+    };
+    let coefficients = table.get(n.checked_sub(2)?)?;
+    let generator = coefficients.iter().map(|&c| f64::from(c) / found::UNIT);
+    (!coefficients.is_empty()).then(|| generator.collect())
 }

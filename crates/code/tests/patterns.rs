@@ -77,19 +77,26 @@ fn the_largest_counts_are_decodable_too() {
 
 #[test]
 fn worst_amplifications() {
-    // Of the sum sqrt(2 N - 1); of the others what the search found, at most
-    // the BCH-DFT code's: 9.1, 15.54, 65.5, 168.5.
-    let cases = [(8, 1, 3.88), (8, 2, 9.1), (12, 2, 15.54), (12, 3, 58.5), (12, 4, 168.5)];
+    // The sum's is sqrt(2 N - 1). BCH-DFT: 9.1, 15.54, 29.1, 65.5, 54.8, 168.5.
+    let cases = [
+        (8, 1, 3.873),
+        (8, 2, 9.1),
+        (12, 2, 15.54),
+        (8, 3, 14.46),
+        (12, 3, 28.07),
+        (8, 4, 28.38),
+        (12, 4, 168.5),
+    ];
     for (n, m, most) in cases {
         let worst = Code::mds(n, m).unwrap().worst_amplification();
-        println!("({n}, {m}) {worst:.3}");
-        assert!(worst <= most, "({n}, {m}): {worst}");
+        assert!(worst <= most && worst > 0.99 * most, "({n}, {m}): {worst}");
     }
 }
 
 #[test]
 fn mds_is_never_worse_than_bch_dft() {
-    for (n, m) in (1..=12).flat_map(|n| (2..=4).map(move |m| (n, m))) {
+    for (n, m) in (1..=19).flat_map(|n| (2..=4).map(move |m| (n, m))).filter(|&(n, m)| n * m <= 57)
+    {
         let worst = |code: Code| code.worst_amplification();
         let (mds, dft) = (worst(Code::mds(n, m).unwrap()), worst(Code::bch_dft(n, m).unwrap()));
         assert!(mds <= dft * (1.0 + 1e-9), "({n}, {m}): {mds} > {dft}");
