@@ -45,14 +45,22 @@ fn runs_without_spares_and_on_other_models() {
     }
 }
 
-/// No worker outlives a demo that is killed.
+/// No worker outlives a demo that is killed, or interrupted.
 #[cfg(target_os = "linux")]
 #[test]
 fn leaves_no_orphans() {
+    use rustix::process::Signal;
+
+    assert_no_orphans(Signal::KILL);
+    assert_no_orphans(Signal::INT);
+}
+
+#[cfg(target_os = "linux")]
+fn assert_no_orphans(signal: rustix::process::Signal) {
     use std::io::{BufRead, BufReader};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use rustix::process::{Pid, PidfdFlags, kill_process, pidfd_open};
 
     let mut demo = Command::new(support::PROGRAM)
         .args(["demo", "--requests", "100000"])
@@ -70,7 +78,7 @@ fn leaves_no_orphans() {
         .map(|pid| pidfd_open(pid, PidfdFlags::empty()).unwrap())
         .collect();
     assert_eq!(workers.len(), 5);
-    demo.kill().unwrap();
+    kill_process(Pid::from_raw(demo.id() as i32).unwrap(), signal).unwrap();
     demo.wait().unwrap();
     for worker in &workers {
         let mut ended = [PollFd::new(worker, PollFlags::IN)];

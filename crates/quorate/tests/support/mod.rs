@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -26,11 +26,18 @@ pub fn digits() -> PathBuf {
     repository("assets/mnist-t10k-images-idx3-ubyte.gz")
 }
 
+/// Says that a test, or a part of it, does not run. Goes past the test
+/// runner, which would keep it to itself.
+pub fn skip(why: &str) {
+    // Nowhere to say it is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 /// A model or data file that is not shipped; says so where it is missing.
 pub fn shared(name: &str) -> Option<PathBuf> {
     let path = repository("../shared/data").join(name);
     if !path.exists() {
-        eprintln!("SKIPPED: {name} is not beside the repository in shared/data");
+        skip(&format!("{name} is not beside the repository in shared/data"));
         return None;
     }
     Some(path)
@@ -132,8 +139,14 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker and waits until it listens.
     pub fn start(args: &[&str]) -> Worker {
-        let mut child = Command::new(PROGRAM)
-            .args(args)
+        let mut command = Command::new(PROGRAM);
+        command.args(args);
+        Worker::spawn(command)
+    }
+
+    /// The same by a command of the caller's.
+    pub fn spawn(mut command: Command) -> Worker {
+        let mut child = command
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
