@@ -11,11 +11,11 @@ fn any_one_device_may_die() {
     let mut workers = bundle.start_all();
     let healthy = bundle.assert_answers(&[]);
     assert!(healthy.iter().all(|answer| answer["plan"] == "main"));
-    for device in 0..5 {
-        workers[device].kill();
+    for (device, worker) in workers.iter_mut().enumerate() {
+        worker.kill();
         let answers = bundle.assert_answers(&[]);
         assert!(answers.iter().all(|answer| answer["plan"] == "main" && answer["attempts"] == 1));
-        workers[device] = bundle.start(device, &[]);
+        *worker = bundle.start(device, &[]);
     }
     bundle.assert_answers(&[]);
 }

@@ -53,7 +53,7 @@ impl Script {
     /// the spares, then freezes data devices; which ones, the seed says.
     /// The last `spares` devices hold the parity.
     pub fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
-        let mut random = SplitMix::new(seed ^ 0x5c21_9f);
+        let mut random = SplitMix::new(seed ^ 0x005c_219f);
         let mut pick = |first: usize, of: usize, count: usize| {
             let mut devices: Vec<DeviceId> =
                 (first..first + of).map(|d| DeviceId(d as u8)).collect();

@@ -17,7 +17,7 @@ pub fn seeded(shape: &[usize], seed: u64, count: usize) -> anyhow::Result<Vec<Te
     let elements = Target::new(shape).context("cannot make an input")?.elements;
     let tensor = |n: usize| {
         let mut random = SplitMix::new(seed.wrapping_add(n as u64));
-        let values: Vec<f32> = (0..elements).map(|_| value(random.next())).collect();
+        let values: Vec<f32> = (0..elements).map(|_| value(random.bits())).collect();
         Ok(Tensor::from_f32(shape.to_vec(), &values)?)
     };
     (0..count).map(tensor).collect()
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn splitmix64_as_published() {
         let mut random = SplitMix::new(1_234_567);
-        let numbers: Vec<u64> = (0..3).map(|_| random.next()).collect();
+        let numbers: Vec<u64> = (0..3).map(|_| random.bits()).collect();
         let published =
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(numbers, published);
