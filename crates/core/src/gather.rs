@@ -259,7 +259,7 @@ impl Gathered {
     /// Recovers the missing data shards' rows of `out`, the whole value.
     fn decode(&self, out: &mut [f32], blocks: &Blocks) -> Result<(), CodeError> {
         let sharding = self.sharding();
-        let decoder = sharding.code.decoder(self.used)?;
+        let decoder = sharding.decoder(self.used)?;
         let received: Vec<Vec<f32>> = self
             .shards
             .iter()

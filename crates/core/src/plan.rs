@@ -15,10 +15,10 @@ mod wait;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate_code::{Code, ShardSet};
+use quorate_code::{Code, CodeError, Decoder, DecoderCache, ShardSet};
 use quorate_model::method::Method;
 use quorate_model::tensor::DType;
 
@@ -69,13 +69,32 @@ pub struct Sharding {
     pub seats: Vec<SeatId>,
     /// The stage that makes it, `None` for an input.
     pub stage: Option<StageId>,
+    /// Decoders of the losses seen so far, found once each.
+    decoders: Arc<Mutex<DecoderCache>>,
 }
 
 impl Sharding {
+    /// A value divided into `rows`, which `seats` make with `code`.
+    pub fn new(
+        code: Code,
+        rows: Vec<Range<usize>>,
+        seats: Vec<SeatId>,
+        stage: Option<StageId>,
+    ) -> Sharding {
+        let decoders = Arc::new(Mutex::new(DecoderCache::new(code.clone())));
+        Sharding { code: Arc::new(code), rows, seats, stage, decoders }
+    }
+
     /// An input of the model, which the gateway sends whole.
     pub fn input(rows: usize) -> Sharding {
-        let code = Arc::new(Code::uncoded(1).expect("one shard"));
-        Sharding { code, rows: std::iter::once(0..rows).collect(), seats: Vec::new(), stage: None }
+        let code = Code::uncoded(1).expect("one shard");
+        Sharding::new(code, std::iter::once(0..rows).collect(), Vec::new(), None)
+    }
+
+    /// What recovers the value from these shards.
+    pub fn decoder(&self, received: ShardSet) -> Result<Decoder, CodeError> {
+        // A cache that somebody panicked over is still a cache.
+        self.decoders.lock().unwrap_or_else(PoisonError::into_inner).get(received)
     }
 
     /// Rows in the payload of `shard`: its own for data, the longest for parity.

@@ -304,7 +304,7 @@ fn add_stage(
     for read in &reads {
         plan.readers[read.index()].push(id);
     }
-    plan.shardings[value.index()] = Some(Sharding { code, rows, seats, stage: Some(id) });
+    plan.shardings[value.index()] = Some(Sharding::new(code, rows, seats, Some(id)));
     plan.stages.push(Stage { layer: layer.clone(), method, reads, value });
     Ok(())
 }
@@ -335,12 +335,10 @@ fn rows(
     Ok(counts.iter().map(range).collect())
 }
 
-fn code(entry: &StageEntry, shards: usize, lines: &Lines<'_>) -> Result<Arc<Code>, PlanError> {
+fn code(entry: &StageEntry, shards: usize, lines: &Lines<'_>) -> Result<Code, PlanError> {
     let (layer, name) = (entry.layer.get_ref(), entry.code.get_ref());
-    match Code::by_name(name, shards, entry.parity.len()) {
-        Ok(code) => Ok(Arc::new(code)),
-        Err(error) => lines.error(&entry.code, format!("layer {layer}: {error}")),
-    }
+    Code::by_name(name, shards, entry.parity.len())
+        .or_else(|error| lines.error(&entry.code, format!("layer {layer}: {error}")))
 }
 
 fn seats(

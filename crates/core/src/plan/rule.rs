@@ -136,8 +136,7 @@ fn plan(
         for &value in &reads {
             plan.readers[value.index()].push(id);
         }
-        plan.shardings[stage.value] =
-            Some(Sharding { code: Arc::new(code), rows, seats, stage: Some(id) });
+        plan.shardings[stage.value] = Some(Sharding::new(code, rows, seats, Some(id)));
         plan.stages.push(Stage {
             layer: stage.layer.name.clone(),
             method: stage.layer.method(),
