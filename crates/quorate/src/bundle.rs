@@ -124,8 +124,7 @@ impl Folder {
     }
 }
 
-/// Folders of a bundle being packed. Each is made beside its place and moved
-/// there when it is whole, so that a folder is never half of one bundle.
+/// Folders of a bundle being packed.
 pub struct DiskShelf {
     root: PathBuf,
 }

@@ -34,6 +34,7 @@ use crate::commands::pack::pack_into;
 use crate::commands::plan::default_names;
 use crate::gateway::{Handle, assemble};
 use crate::net::loopback::free_addresses;
+use crate::words::counted;
 use cluster::Cluster;
 use material::Material;
 use play::{Play, Recovery};
@@ -141,8 +142,11 @@ async fn play_one(
     ready.with_context(|| cluster.last_words())?;
     warm_up(&handle, &material.inputs[0], args.deadline).await?;
     let title = match spares {
-        0 => format!("{devices} devices, uncoded"),
-        spares => format!("{} devices and {spares} spare(s), coded", devices - spares),
+        0 => format!("{}, uncoded", counted(devices, "device")),
+        spares => {
+            let data = counted(devices - spares, "device");
+            format!("{data} and {}, coded", counted(spares, "spare"))
+        }
     };
     let view = View::new(&title, &plans.devices);
     let play = Play {

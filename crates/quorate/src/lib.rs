@@ -22,4 +22,5 @@ pub mod process;
 pub mod progress;
 pub mod random;
 pub mod rehearsal;
+pub mod words;
 pub mod worker;

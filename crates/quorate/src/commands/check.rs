@@ -17,6 +17,7 @@ use crate::bundle::ModelFile;
 use crate::cli;
 use crate::input;
 use crate::rehearsal::{Finding, Rehearsal};
+use crate::words::counted;
 
 /// Trials of `--inconsistent`.
 const TRIALS: u64 = 8;
@@ -78,9 +79,11 @@ fn show(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) {
     let (n, m) = (args.cluster.devices, args.cluster.spares);
     let main = rehearsal.plans().main();
     println!(
-        "{}: {} stages over {n} devices and {m} spares\n",
+        "{}: {} over {} and {}\n",
         args.model.display(),
-        main.stages.len()
+        counted(main.stages.len(), "stage"),
+        counted(n, "device"),
+        counted(m, "spare")
     );
     let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or(0);
     println!("{:width$}  {:>6}  {:>9}  worst when", "what", "cases", "error");

@@ -10,6 +10,7 @@ use quorate_core::plan::Plans;
 use crate::bundle::{DiskShelf, ModelFile, read_plan};
 use crate::cli;
 use crate::progress::BytesBar;
+use crate::words::counted;
 
 /// Runs the command.
 pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
@@ -18,9 +19,9 @@ pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let packed = pack_into(&model, &plans, &args.output)?;
     for folder in &packed {
         eprintln!(
-            "{}: {} tasks, {} of weights",
+            "{}: {}, {} of weights",
             args.output.join(&folder.name).display(),
-            folder.tasks,
+            counted(folder.tasks, "task"),
             indicatif::HumanBytes(folder.weights_bytes)
         );
     }

@@ -9,6 +9,7 @@ use quorate_core::plan::rule::Wish;
 
 use crate::bundle::ModelFile;
 use crate::cli;
+use crate::words::counted;
 
 /// First port of the addresses given where none are asked for.
 const FIRST_PORT: u16 = 7001;
@@ -48,12 +49,12 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("writing {}", args.output.display()))?;
     let main = plans.main();
     eprintln!(
-        "{}: {} stages over {} devices and {} spares, {} fallback plans; any {} may fail",
+        "{}: {} over {} and {}, {}; any {} may fail",
         args.output.display(),
-        main.stages.len(),
-        args.cluster.devices,
-        args.cluster.spares,
-        plans.plans.len() - 1,
+        counted(main.stages.len(), "stage"),
+        counted(args.cluster.devices, "device"),
+        counted(args.cluster.spares, "spare"),
+        counted(plans.plans.len() - 1, "fallback plan"),
         main.tolerance(),
     );
     Ok(ExitCode::SUCCESS)
