@@ -2,3 +2,4 @@
 
 pub mod codes;
 pub mod plot;
+pub mod sim;

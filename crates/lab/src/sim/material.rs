@@ -1,0 +1,198 @@
+//! A packed model to simulate with: real task files, really run, and the
+//! whole model's answers beside them.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_core::gather::Gathered;
+use quorate_core::id::SeatId;
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, Shelf, pack, task_stem};
+use quorate_core::plan::rule::Wish;
+use quorate_core::plan::{Plans, WaitPolicy};
+use quorate_core::worker::TaskId;
+use quorate_engine::{Engine, Task, Tract};
+use quorate_model::model::{Limits, Model};
+use quorate_model::stage::Staged;
+use quorate_model::tensor::Tensor;
+use tempfile::TempDir;
+
+use super::random::SplitMix;
+
+/// Different inputs that requests are made of.
+const INPUTS: usize = 4;
+/// Outputs remembered; beyond, all are forgotten.
+const MEMO_MAX: usize = 20_000;
+
+/// Anything that goes wrong before a simulation begins.
+pub type Error = Box<dyn std::error::Error>;
+
+/// What is to be packed.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    /// Data devices.
+    pub data: usize,
+    /// Parity devices.
+    pub parity: usize,
+    /// The plan's `wait`.
+    pub wait: WaitPolicy,
+}
+
+/// A bundle, its tasks, and what is right.
+pub struct Material {
+    /// The plans that were packed.
+    pub plans: Arc<Plans>,
+    /// Inputs of requests.
+    pub inputs: Vec<Vec<Tensor>>,
+    /// The whole model's outputs for each of them.
+    pub right: Vec<Vec<Tensor>>,
+    stems: BTreeMap<TaskId, String>,
+    folder: TempDir,
+    /// Folder and name of every file packed.
+    files: BTreeSet<(String, String)>,
+    tasks: BTreeMap<String, Box<dyn Task>>,
+    memo: BTreeMap<(String, u64), Result<Vec<Tensor>, String>>,
+}
+
+impl Material {
+    /// Packs `model` by the rule into a temporary folder.
+    pub fn new(model: Bytes, packing: &Packing) -> Result<Material, Error> {
+        let staged = Staged::new(Model::read(model.clone(), &Limits::default())?)?;
+        let devices = packing.data + packing.parity;
+        let wish = Wish {
+            model: "model.onnx".to_owned(),
+            model_sha256: "0".repeat(64),
+            devices: (1..=devices).map(|i| format!("pi-{i}")).collect(),
+            hosts: (1..=devices).map(|i| format!("10.0.0.{i}:7000")).collect(),
+            spares: packing.parity,
+            fewest_devices: 1,
+            only: None,
+            tolerance: 1e-4,
+            wait: packing.wait,
+        };
+        let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
+        let folder = TempDir::new()?;
+        let mut shelf = Folder { path: folder.path().to_owned(), files: BTreeSet::new() };
+        pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
+        let mut whole = Tract.load_bytes("whole model", &model)?;
+        let mut random = SplitMix::new(11);
+        let mut one = || -> Result<Vec<Tensor>, Error> {
+            let ports = whole.inputs().iter();
+            ports.map(|port| tensor(&port.shape, &mut random)).collect()
+        };
+        let inputs = (0..INPUTS).map(|_| one()).collect::<Result<Vec<_>, _>>()?;
+        let right = inputs.iter().map(|tensors| whole.run(tensors)).collect::<Result<_, _>>()?;
+        let (stems, plans) = (stems(&plans), Arc::new(plans));
+        let (tasks, memo) = (BTreeMap::new(), BTreeMap::new());
+        let files = shelf.files;
+        Ok(Material { plans, inputs, right, stems, folder, files, tasks, memo })
+    }
+
+    /// Runs a worker's task, from the folder of that worker's device.
+    pub fn run(
+        &mut self,
+        device: usize,
+        task: TaskId,
+        inputs: &[Arc<Gathered>],
+    ) -> Result<Tensor, String> {
+        let (folder, stem) = (self.plans.devices[device].clone(), self.stems[&task].clone());
+        let mut outputs = self.compute(&folder, &stem, inputs)?;
+        outputs.pop().ok_or_else(|| "no output".to_owned())
+    }
+
+    /// Runs the gateway's last glue.
+    pub fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
+        self.compute(GATEWAY_FOLDER, OUTPUT_TASK, inputs)
+    }
+
+    /// How far `outputs` are from the whole model's for input `index`:
+    /// max|a - b| / max|b|, the worst of all outputs.
+    pub fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
+        if outputs.len() != self.right[index].len() {
+            return f64::INFINITY;
+        }
+        let pairs = outputs.iter().zip(&self.right[index]);
+        pairs.map(|(got, right)| difference(got, right)).fold(0.0, f64::max)
+    }
+
+    fn compute(
+        &mut self,
+        folder: &str,
+        stem: &str,
+        inputs: &[Arc<Gathered>],
+    ) -> Result<Vec<Tensor>, String> {
+        let file = (folder.to_owned(), format!("{stem}.onnx"));
+        if !self.files.contains(&file) {
+            return Err(format!("{}/{} was not packed", file.0, file.1));
+        }
+        let tensors = inputs.iter().map(|gathered| gathered.tensor());
+        let tensors = tensors.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+        let mut hasher = DefaultHasher::new();
+        tensors.iter().for_each(|t| (t.shape(), t.data()).hash(&mut hasher));
+        let key = (stem.to_owned(), hasher.finish());
+        if let Some(known) = self.memo.get(&key) {
+            return known.clone();
+        }
+        let task = match self.tasks.entry(stem.to_owned()) {
+            Entry::Occupied(task) => task.into_mut(),
+            Entry::Vacant(slot) => {
+                let path = self.folder.path().join(file.0).join(file.1);
+                slot.insert(Tract.load(&path).map_err(|e| e.to_string())?)
+            }
+        };
+        let result = task.run(&tensors).map_err(|e| e.to_string());
+        if self.memo.len() >= MEMO_MAX {
+            self.memo.clear();
+        }
+        self.memo.insert(key, result.clone());
+        result
+    }
+}
+
+/// The file of every task.
+fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
+    let mut stems = BTreeMap::new();
+    for plan in &plans.plans {
+        for seat in 0..plan.seats {
+            for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
+                let task = TaskId { plan: plan.id, stage, shard };
+                stems.insert(task, task_stem(plan, stage, shard));
+            }
+        }
+    }
+    stems
+}
+
+fn tensor(shape: &[usize], random: &mut SplitMix) -> Result<Tensor, Error> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.weight()).collect();
+    Ok(Tensor::from_f32(shape.to_vec(), &values)?)
+}
+
+fn difference(got: &Tensor, right: &Tensor) -> f64 {
+    let (Ok(a), Ok(b)) = (got.to_f32(), right.to_f32()) else { return f64::INFINITY };
+    if got.shape() != right.shape() || a.iter().any(|v| !v.is_finite()) {
+        return f64::INFINITY;
+    }
+    let largest = b.iter().fold(0f64, |m, v| m.max(f64::from(v.abs())));
+    let apart = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+    apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
+}
+
+struct Folder {
+    path: PathBuf,
+    files: BTreeSet<(String, String)>,
+}
+
+impl Shelf for Folder {
+    fn create(&mut self, folder: &str, name: &str) -> io::Result<Box<dyn Write + '_>> {
+        self.files.insert((folder.to_owned(), name.to_owned()));
+        let folder = self.path.join(folder);
+        fs::create_dir_all(&folder)?;
+        Ok(Box::new(File::create(folder.join(name))?))
+    }
+}

@@ -1,0 +1,136 @@
+//! Links on which frames are late, lost, doubled, damaged or untrue.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use quorate_core::frame::{Data, Frame, LENGTH_BYTES};
+use quorate_core::id::{PlanId, ValueId};
+
+use super::random::SplitMix;
+
+/// How a network treats frames, per mille of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noise {
+    /// Not delivered.
+    pub lost: u32,
+    /// Delivered twice.
+    pub twice: u32,
+    /// Followed by a copy with changed bytes.
+    pub garbage: u32,
+    /// Followed by a well-formed copy whose header lies.
+    pub lies: u32,
+}
+
+/// What one frame arrives as.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Microseconds after it was sent.
+    pub after_us: u64,
+    /// The bytes behind the length.
+    pub bytes: Bytes,
+    /// It claims to come from somebody else.
+    pub wrong_sender: bool,
+}
+
+/// All links between `nodes` nodes, the gateway being the last.
+#[derive(Debug)]
+pub struct Network {
+    nodes: usize,
+    /// Least delay of each directed link.
+    base_us: Vec<u64>,
+    jitter_us: u64,
+    noise: Noise,
+    cut: BTreeSet<(usize, usize)>,
+}
+
+impl Network {
+    /// Links whose delays are between 100 us and `delay_us_max`.
+    pub fn new(nodes: usize, delay_us_max: u64, random: &mut SplitMix) -> Network {
+        let base_us = (0..nodes * nodes).map(|_| random.between(100, delay_us_max / 2)).collect();
+        let (jitter_us, noise) = (delay_us_max / 2, Noise::default());
+        Network { nodes, base_us, jitter_us, noise, cut: BTreeSet::new() }
+    }
+
+    /// Changes what befalls frames from now on.
+    pub fn set_noise(&mut self, noise: Noise) {
+        self.noise = noise;
+    }
+
+    /// Cuts the link between two nodes, or mends it.
+    pub fn set_cut(&mut self, a: usize, b: usize, cut: bool) {
+        let pair = (a.min(b), a.max(b));
+        if cut {
+            self.cut.insert(pair);
+        } else {
+            self.cut.remove(&pair);
+        }
+    }
+
+    /// What arrives of a frame; each with a delay of its own, so that frames
+    /// overtake each other.
+    pub fn carry(
+        &self,
+        from: usize,
+        to: usize,
+        frame: &Bytes,
+        random: &mut SplitMix,
+    ) -> Vec<Arrival> {
+        if self.cut.contains(&(from.min(to), from.max(to))) {
+            return Vec::new();
+        }
+        let body = frame.slice(LENGTH_BYTES..);
+        let base = self.base_us[from * self.nodes + to];
+        let mut arrivals = Vec::new();
+        let mut add = |bytes: Bytes, wrong_sender, random: &mut SplitMix| {
+            let after_us = base + random.below(self.jitter_us + 1);
+            arrivals.push(Arrival { after_us, bytes, wrong_sender });
+        };
+        if !random.chance(self.noise.lost) {
+            add(body.clone(), false, random);
+        }
+        if random.chance(self.noise.twice) {
+            add(body.clone(), false, random);
+        }
+        if random.chance(self.noise.garbage) {
+            add(damaged(&body, random), false, random);
+        }
+        if random.chance(self.noise.lies)
+            && let Ok(Frame::Data(data)) = Frame::decode(body)
+        {
+            let wrong_sender = random.chance(200);
+            let frame = if wrong_sender { data } else { untrue(data, random) };
+            add(Frame::Data(frame).encode().slice(LENGTH_BYTES..), wrong_sender, random);
+        }
+        arrivals
+    }
+}
+
+/// Some bytes changed, or some cut off.
+fn damaged(body: &Bytes, random: &mut SplitMix) -> Bytes {
+    let mut bytes = body.to_vec();
+    for _ in 0..random.between(1, 8) {
+        let at = random.below(bytes.len() as u64) as usize;
+        bytes[at] ^= random.between(1, 255) as u8;
+    }
+    if random.chance(300) {
+        bytes.truncate(random.below(bytes.len() as u64) as usize);
+    }
+    bytes.into()
+}
+
+/// A copy with one field that is not what it was.
+fn untrue(mut data: Data, random: &mut SplitMix) -> Data {
+    match random.below(10) {
+        0 => data.shape.insert(0, 1),
+        1 => data.shape = vec![data.shape.iter().product()],
+        2 => data.plan = PlanId(random.next()),
+        3 => data.attempt = data.attempt.saturating_sub(1),
+        4 => data.rows = (data.rows.0 + 1, data.rows.1 + 1),
+        5 => data.shard = data.shard.wrapping_add(random.between(1, 3) as u16),
+        6 => data.value = ValueId(data.value.0 ^ 1),
+        7 => data.request.run.epoch = 0,
+        8 => data.input = !data.input,
+        _ => data.deadline_left_us = random.below(2_000) as u32,
+    }
+    data
+}

@@ -1,0 +1,219 @@
+//! What is to happen in one simulation, all of it drawn from one seed.
+
+use std::time::Duration;
+
+use quorate_core::gateway::GatewayConfig;
+
+use super::network::Noise;
+use super::random::SplitMix;
+
+const MS: u64 = 1000;
+
+/// Something that goes wrong, or right again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A worker ends; its gateway sees the connection end, or only silence.
+    Crash {
+        /// Which device.
+        device: usize,
+        /// Does the gateway see the connection end?
+        goodbye: bool,
+    },
+    /// A worker starts with nothing in memory.
+    Restart(usize),
+    /// A worker stops; what arrives waits.
+    Freeze(usize),
+    /// It goes on.
+    Thaw(usize),
+    /// Its tasks take this many times as long.
+    Slow(usize, u64),
+    /// Nothing passes between two nodes.
+    Cut(usize, usize),
+    /// It passes again.
+    Mend(usize, usize),
+    /// From now on this befalls frames.
+    Noise(Noise),
+}
+
+/// What is promised in a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// No more devices ever fail than the plan tolerates: one attempt under
+    /// the main plan, no slower than without faults.
+    Unnoticed,
+    /// No more at any one time, but others later: at most this much slower.
+    Within(Duration),
+    /// Anything: answered before the deadline.
+    Answered,
+}
+
+/// One simulation.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// When each request comes in, microseconds.
+    pub submits: Vec<u64>,
+    /// Time each of them has.
+    pub deadline: Duration,
+    /// When each fault happens.
+    pub faults: Vec<(u64, Fault)>,
+    /// The longest delay of a link.
+    pub delay_us_max: u64,
+    /// The longest time a task takes on a device that is not slow.
+    pub task_us_max: u64,
+    /// The gateway's habits.
+    pub gateway: GatewayConfig,
+    /// What is promised.
+    pub promise: Promise,
+}
+
+/// Kinds of simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// The same devices fail again and again, no more than tolerated.
+    Tolerated,
+    /// One after the other fails, no more than tolerated at a time.
+    Rolling,
+    /// More fail than tolerated; one lives.
+    Beyond,
+    /// Everything at once, then peace.
+    Chaos,
+    /// More requests than the devices can do at once; nothing fails.
+    Load,
+}
+
+/// All families.
+pub const FAMILIES: [Family; 5] =
+    [Family::Tolerated, Family::Rolling, Family::Beyond, Family::Chaos, Family::Load];
+
+impl Script {
+    /// The simulation of a seed, over `devices` devices of which `tolerance`
+    /// may fail.
+    pub fn draw(family: Family, seed: u64, devices: usize, tolerance: usize) -> Script {
+        let mut random = SplitMix::new(seed);
+        let mut script = Script {
+            seed,
+            submits: Vec::new(),
+            deadline: Duration::from_secs(120),
+            faults: Vec::new(),
+            delay_us_max: random.between(400, 3000),
+            task_us_max: random.between(300, 3000),
+            gateway: GatewayConfig::default(),
+            promise: Promise::Answered,
+        };
+        match family {
+            Family::Tolerated => script.tolerated(devices, tolerance, &mut random),
+            Family::Rolling => script.rolling(devices, tolerance, &mut random),
+            Family::Beyond => script.beyond(devices, &mut random),
+            Family::Chaos => script.chaos(devices, &mut random),
+            Family::Load => {
+                script.submits = (0..200).map(|_| random.between(50, 150) * MS).collect()
+            }
+        }
+        script.faults.sort_by_key(|(at, _)| *at);
+        script.submits.sort_unstable();
+        script
+    }
+
+    fn every(&mut self, count: u64, gap_ms: u64, random: &mut SplitMix) {
+        self.submits = (1..=count).map(|i| (i * gap_ms + random.below(gap_ms / 2)) * MS).collect();
+    }
+
+    fn tolerated(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.promise = Promise::Unnoticed;
+        self.every(16, 200, random);
+        for device in some(devices, tolerance, random) {
+            let mut at = random.between(1, 600) * MS;
+            while at < 3300 * MS {
+                at = self.trouble(device, devices, at, random) + random.between(1, 400) * MS;
+            }
+        }
+    }
+
+    fn rolling(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.every(40, 40, random);
+        let retry = self.gateway.resubmit_after;
+        self.promise = Promise::Within(retry + retry + 3 * self.gateway.suspect_after);
+        let mut at = random.between(1, 100) * MS;
+        while at < 1700 * MS && tolerance > 0 {
+            let group = some(devices, tolerance, random);
+            let ends = group.iter().map(|d| self.trouble(*d, devices, at, random));
+            at = ends.max().unwrap_or(at) + random.between(1, 60) * MS;
+        }
+    }
+
+    fn beyond(&mut self, devices: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(30);
+        self.every(20, 100, random);
+        let survivor = random.below(devices as u64) as usize;
+        for device in (0..devices).filter(|d| *d != survivor) {
+            let mut at = random.between(1, 2000) * MS;
+            loop {
+                let goodbye = random.chance(500);
+                self.faults.push((at, Fault::Crash { device, goodbye }));
+                if random.chance(500) {
+                    break;
+                }
+                at += random.between(1, 1500) * MS;
+                self.faults.push((at, Fault::Restart(device)));
+                at += random.between(1, 1500) * MS;
+            }
+        }
+    }
+
+    fn chaos(&mut self, devices: usize, random: &mut SplitMix) {
+        self.every(30, 100, random);
+        let peace = 4000 * MS;
+        let noise = Noise {
+            lost: random.below(60) as u32,
+            twice: random.below(100) as u32,
+            garbage: random.below(30) as u32,
+            lies: random.below(60) as u32,
+        };
+        self.faults.push((0, Fault::Noise(noise)));
+        self.faults.push((peace, Fault::Noise(Noise::default())));
+        for device in 0..devices {
+            let mut at = random.between(1, 2000) * MS;
+            while at < peace - 1000 * MS {
+                at = self.trouble(device, devices, at, random) + random.between(1, 1500) * MS;
+            }
+        }
+        for _ in 0..random.below(6) {
+            let (a, b) = (random.below(devices as u64 + 1), random.below(devices as u64 + 1));
+            let (a, b, at) = (a as usize, b as usize, random.between(1, 3000) * MS);
+            if a != b {
+                self.faults.push((at, Fault::Cut(a, b)));
+                self.faults.push((at + random.between(1, 900) * MS, Fault::Mend(a, b)));
+            }
+        }
+    }
+
+    /// One device in trouble from `at` on; returns when it is well again.
+    fn trouble(&mut self, device: usize, devices: usize, at: u64, random: &mut SplitMix) -> u64 {
+        let end = at + random.between(1, 900) * MS;
+        let pairs = match random.below(4) {
+            0 => {
+                let goodbye = random.chance(500);
+                vec![(Fault::Crash { device, goodbye }, Fault::Restart(device))]
+            }
+            1 => vec![(Fault::Freeze(device), Fault::Thaw(device))],
+            2 => vec![(Fault::Slow(device, random.between(2, 100)), Fault::Slow(device, 1))],
+            _ => {
+                let others = (0..=devices).filter(|other| *other != device);
+                others.map(|o| (Fault::Cut(device, o), Fault::Mend(device, o))).collect()
+            }
+        };
+        for (wrong, right) in pairs {
+            self.faults.push((at, wrong));
+            self.faults.push((end, right));
+        }
+        end
+    }
+}
+
+/// `count` of `0..devices`.
+fn some(devices: usize, count: usize, random: &mut SplitMix) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..devices).collect();
+    (0..count).map(|_| all.swap_remove(random.below(all.len() as u64) as usize)).collect()
+}

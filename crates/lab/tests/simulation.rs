@@ -1,0 +1,99 @@
+//! Many seeds of every family over several plans.
+//!
+//! `QUORATE_SEED=n` plays one seed, `QUORATE_SEEDS=n` that many of each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::plan::WaitPolicy;
+use quorate_lab::sim::material::{Material, Packing};
+use quorate_lab::sim::script::{FAMILIES, Family};
+use quorate_lab::sim::{branches, play};
+
+const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
+
+fn lenet() -> Bytes {
+    Bytes::from_static(LENET)
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Plays all families over one bundle, `seeds` of each.
+fn sweep(name: &str, model: Bytes, data: usize, parity: usize, wait: WaitPolicy, seeds: u64) {
+    let packing = Packing { data, parity, wait };
+    let mut material = Material::new(model, &packing).expect("the bundle packs");
+    let seeds = match (number("QUORATE_SEED"), number("QUORATE_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, many) => 0..many.unwrap_or(seeds),
+    };
+    let mut slowest: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let (mut error, mut events) = (0f64, 0);
+    for family in FAMILIES {
+        for seed in seeds.clone() {
+            match play(&mut material, family, seed) {
+                Ok(report) => {
+                    let after = report.endings.iter().flatten().map(|e| e.after_us).max();
+                    let entry = slowest.entry(format!("{family:?}")).or_default();
+                    *entry = (*entry).max((after.unwrap_or(0), seed));
+                    error = error.max(report.error);
+                    events += report.events;
+                }
+                Err(broken) => panic!(
+                    "{name} {data}+{parity} {family:?}: {broken} (again with QUORATE_SEED={seed})"
+                ),
+            }
+        }
+    }
+    println!("{name} {data}+{parity}: {events} events, worst error {error:.1e}, {slowest:?}");
+}
+
+const FIVE_MS: WaitPolicy = WaitPolicy::Fixed(Duration::from_millis(5));
+
+#[test]
+fn lenet_four_and_one() {
+    sweep("lenet", lenet(), 4, 1, WaitPolicy::Auto, 12);
+}
+
+#[test]
+fn branches_four_and_one() {
+    sweep("branches", branches::onnx(), 4, 1, WaitPolicy::Auto, 12);
+}
+
+#[test]
+fn branches_two_and_one() {
+    sweep("branches", branches::onnx(), 2, 1, WaitPolicy::Auto, 12);
+}
+
+#[test]
+fn branches_two_and_one_with_a_wait() {
+    sweep("branches", branches::onnx(), 2, 1, FIVE_MS, 12);
+}
+
+#[test]
+fn branches_three_and_none() {
+    sweep("branches", branches::onnx(), 3, 0, WaitPolicy::Auto, 12);
+}
+
+#[test]
+fn branches_three_and_two() {
+    sweep("branches", branches::onnx(), 3, 2, WaitPolicy::Auto, 12);
+}
+
+#[test]
+fn lenet_four_and_two() {
+    sweep("lenet", lenet(), 4, 2, FIVE_MS, 12);
+}
+
+#[test]
+fn one_seed_replays() {
+    let packing = Packing { data: 2, parity: 1, wait: WaitPolicy::Auto };
+    let digest = || {
+        let mut material = Material::new(branches::onnx(), &packing).expect("the bundle packs");
+        play(&mut material, Family::Chaos, 5).expect("kept").digest
+    };
+    assert_eq!(digest(), digest());
+}
