@@ -16,6 +16,8 @@
 pub mod admit;
 pub mod detector;
 pub mod finished;
+#[cfg(test)]
+mod fixture;
 pub mod frame;
 pub mod gateway;
 pub mod gather;

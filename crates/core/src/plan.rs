@@ -310,3 +310,6 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     };
     micros.map(Duration::from_micros)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use quorate_model::model::{Limits, Model};
+use quorate_model::stage::Staged;
+
+use super::rule::{RuleError, Wish};
+use super::*;
+use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
+
+fn lenet() -> Staged {
+    let model = Model::read(LENET.into(), &Limits::default()).expect("reads");
+    Staged::new(model).expect("has layers")
+}
+
+fn wish(data: usize, spares: usize, fewest_devices: usize) -> Wish {
+    let count = data + spares;
+    Wish {
+        model: "lenet5.onnx".to_owned(),
+        model_sha256: "ab".repeat(32),
+        devices: (1..=count).map(|i| format!("pi-{i}")).collect(),
+        hosts: (1..=count).map(|i| format!("10.0.0.{i}:7000")).collect(),
+        spares,
+        fewest_devices,
+        only: None,
+        tolerance: 1e-4,
+        wait: WaitPolicy::Auto,
+    }
+}
+
+/// Everything of plans that their file says.
+fn said(plans: &Plans) -> String {
+    let ids: Vec<PlanId> = plans.plans.iter().map(|plan| plan.id).collect();
+    format!("{plans:?} {ids:?}")
+}
+
+#[test]
+fn what_the_rule_makes_reads_back_equal() {
+    let staged = lenet();
+    for data in 1..=6 {
+        for spares in 0..=3.min(data) {
+            for fewest in [1, data + spares] {
+                let wish = wish(data, spares, fewest);
+                let made = Plans::by_rule(&staged, &wish).expect("planned");
+                let file = made.to_toml();
+                let read = Plans::parse(&file).unwrap_or_else(|e| panic!("{data}+{spares}: {e}"));
+                assert_eq!(said(&read), said(&made), "{data}+{spares}");
+                assert_eq!(read.to_toml(), file);
+                assert_eq!(made.main().tolerance(), spares);
+                assert_eq!(made.plans.len(), 1 + (data + spares).saturating_sub(fewest));
+                let ids: std::collections::BTreeSet<_> = made.plans.iter().map(|p| p.id).collect();
+                assert_eq!(ids.len(), made.plans.len(), "ids differ");
+            }
+        }
+    }
+}
+
+/// A bundle that was packed before must stay readable: an id that changes
+/// without the plan changing is a change of format.
+#[test]
+fn ids_are_stable() {
+    let made = Plans::by_rule(&lenet(), &wish(4, 1, 4)).expect("planned");
+    let ids: Vec<String> = made.plans.iter().map(|plan| plan.id.to_string()).collect();
+    assert_eq!(ids, ["28939b4db7029ec6", "52e2123193e7f203"]);
+}
+
+#[test]
+fn the_rule_refuses() {
+    let staged = lenet();
+    let plan = |change: &dyn Fn(&mut Wish)| {
+        let mut wish = wish(2, 1, 1);
+        change(&mut wish);
+        Plans::by_rule(&staged, &wish).unwrap_err()
+    };
+    assert_eq!(plan(&|w| w.spares = 3), RuleError::Devices { got: 3, needed: 4, spares: 3 });
+    assert_eq!(plan(&|w| w.hosts.truncate(2)), RuleError::Hosts { hosts: 2, devices: 3 });
+    let said = plan(&|w| w.hosts[1] = "pi-2".to_owned()).to_string();
+    assert_eq!(said, "address \"pi-2\" of pi-2 is not host:port");
+}
+
+/// A line of the fixture replaced, and the mistake that this is.
+const MISTAKES: &[(&str, &str, usize, &str)] = &[
+    ("format = 1", "format = 2", 1, "format 2, this program reads 1"),
+    ("00aa\"", "00a\"", 3, "model_sha256 is not 64 hexadecimal digits"),
+    ("00aa\"", "00zz\"", 3, "model_sha256 is not 64 hexadecimal digits"),
+    ("\"auto\"", "\"soon\"", 4, "wait \"soon\" is neither auto nor like 5ms"),
+    ("= 1e-4", "= 0.0", 5, "tolerance 0, must be in (0, 1)"),
+    ("= 1e-4", "= nan", 5, "tolerance NaN, must be in (0, 1)"),
+    ("[\"a\", \"b\", \"c\"]", "[]", 6, "0 devices, needs 1 to 64"),
+    ("\"b\", \"c\"]", "\"b\", \"b\"]", 6, "device b is listed twice"),
+    ("\"b\", \"c\"]", "\"b\", \"../c\"]", 6, "device name \"../c\""),
+    ("\"b\", \"c\"]", "\"b\", \"c\", \"d\"]", 6, "device d has no line in [hosts]"),
+    ("c = \"10", "d = \"10", 11, "host for d, which is no device"),
+    ("10.0.0.2:7000", "10.0.0.2", 10, "address \"10.0.0.2\" of b is not host:port"),
+    ("10.0.0.2:7000", "10.0.0.2:0", 10, "address \"10.0.0.2:0\" of b is not host:port"),
+    ("10.0.0.2:7000", "10.0.0.1:7000", 10, "b and a share the address 10.0.0.1:7000"),
+    ("name = \"h\"", "name = \"x\"", 20, "second value named x"),
+    ("dtype = \"f32\"", "dtype = \"f33\"", 15, "value x has unknown dtype \"f33\""),
+    ("shape = [1, 8]", "shape = [0, 8]", 16, "value x of f32 [0, 8]: needs 1 to 8 dimensions"),
+    ("shape = [1, 8]", "shape = []", 16, "value x of f32 []: needs 1 to 8 dimensions"),
+    ("shape = [1, 8]", "shape = [1099511627776, 1099511627776]", 16, "value x of f32"),
+    ("axis = 0", "axis = 2", 17, "axis 2 of x, which has 2"),
+    ("result = [\"y\"]", "result = []", 33, "plan main has no result"),
+    ("result = [\"y\"]", "result = [\"q\"]", 33, "result reads value q, which is not listed"),
+    ("result = [\"y\"]", "result = [\"h\"]", 49, "nobody reads value y"),
+    ("name = \"main\"", "name = \"main\"\nseats = 3", 33, "the main plan names devices"),
+    ("method = \"output\"", "method = \"filter\"", 37, "method filter is not supported yet"),
+    ("method = \"output\"", "method = \"half\"", 37, "layer fc1: unknown method \"half\""),
+    ("reads = [\"x\"]", "reads = []", 36, "layer fc1 reads nothing"),
+    ("reads = [\"x\"]", "reads = [\"q\"]", 38, "reads value q, which is not listed"),
+    ("reads = [\"x\"]", "reads = [\"y\"]", 38, "layer fc1 reads value y before a stage makes it"),
+    ("value = \"h\"", "value = \"q\"", 39, "layer fc1 makes q, which is not listed"),
+    ("value = \"y\"", "value = \"h\"", 49, "value h is made twice"),
+    ("rows = [3, 3]", "rows = [3, 4]", 40, "rows [3, 4] must be at least 1 each and sum to 6"),
+    ("rows = [3, 3]", "rows = [0, 6]", 40, "rows [0, 6] must be at least 1 each"),
+    ("rows = [3, 3]", "rows = [6]", 42, "layer fc1: 2 devices for 1 data shards"),
+    ("code = \"sum\"", "code = \"best\"", 41, "layer fc1: "),
+    ("code = \"sum\"", "code = \"none\"", 41, "layer fc1: "),
+    ("data = [\"a\", \"b\"]", "data = [\"a\"]", 42, "layer fc1: 1 devices for 2 data shards"),
+    ("data = [\"a\", \"b\"]", "data = [\"a\", \"d\"]", 42, "layer fc1: unknown device d"),
+    ("parity = [\"c\"]", "parity = [\"a\"]", 43, "layer fc1: two shards on a"),
+    ("layer = \"fc2\"", "layer = \"fc1\"", 46, "second stage for layer fc1"),
+    ("name = \"two\"", "name = \"main\"", 56, "second plan named main"),
+    ("seats = 2", "", 56, "fallback plan two needs seats"),
+    ("seats = 2", "seats = 4", 57, "4 seats, needs 1 to 3"),
+    ("seats = 2", "seats = 0", 57, "0 seats, needs 1 to 3"),
+    ("data = [\"seat-1\"]", "data = [\"a\"]", 67, "layer fc1: unknown seat a"),
+    ("axis = 0", "axis = 0\nspeed = 3", 18, "unknown field `speed`"),
+    ("format = 1", "format = ", 1, ""),
+    ("model = \"small.onnx\"", "", 1, "missing field `model`"),
+];
+
+#[test]
+fn every_mistake_is_named_with_its_line() {
+    for (from, to, line, message) in MISTAKES {
+        let error = Plans::parse(&edited(from, to)).expect_err(to);
+        assert!(error.message.contains(message), "{to}: {error}, expected \"{message}\"");
+        assert_eq!(error.line, *line, "{to}: {error}");
+        assert!(!error.message.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn changes_are_named() {
+    let packed = plans();
+    let cases: [(&str, &str, &[&str]); 11] = [
+        ("10.0.0.2:7000", "pi.local:9", &[]),
+        ("wait = \"auto\"", "wait = \"7ms\"", &[]),
+        ("tolerance = 1e-4", "tolerance = 1e-3", &[]),
+        ("model = \"small.onnx\"", "model = \"copy.onnx\"", &[]),
+        ("00aa\"", "00ab\"", &["model"]),
+        ("shape = [1, 8]", "shape = [1, 9]", &["value x"]),
+        ("rows = [3, 3]", "rows = [2, 4]", &["plan main, layer fc1"]),
+        ("rows = [3, 2]", "rows = [2, 3]", &["plan main, layer fc2"]),
+        ("data = [\"a\", \"b\"]", "data = [\"b\", \"a\"]", &["plan main, layer fc1"]),
+        ("data = [\"seat-1\"]", "data = [\"seat-2\"]", &["plan two, layer fc1"]),
+        ("seats = 2", "seats = 3", &["plan two"]),
+    ];
+    for (from, to, names) in cases {
+        let read = Plans::parse(&edited(from, to)).expect(to);
+        assert_eq!(read.changed_since(&packed.fingerprints), names, "{to}");
+        let plan_changed = |i: usize| read.plans[i].id != packed.plans[i].id;
+        let changed = (0..3).any(plan_changed);
+        assert_eq!(changed, !names.is_empty(), "{to}: ids");
+        if names.iter().any(|name| name.starts_with("plan main")) {
+            assert!(!plan_changed(1) && !plan_changed(2), "{to}: other plans keep their ids");
+        }
+    }
+    assert!(packed.changed_since(&BTreeMap::new()).len() > 5);
+}
+
+/// Values are numbers in frames: their order is part of a plan's meaning.
+#[test]
+fn the_order_of_values_counts() {
+    let swapped =
+        PLAN.replace("name = \"h\"", "name = \"q\"").replace("name = \"y\"", "name = \"h\"");
+    let swapped = swapped.replace("name = \"q\"", "name = \"y\"");
+    let same_shape = |text: &str| text.replace("[1, 5]", "[1, 6]").replace("[3, 2]", "[3, 3]");
+    let same_shape = |text: &str| same_shape(text).replace("rows = [5]", "rows = [6]");
+    let (one, other) = (Plans::parse(&same_shape(PLAN)), Plans::parse(&same_shape(&swapped)));
+    let (one, other) = (one.expect("reads"), other.expect("reads"));
+    assert_ne!(one.main().id, other.main().id);
+    assert!(other.changed_since(&one.fingerprints).contains(&"value h".to_owned()));
+}
+
+#[test]
+fn rosters_leave_out_suspects_where_they_can() {
+    let plans = plans();
+    let sharding = plans.main().sharding(crate::fixture::H).expect("used");
+    let cases: [(&[DeviceId], &[usize]); 5] =
+        [(&[], &[0, 1]), (&[C], &[0, 1]), (&[A], &[1, 2]), (&[B], &[0, 2]), (&[A, B], &[0, 1])];
+    for (suspects, roster) in cases {
+        let got = sharding.roster(plans.everybody(), devices(suspects));
+        assert_eq!(got.iter().collect::<Vec<_>>(), roster, "{suspects:?}");
+    }
+    // Seats of a plan for fewer are taken by rank.
+    let two = plans.plans[1].sharding(crate::fixture::Y).expect("used");
+    let got = two.roster(devices(&[A, C]), devices(&[C]));
+    assert_eq!(got.iter().collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn viable_as_long_as_every_stage_is() {
+    let plans = plans();
+    let all = [A, B, C];
+    for bits in 0..8u64 {
+        let alive = DeviceSet(bits);
+        let viable = plans.main().viable(plans.everybody(), alive);
+        assert_eq!(viable, alive.len() >= 2, "{alive:?}");
+        let unanswered = plans.main().unanswered(plans.everybody(), alive);
+        assert_eq!(unanswered.is_none(), viable);
+        assert!(unanswered.is_none_or(|stage| stage.layer == "fc1"));
+        for members in [[A, B], [A, C], [B, C]] {
+            let here = all.iter().filter(|d| members.contains(d) && alive.contains(**d)).count();
+            assert_eq!(plans.plans[1].viable(devices(&members), alive), here == 2);
+        }
+    }
+    let partly = plans.plans[1].unanswered(devices(&[A, C]), devices(&[A]));
+    assert_eq!(partly.map(|stage| stage.layer.as_str()), Some("fc2"));
+    assert!(!plans.main().viable(DeviceSet::default(), plans.everybody()), "nobody sits");
+}
+
+proptest! {
+    /// Whoever is left, each seat's device has that seat's tasks packed.
+    #[test]
+    fn possible_seats_cover_every_seating(count in 1usize..=6, seats in 1usize..=6) {
+        prop_assume!(seats <= count);
+        let staged = lenet();
+        let made = Plans::by_rule(&staged, &wish(count, 0, seats)).expect("planned");
+        let plan = made.plans.last().expect("one at least");
+        prop_assert_eq!(plan.seats, seats);
+        for bits in 0..1u64 << count {
+            let alive = DeviceSet(bits);
+            if alive.len() < seats || (seats == count && alive != made.everybody()) {
+                continue;
+            }
+            for members in subsets_of(alive, seats) {
+                for seat in 0..seats {
+                    let device = members.nth(seat).expect("a member a seat");
+                    prop_assert!(made.possible_seats(plan, device).contains(&seat));
+                }
+            }
+        }
+    }
+}
+
+fn subsets_of(set: DeviceSet, size: usize) -> Vec<DeviceSet> {
+    let within = |bits: &u64| bits & !set.0 == 0 && bits.count_ones() as usize == size;
+    (0..=set.0).filter(within).map(DeviceSet).collect()
+}
