@@ -3,12 +3,13 @@
 
     python3 -m venv target/venv
     target/venv/bin/pip install -r scripts/requirements.txt
-    target/venv/bin/python scripts/check_bundle.py BUNDLE_DIR [--only PART]
+    target/venv/bin/python scripts/check_bundle.py BUNDLE_DIR [--quiet] [--only PART]
 
 For each *.onnx below BUNDLE_DIR: onnx.checker on the file where it lies, so
 that its external data is looked for too, and one run in ONNX Runtime on
-numbers of the declared types and shapes. Prints a line a file and a summary;
-the exit code is 1 if anything failed, 2 if there was nothing to check.
+numbers of the declared types and shapes. Prints a line a file, or only for
+those that fail, and a summary; the exit code is 1 if anything failed, 2 if
+there was nothing to check.
 """
 
 import argparse
@@ -70,6 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=pathlib.Path)
     parser.add_argument("--only", default="", help="check only paths that contain this")
+    parser.add_argument("--quiet", action="store_true", help="no line for files that pass")
     args = parser.parse_args()
     files = sorted(args.bundle.rglob("*.onnx")) if args.bundle.is_dir() else []
     files = [f for f in files if args.only in str(f)]
@@ -81,7 +83,9 @@ def main():
     for path in files:
         name = path.relative_to(args.bundle)
         try:
-            print(f"ok      {name}: {check(path, random)}")
+            seen = check(path, random)
+            if not args.quiet:
+                print(f"ok      {name}: {seen}")
         except Exception as error:  # whatever a file does, the next one is checked
             failed += 1
             print(f"FAILED  {name}: {type(error).__name__}: {error}")
