@@ -3,3 +3,4 @@
 pub mod codes;
 pub mod plot;
 pub mod sim;
+pub mod zoo;

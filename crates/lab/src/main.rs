@@ -1,10 +1,13 @@
 //! Experiments by name.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use quorate_lab::zoo::{self, Size};
 
 #[derive(Debug, Parser)]
 #[command(version, about = "Experiments around quorate")]
@@ -32,6 +35,39 @@ enum Command {
         #[arg(long, default_value_t = 4)]
         parity: usize,
     },
+    /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
+    Zoo {
+        /// The model, one of `--list`.
+        #[arg(required_unless_present = "list")]
+        name: Option<String>,
+        /// The file to write [default: NAME.onnx].
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// Decides the weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Fewer channels and a smaller input: a few megabytes at most.
+        #[arg(long)]
+        small: bool,
+        /// Print the models there are.
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+/// Writes the model `name`, or prints the models there are.
+fn zoo(name: Option<&str>, size: Size, seed: u64, output: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(name) = name else {
+        return Ok(zoo::print_list(size, &mut std::io::stdout().lock())?);
+    };
+    let net = zoo::find(name)?.net(size);
+    let path = output.unwrap_or_else(|| PathBuf::from(format!("{name}.onnx")));
+    let write = || {
+        let mut file = BufWriter::new(File::create(&path)?);
+        net.write(seed, &mut file)?;
+        file.flush()
+    };
+    write().with_context(|| format!("writing {}", path.display()))
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -46,6 +82,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Codes { data, parity } => {
             let mut out = std::io::stdout().lock();
             quorate_lab::codes::print_table(&data, parity, &mut out)?;
+        }
+        Command::Zoo { name, output, seed, small, list } => {
+            let size = if small { Size::Small } else { Size::Full };
+            zoo(name.as_deref().filter(|_| !list), size, seed, output)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,103 @@
+//! Recurrent layers: LSTM, GRU and the RNN of Elman.
+
+use quorate_model::onnx::int_attribute;
+
+use super::{Net, Value};
+use crate::zoo::weights::Fill;
+
+/// What a recurrent layer does at each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Elman's: tanh of one product.
+    Rnn,
+    /// Gated recurrent unit, reset after the product as PyTorch does.
+    Gru,
+    /// Long short-term memory.
+    Lstm,
+}
+
+impl Cell {
+    /// The operator, as ONNX names it.
+    pub fn op(self) -> &'static str {
+        match self {
+            Cell::Rnn => "RNN",
+            Cell::Gru => "GRU",
+            Cell::Lstm => "LSTM",
+        }
+    }
+
+    /// Products a step, each of as many rows as the state has.
+    fn gates(self) -> usize {
+        match self {
+            Cell::Rnn => 1,
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+        }
+    }
+
+    /// The mean square of a state, as measured with these weights.
+    fn square(self) -> f32 {
+        match self {
+            Cell::Rnn => 0.4,
+            Cell::Gru => 0.25,
+            Cell::Lstm => 0.1,
+        }
+    }
+}
+
+/// What is read of a recurrent layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Sequence,
+    Last,
+}
+
+impl Net {
+    /// All states of a layer over [steps, batch, inputs]: [steps, batch, hidden].
+    pub fn recurrent(&mut self, name: &str, x: &Value, cell: Cell, hidden: usize) -> Value {
+        let states = self.any_recurrent(name, x, cell, hidden, Read::Sequence);
+        let shape = [states.shape[0], states.shape[2], hidden];
+        // The second dimension is the direction, of which there is one.
+        let axes = self.list(format!("{name}.squeeze.axes"), &[1]);
+        let made = (shape.to_vec(), states.square);
+        let squeeze = format!("{name}.squeeze");
+        self.node("Squeeze", &squeeze, &[&states.name, &axes], Vec::new(), made)
+    }
+
+    /// The last state of a layer over [steps, batch, inputs]: [batch, hidden].
+    pub fn last_state(&mut self, name: &str, x: &Value, cell: Cell, hidden: usize) -> Value {
+        let state = self.any_recurrent(name, x, cell, hidden, Read::Last);
+        let axes = self.list(format!("{name}.squeeze.axes"), &[0]);
+        let made = (vec![x.shape[1], hidden], state.square);
+        let squeeze = format!("{name}.squeeze");
+        self.node("Squeeze", &squeeze, &[&state.name, &axes], Vec::new(), made)
+    }
+
+    fn any_recurrent(
+        &mut self,
+        name: &str,
+        x: &Value,
+        cell: Cell,
+        hidden: usize,
+        read: Read,
+    ) -> Value {
+        let (steps, batch, inputs) = (x.shape[0], x.shape[1], x.shape[2]);
+        let rows = cell.gates() * hidden;
+        let from_input = Fill::Normal((1.0 / (inputs as f32 * x.square)).sqrt());
+        // Spectral radius below one: what was long ago fades.
+        let from_state = Fill::Normal(0.6 / (hidden as f32).sqrt());
+        let w = self.weight(format!("{name}.weight_ih"), &[1, rows, inputs], from_input, true);
+        let r = self.weight(format!("{name}.weight_hh"), &[1, rows, hidden], from_state, true);
+        let b = self.weight(format!("{name}.bias"), &[1, 2 * rows], Fill::Normal(0.1), true);
+        let mut attributes = vec![int_attribute("hidden_size", hidden as i64)];
+        if cell == Cell::Gru {
+            attributes.push(int_attribute("linear_before_reset", 1));
+        }
+        let (outputs, shape) = match read {
+            Read::Sequence => (vec![name.to_owned()], vec![steps, 1, batch, hidden]),
+            Read::Last => (vec![String::new(), name.to_owned()], vec![1, batch, hidden]),
+        };
+        self.add(cell.op(), name, &[&x.name, &w, &r, &b], attributes, outputs);
+        self.declare(name, shape, cell.square())
+    }
+}
