@@ -220,6 +220,16 @@ impl Plan {
         })
     }
 
+    /// Devices among `members` that may not fail even alone.
+    pub fn uncovered(&self, members: DeviceSet) -> DeviceSet {
+        let alone = |device: &DeviceId| {
+            let mut alive = members;
+            alive.remove(*device);
+            !self.viable(members, alive)
+        };
+        members.iter().filter(alone).collect()
+    }
+
     /// How many devices, whichever they are, may fail without any effect.
     pub fn tolerance(&self) -> usize {
         let shardings = (0..self.stages.len() as u16).map(|s| self.stage_sharding(StageId(s)));
@@ -234,6 +244,8 @@ pub struct Plans {
     pub model: String,
     /// SHA-256 of the model file, in hex.
     pub model_sha256: String,
+    /// Layers that are computed whole, by whoever reads what they make.
+    pub glue: Vec<String>,
     /// Names of the devices.
     pub devices: Vec<String>,
     /// Where each device listens, `host:port`.

@@ -119,6 +119,14 @@ pub enum StageError {
         /// Number allowed.
         limit: usize,
     },
+    /// A layer to be treated as glue is none of the model's.
+    #[error("model has no layer {name} to treat as glue (it has {known})")]
+    NoLayer {
+        /// The name asked for.
+        name: String,
+        /// The model's layers.
+        known: String,
+    },
     /// A value's type is not known, or it is made by nothing.
     #[error("value {value} is made by no node")]
     Unknown {
@@ -128,9 +136,24 @@ pub enum StageError {
 }
 
 impl Staged {
-    /// Cuts `model`.
+    /// Cuts `model` at every layer.
     pub fn new(model: Model) -> Result<Staged, StageError> {
-        let (layers, unsplit) = layers(&model);
+        Staged::cut(model, &[])
+    }
+
+    /// Cuts `model` at every layer but those named in `as_glue`, which are
+    /// computed, whole, by whoever reads what they make.
+    pub fn cut(model: Model, as_glue: &[String]) -> Result<Staged, StageError> {
+        let (mut layers, mut unsplit) = layers(&model);
+        for name in as_glue {
+            let Some(at) = layers.iter().position(|layer| layer.name == *name) else {
+                let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+                return Err(StageError::NoLayer { name: name.clone(), known: known.join(", ") });
+            };
+            let layer = layers.remove(at);
+            let why = "asked to be glue".to_owned();
+            unsplit.push(Unsplit { node: layer.node, name: layer.name, op: layer.op, why });
+        }
         if layers.is_empty() {
             let hint = unsplit.first().map(|u| format!("; {} {}: {}", u.op, u.name, u.why));
             return Err(StageError::NoLayers { hint: hint.unwrap_or_default() });

@@ -53,6 +53,12 @@ impl ModelFile {
         let model = Model::read_external(bytes.clone(), &ReadOptions::default(), &mut external)?;
         Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)? })
     }
+
+    /// The same model, with these layers as glue.
+    pub fn cut(self, glue: &[String]) -> anyhow::Result<ModelFile> {
+        let staged = Staged::cut(self.staged.model, glue)?;
+        Ok(ModelFile { staged, ..self })
+    }
 }
 
 /// External data of a user's model, from files beside it only.

@@ -95,6 +95,10 @@ pub struct Plan {
     /// Names of the devices, spares last [default: pi-1, pi-2, …].
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub names: Vec<String>,
+    /// Layers not to split: each is computed whole by whoever reads what it
+    /// makes (see `quorate inspect` for their names).
+    #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
+    pub glue: Vec<String>,
     /// Pack plans for fewer devices down to this many; each takes room on
     /// every device.
     #[arg(long, default_value_t = 1, value_name = "K")]
@@ -208,7 +212,8 @@ pub struct Run {
 #[command(after_help = "\
 Examples:
   quorate check model.onnx --devices 4 --spares 1
-  quorate check model.onnx --devices 8 --inconsistent --tolerance 1e-3")]
+  quorate check model.onnx --devices 8 --inconsistent --tolerance 1e-3
+  quorate check model.onnx --plan plan.toml")]
 pub struct Check {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
@@ -216,12 +221,15 @@ pub struct Check {
     /// Size of the cluster.
     #[command(flatten)]
     pub cluster: Cluster,
+    /// Check this plan, instead of one made for --devices and --spares.
+    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "method"])]
+    pub plan: Option<PathBuf>,
     /// Split only by this method: output, input, channel, spatial or filter.
     #[arg(long)]
     pub method: Option<quorate_model::method::Method>,
-    /// Relative error that is still right.
-    #[arg(long, default_value_t = 1e-4)]
-    pub tolerance: f64,
+    /// Relative error that is still right [default: 1e-4, or the plan's].
+    #[arg(long)]
+    pub tolerance: Option<f64>,
     /// Also let every reader of every value lose other shards.
     #[arg(long)]
     pub inconsistent: bool,

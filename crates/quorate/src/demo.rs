@@ -114,6 +114,7 @@ async fn play_one(
     let wish = Wish {
         model: model.name.clone(),
         model_sha256: model.sha256.clone(),
+        glue: Vec::new(),
         devices: default_names(devices),
         hosts,
         spares,

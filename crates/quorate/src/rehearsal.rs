@@ -122,14 +122,19 @@ impl Rehearsal {
         Ok(findings)
     }
 
-    /// The final answer, with every set of devices that the plan tolerates
-    /// dead from the first stage to the last.
+    /// The final answer, with every set of devices that the plan tolerates,
+    /// and every single one, dead from the first stage to the last.
     pub fn dead_throughout(&self) -> anyhow::Result<Vec<Finding>> {
         let mut finding = Finding::new("answer, devices dead throughout".to_owned());
-        let count = self.plans.devices.len();
-        for dead in subsets(count, self.plans.main().tolerance()) {
+        let (count, plan) = (self.plans.devices.len(), self.plans.main());
+        // Where single devices are not covered, those that are.
+        let most = plan.tolerance().max(1);
+        for dead in subsets(count, most) {
             let dead: DeviceSet = dead.iter().map(|d| DeviceId(d as u8)).collect();
             let alive = self.plans.everybody().without(dead);
+            if !plan.viable(self.plans.everybody(), alive) {
+                continue;
+            }
             let mut values = self.with_inputs()?;
             for (index, stage) in self.plans.main().stages.iter().enumerate() {
                 let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;

@@ -35,6 +35,8 @@ pub(super) struct PlanFile {
     pub model_sha256: Spanned<String>,
     pub wait: Spanned<String>,
     pub tolerance: Spanned<f64>,
+    #[serde(default)]
+    pub glue: Vec<Spanned<String>>,
     pub devices: Spanned<Vec<Spanned<String>>>,
     pub hosts: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "value")]
@@ -100,6 +102,10 @@ impl Plans {
         let _ = writeln!(out, "model_sha256 = {}", quote(&self.model_sha256));
         let _ = writeln!(out, "{WAIT_COMMENT}\nwait = {}", quote(&self.wait.to_string()));
         let _ = writeln!(out, "{TOLERANCE_COMMENT}\ntolerance = {:e}", self.tolerance);
+        if !self.glue.is_empty() {
+            let layers = quoted(&mut self.glue.iter().map(String::as_str));
+            let _ = writeln!(out, "{GLUE_COMMENT}\nglue = [{layers}]");
+        }
         let devices = quoted(&mut self.devices.iter().map(String::as_str));
         let _ = writeln!(out, "devices = [{devices}]");
         let _ = writeln!(out, "\n{HOSTS_COMMENT}\n[hosts]");
@@ -192,6 +198,8 @@ const WAIT_COMMENT: &str = "\
 # takes any sufficient set: \"auto\", or a time such as \"5ms\".";
 const TOLERANCE_COMMENT: &str = "\
 # Relative error below which an answer is right.";
+const GLUE_COMMENT: &str = "\
+# Layers that are not split: whoever reads what they make computes them, whole.";
 const HOSTS_COMMENT: &str = "\
 # Where each device listens. May change at any time, also in the packed bundle.";
 const VALUES_COMMENT: &str = "\

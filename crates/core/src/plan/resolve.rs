@@ -58,6 +58,7 @@ pub(super) fn resolve(file: &PlanFile, text: &str) -> Result<Plans, PlanError> {
     let mut plans = Plans {
         model: file.model.clone(),
         model_sha256: sha.to_ascii_lowercase(),
+        glue: glue(file, &lines)?,
         devices,
         hosts,
         values: Arc::new(values),
@@ -76,6 +77,22 @@ pub(super) fn resolve(file: &PlanFile, text: &str) -> Result<Plans, PlanError> {
     }
     plans.identify();
     Ok(plans)
+}
+
+fn glue(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError> {
+    let mut names: Vec<String> = Vec::new();
+    for layer in &file.glue {
+        let name = layer.get_ref();
+        if names.contains(name) {
+            return lines.error(layer, format!("layer {name} is listed twice as glue"));
+        }
+        let split = |stage: &StageEntry| stage.layer.get_ref() == name;
+        if file.plans.iter().flat_map(|plan| &plan.stages).any(split) {
+            return lines.error(layer, format!("layer {name} is glue and has a stage too"));
+        }
+        names.push(name.clone());
+    }
+    Ok(names)
 }
 
 fn devices(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError> {
@@ -382,6 +399,9 @@ impl Plans {
         let mut prints = BTreeMap::new();
         prints.insert("model".to_owned(), self.model_sha256.clone());
         prints.insert("devices".to_owned(), fingerprint(&self.devices.join(" ")));
+        if !self.glue.is_empty() {
+            prints.insert("glue".to_owned(), fingerprint(&format!("{:?}", self.glue)));
+        }
         for (index, value) in self.values.iter().enumerate() {
             let Value { name, dtype, shape, axis } = value;
             let text = format!("{index} {name} {dtype} {shape:?} {axis}");

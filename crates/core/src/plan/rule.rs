@@ -18,6 +18,8 @@ pub struct Wish {
     pub model: String,
     /// SHA-256 of the model file, in hex.
     pub model_sha256: String,
+    /// Layers to compute whole, with what reads them; `staged` is cut so.
+    pub glue: Vec<String>,
     /// Names of the devices: those for data, then the spares.
     pub devices: Vec<String>,
     /// Address of each device.
@@ -80,6 +82,7 @@ impl Plans {
         let mut plans = Plans {
             model: wish.model.clone(),
             model_sha256: wish.model_sha256.clone(),
+            glue: wish.glue.clone(),
             devices: wish.devices.clone(),
             hosts,
             values: Arc::new(values(staged)),

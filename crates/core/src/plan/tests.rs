@@ -18,6 +18,7 @@ fn wish(data: usize, spares: usize, fewest_devices: usize) -> Wish {
     Wish {
         model: "lenet5.onnx".to_owned(),
         model_sha256: "ab".repeat(32),
+        glue: Vec::new(),
         devices: (1..=count).map(|i| format!("pi-{i}")).collect(),
         hosts: (1..=count).map(|i| format!("10.0.0.{i}:7000")).collect(),
         spares,

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::pack::pack_into;
 use super::plan::default_names;
 use super::run::{input_value, preprocess};
-use crate::bundle::ModelFile;
+use crate::bundle::{ModelFile, read_plan};
 use crate::cli;
 use crate::input;
 use crate::rehearsal::{Finding, Rehearsal};
@@ -24,24 +24,8 @@ const TRIALS: u64 = 8;
 
 /// Runs the command.
 pub fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?;
-    let count = args.cluster.devices + args.cluster.spares;
-    if let Some(method) = args.method {
-        let known = matches!(method, Method::Output | Method::Channel);
-        ensure!(known, "method {method} is not supported yet: output and channel are");
-    }
-    let wish = Wish {
-        model: model.name.clone(),
-        model_sha256: model.sha256.clone(),
-        devices: default_names(count),
-        hosts: (1..=count).map(|i| format!("127.0.0.1:{i}")).collect(),
-        spares: args.cluster.spares,
-        fewest_devices: count,
-        only: args.method,
-        tolerance: args.tolerance,
-        wait: WaitPolicy::Auto,
-    };
-    let plans = Plans::by_rule(&model.staged, &wish)?;
+    let (model, plans) = model_and_plan(args)?;
+    let tolerance = plans.tolerance;
     let input = read_input(&plans, args)?;
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
@@ -52,13 +36,56 @@ pub fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
     if args.inconsistent {
         findings.extend(rehearsal.inconsistent(args.seed, TRIALS)?);
     }
-    let good = findings.iter().all(|finding| finding.error <= args.tolerance);
+    let good = findings.iter().all(|finding| finding.error <= tolerance);
     if args.json {
-        println!("{}", report(&rehearsal, &findings, args));
+        println!("{}", report(&rehearsal, &findings));
     } else {
         show(&rehearsal, &findings, args);
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The plan that is asked for, with its main plan alone: fallbacks are for
+/// losses beyond those that are checked.
+fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
+    let model = ModelFile::open(&args.model)?;
+    let (model, mut plans) = match &args.plan {
+        Some(path) => {
+            let mut plans = read_plan(path)?;
+            plans.plans.truncate(1);
+            (model.cut(&plans.glue)?, plans)
+        }
+        None => {
+            let plans = rule_plan(&model, args)?;
+            (model, plans)
+        }
+    };
+    if let Some(tolerance) = args.tolerance {
+        ensure!(tolerance > 0.0, "--tolerance {tolerance}, must be above 0");
+        plans.tolerance = tolerance;
+    }
+    Ok((model, plans))
+}
+
+fn rule_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
+    let count = args.cluster.devices + args.cluster.spares;
+    if let Some(method) = args.method {
+        let known = matches!(method, Method::Output | Method::Channel);
+        ensure!(known, "method {method} is not supported yet: output and channel are");
+    }
+    let wish = Wish {
+        model: model.name.clone(),
+        model_sha256: model.sha256.clone(),
+        glue: Vec::new(),
+        devices: default_names(count),
+        hosts: (1..=count).map(|i| format!("127.0.0.1:{i}")).collect(),
+        spares: args.cluster.spares,
+        fewest_devices: count,
+        only: args.method,
+        tolerance: 1e-4,
+        wait: WaitPolicy::Auto,
+    };
+    Ok(Plans::by_rule(&model.staged, &wish)?)
 }
 
 fn read_input(plans: &Plans, args: &cli::Check) -> anyhow::Result<Tensor> {
@@ -76,42 +103,56 @@ fn read_input(plans: &Plans, args: &cli::Check) -> anyhow::Result<Tensor> {
 }
 
 fn show(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) {
-    let (n, m) = (args.cluster.devices, args.cluster.spares);
-    let main = rehearsal.plans().main();
+    let plans = rehearsal.plans();
+    let main = plans.main();
     println!(
-        "{}: {} over {} and {}\n",
+        "{}: {} over {}\n",
         args.model.display(),
         counted(main.stages.len(), "stage"),
-        counted(n, "device"),
-        counted(m, "spare")
+        counted(plans.devices.len(), "device")
     );
     let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or(0);
     println!("{:width$}  {:>6}  {:>9}  worst when", "what", "cases", "error");
     for finding in findings {
-        let mark = if finding.error <= args.tolerance { "" } else { "  TOO LARGE" };
+        let mark = if finding.error <= plans.tolerance { "" } else { "  TOO LARGE" };
         println!(
             "{:width$}  {:>6}  {:>9.1e}  {}{mark}",
             finding.what, finding.cases, finding.error, finding.worst
         );
     }
+    let uncovered = main.uncovered(plans.everybody());
+    if uncovered.is_empty() {
+        println!("\nany {} may fail", counted(main.tolerance().max(1), "device"));
+    } else {
+        let covered = plans.devices.len() - uncovered.len();
+        println!(
+            "\n{covered} of {} may fail alone, not {}",
+            counted(plans.devices.len(), "device"),
+            plans.device_names(uncovered)
+        );
+    }
     let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
-    let verdict = if worst <= args.tolerance { "ok" } else { "NOT OK" };
-    println!("\n{verdict}: worst error {worst:.1e}, tolerance {:.1e}", args.tolerance);
+    let verdict = if worst <= plans.tolerance { "ok" } else { "NOT OK" };
+    println!("{verdict}: worst error {worst:.1e}, tolerance {:.1e}", plans.tolerance);
 }
 
-fn report(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> serde_json::Value {
+fn report(rehearsal: &Rehearsal, findings: &[Finding]) -> serde_json::Value {
+    let plans = rehearsal.plans();
     let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
     let rows: Vec<_> = findings
         .iter()
         .map(|f| json!({"what": f.what, "cases": f.cases, "error": f.error, "worst": f.worst}))
         .collect();
+    let uncovered: Vec<&str> =
+        plans.main().uncovered(plans.everybody()).iter().map(|d| plans.device_name(d)).collect();
     json!({
-        "model": rehearsal.plans().model,
-        "devices": args.cluster.devices,
-        "spares": args.cluster.spares,
-        "tolerance": args.tolerance,
+        "model": plans.model,
+        "devices": plans.devices,
+        "tolerated": plans.main().tolerance(),
+        "uncovered": uncovered,
+        "tolerance": plans.tolerance,
         "worst_error": worst,
-        "ok": worst <= args.tolerance,
+        "ok": worst <= plans.tolerance,
         "findings": rows,
     })
 }

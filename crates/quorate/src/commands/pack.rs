@@ -14,8 +14,8 @@ use crate::words::counted;
 
 /// Runs the command.
 pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?;
     let plans = read_plan(&args.plan)?;
+    let model = ModelFile::open(&args.model)?.cut(&plans.glue)?;
     let packed = pack_into(&model, &plans, &args.output)?;
     for folder in &packed {
         eprintln!(
