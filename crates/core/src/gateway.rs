@@ -322,8 +322,8 @@ impl Gateway {
             out.push(Command::Notice(Notice::Plan(index)));
         }
         let alive = self.alive_devices();
-        let numbers: Vec<u64> =
-            self.pending.iter().filter(|(_, p)| p.is_stuck(alive)).map(|(n, _)| *n).collect();
+        let stuck = self.pending.iter_mut().filter(|(_, p)| p.is_stuck(alive));
+        let numbers: Vec<u64> = stuck.filter_map(|(n, p)| p.may_move(now).then_some(*n)).collect();
         self.resubmit(now, &numbers, out);
     }
 
@@ -454,14 +454,18 @@ impl Gateway {
         }
     }
 
+    /// An attempt has had its time: to be given up if stuck, or all its time.
     fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
-        let somebody = self.is_quorate();
+        let (alive, somebody) = (self.alive_devices(), self.is_quorate());
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        if somebody {
+        pending.move_due = None;
+        if !somebody {
+            pending.postpone(now);
+        } else if pending.is_stuck(alive) {
+            self.resubmit(now, &[number], out);
+        } else if pending.retry_at <= now {
             pending.time_out();
             self.resubmit(now, &[number], out);
-        } else {
-            pending.postpone(now);
         }
     }
 

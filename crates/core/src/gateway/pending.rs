@@ -13,6 +13,11 @@ use crate::id::{DeviceId, DeviceSet, GatewayRun, RequestId, ValueId};
 use crate::plan::{Plan, Value, WaitPolicy};
 use crate::time::Time;
 
+/// Time that a second attempt has at least, whoever is suspected meanwhile;
+/// each further one has twice as long. Else suspicions that come and go faster
+/// than a request is answered would keep it from ever being answered.
+const AT_LEAST: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 pub struct Pending {
     pub token: u64,
@@ -34,7 +39,12 @@ pub struct Pending {
     /// The last glue is being computed.
     gathered: bool,
     wait_until: Option<Time>,
-    retry_at: Time,
+    /// The attempt is not given up before.
+    move_at: Time,
+    /// When to look whether the attempt is still stuck.
+    pub move_due: Option<Time>,
+    /// When the attempt has had all its time.
+    pub retry_at: Time,
     retry_after: Duration,
 }
 
@@ -63,6 +73,8 @@ impl Pending {
             gathers: Vec::new(),
             gathered: false,
             wait_until: None,
+            move_at: now,
+            move_due: None,
             retry_at: now,
             retry_after: Duration::ZERO,
         }
@@ -92,6 +104,8 @@ impl Pending {
     ) {
         self.attempt += 1;
         self.retry_at = now + self.retry_after;
+        let doubled = 1u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX);
+        self.move_at = now + AT_LEAST.saturating_mul(doubled).min(self.retry_after);
         self.assign(plan, members, suspects);
     }
 
@@ -111,6 +125,7 @@ impl Pending {
         self.plan_index = plan_index;
         self.members = members;
         self.lost = DeviceSet::default();
+        self.move_due = None;
         self.suspects = suspects;
     }
 
@@ -191,7 +206,11 @@ impl Pending {
 
     /// When something is due: the end of a wait, a further attempt, the end.
     pub fn wake_at(&self) -> Time {
-        let retry = if self.gathered { self.deadline } else { self.retry_at };
+        let retry = match self.move_due {
+            _ if self.gathered => self.deadline,
+            Some(due) => self.retry_at.min(due),
+            None => self.retry_at,
+        };
         let wait = self.wait_until.unwrap_or(self.deadline);
         self.deadline.min(retry).min(wait)
     }
@@ -205,6 +224,13 @@ impl Pending {
     /// Can this attempt not end any more, with those `alive`?
     pub fn is_stuck(&self, alive: DeviceSet) -> bool {
         !self.gathered && !self.plan.viable(self.members, alive.without(self.lost))
+    }
+
+    /// May this attempt, which is stuck, be given up now? If not, it is looked
+    /// at again when it may.
+    pub fn may_move(&mut self, now: Time) -> bool {
+        self.move_due = (now < self.move_at).then_some(self.move_at);
+        self.move_due.is_none()
     }
 
     /// There is nobody to try with: look again later.
