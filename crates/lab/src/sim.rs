@@ -43,7 +43,6 @@ fn keep(material: &Material, script: &Script, report: &Report) -> Result<(), Str
         let limit_us = match script.promise {
             Promise::Unnoticed => healthy_us,
             Promise::Within(longer) => healthy_us + longer.as_micros() as u64,
-            Promise::Answered => u64::MAX,
         };
         if after_us > limit_us {
             return Err(format!("{said}, promised within {limit_us}"));

@@ -51,41 +51,43 @@ fn sweep(name: &str, model: Bytes, data: usize, parity: usize, wait: WaitPolicy,
     println!("{name} {data}+{parity}: {events} events, worst error {error:.1e}, {slowest:?}");
 }
 
+/// Seeds of each family and plan.
+const SEEDS: u64 = 30;
 const FIVE_MS: WaitPolicy = WaitPolicy::Fixed(Duration::from_millis(5));
 
 #[test]
 fn lenet_four_and_one() {
-    sweep("lenet", lenet(), 4, 1, WaitPolicy::Auto, 12);
+    sweep("lenet", lenet(), 4, 1, WaitPolicy::Auto, SEEDS);
 }
 
 #[test]
 fn branches_four_and_one() {
-    sweep("branches", branches::onnx(), 4, 1, WaitPolicy::Auto, 12);
+    sweep("branches", branches::onnx(), 4, 1, WaitPolicy::Auto, SEEDS);
 }
 
 #[test]
 fn branches_two_and_one() {
-    sweep("branches", branches::onnx(), 2, 1, WaitPolicy::Auto, 12);
+    sweep("branches", branches::onnx(), 2, 1, WaitPolicy::Auto, SEEDS);
 }
 
 #[test]
 fn branches_two_and_one_with_a_wait() {
-    sweep("branches", branches::onnx(), 2, 1, FIVE_MS, 12);
+    sweep("branches", branches::onnx(), 2, 1, FIVE_MS, SEEDS);
 }
 
 #[test]
 fn branches_three_and_none() {
-    sweep("branches", branches::onnx(), 3, 0, WaitPolicy::Auto, 12);
+    sweep("branches", branches::onnx(), 3, 0, WaitPolicy::Auto, SEEDS);
 }
 
 #[test]
 fn branches_three_and_two() {
-    sweep("branches", branches::onnx(), 3, 2, WaitPolicy::Auto, 12);
+    sweep("branches", branches::onnx(), 3, 2, WaitPolicy::Auto, SEEDS);
 }
 
 #[test]
 fn lenet_four_and_two() {
-    sweep("lenet", lenet(), 4, 2, FIVE_MS, 12);
+    sweep("lenet", lenet(), 4, 2, FIVE_MS, SEEDS);
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Material {
         let wish = Wish {
             model: "model.onnx".to_owned(),
             model_sha256: "0".repeat(64),
+            glue: Vec::new(),
             devices: (1..=devices).map(|i| format!("pi-{i}")).collect(),
             hosts: (1..=devices).map(|i| format!("10.0.0.{i}:7000")).collect(),
             spares: packing.parity,

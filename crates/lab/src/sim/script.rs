@@ -41,10 +41,8 @@ pub enum Promise {
     /// No more devices ever fail than the plan tolerates: one attempt under
     /// the main plan, no slower than without faults.
     Unnoticed,
-    /// No more at any one time, but others later: at most this much slower.
+    /// Anything: answered, at most this much slower.
     Within(Duration),
-    /// Anything: answered before the deadline.
-    Answered,
 }
 
 /// One simulation.
@@ -81,11 +79,23 @@ pub enum Family {
     Chaos,
     /// More requests than the devices can do at once; nothing fails.
     Load,
+    /// Links between devices are cut for good and a device is gone, which the
+    /// gateway cannot tell from its own links.
+    Hidden,
+    /// Signs of life come so unevenly that everybody is suspected all the time.
+    Flapping,
 }
 
 /// All families.
-pub const FAMILIES: [Family; 5] =
-    [Family::Tolerated, Family::Rolling, Family::Beyond, Family::Chaos, Family::Load];
+pub const FAMILIES: [Family; 7] = [
+    Family::Tolerated,
+    Family::Rolling,
+    Family::Beyond,
+    Family::Chaos,
+    Family::Load,
+    Family::Hidden,
+    Family::Flapping,
+];
 
 impl Script {
     /// The simulation of a seed, over `devices` devices of which `tolerance`
@@ -100,16 +110,16 @@ impl Script {
             delay_us_max: random.between(400, 3000),
             task_us_max: random.between(300, 3000),
             gateway: GatewayConfig::default(),
-            promise: Promise::Answered,
+            promise: Promise::Unnoticed,
         };
         match family {
             Family::Tolerated => script.tolerated(devices, tolerance, &mut random),
             Family::Rolling => script.rolling(devices, tolerance, &mut random),
             Family::Beyond => script.beyond(devices, &mut random),
             Family::Chaos => script.chaos(devices, &mut random),
-            Family::Load => {
-                script.submits = (0..200).map(|_| random.between(50, 150) * MS).collect()
-            }
+            Family::Load => script.load(&mut random),
+            Family::Hidden => script.hidden(devices, &mut random),
+            Family::Flapping => script.flapping(&mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
@@ -121,7 +131,6 @@ impl Script {
     }
 
     fn tolerated(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
-        self.promise = Promise::Unnoticed;
         self.every(16, 200, random);
         for device in some(devices, tolerance, random) {
             let mut at = random.between(1, 600) * MS;
@@ -133,8 +142,9 @@ impl Script {
 
     fn rolling(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
         self.every(40, 40, random);
-        let retry = self.gateway.resubmit_after;
-        self.promise = Promise::Within(retry + retry + 3 * self.gateway.suspect_after);
+        // Noticed once, and one time-out for what nobody notices.
+        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
+        self.promise = Promise::Within(resubmit_after + suspect_after);
         let mut at = random.between(1, 100) * MS;
         while at < 1700 * MS && tolerance > 0 {
             let group = some(devices, tolerance, random);
@@ -146,6 +156,9 @@ impl Script {
     fn beyond(&mut self, devices: usize, random: &mut SplitMix) {
         self.deadline = Duration::from_secs(30);
         self.every(20, 100, random);
+        // Each of the others noticed by itself, and one time-out.
+        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
+        self.promise = Promise::Within(resubmit_after + suspect_after * devices as u32);
         let survivor = random.below(devices as u64) as usize;
         for device in (0..devices).filter(|d| *d != survivor) {
             let mut at = random.between(1, 2000) * MS;
@@ -164,6 +177,8 @@ impl Script {
 
     fn chaos(&mut self, devices: usize, random: &mut SplitMix) {
         self.every(30, 100, random);
+        // The fourth attempt begins after three time-outs: 2 + 4 + 8 s.
+        self.promise = Promise::Within(self.gateway.resubmit_after * 7);
         let peace = 4000 * MS;
         let noise = Noise {
             lost: random.below(60) as u32,
@@ -187,6 +202,36 @@ impl Script {
                 self.faults.push((at + random.between(1, 900) * MS, Fault::Mend(a, b)));
             }
         }
+    }
+
+    fn load(&mut self, random: &mut SplitMix) {
+        self.submits = (0..200).map(|_| random.between(50, 150) * MS).collect();
+        // Every task of every request after each other on one device.
+        self.promise = Promise::Within(Duration::from_secs(200 * 6 * 3).mul_f64(1e-3));
+    }
+
+    fn hidden(&mut self, devices: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(30);
+        self.every(12, 300, random);
+        self.promise = Promise::Within(self.gateway.resubmit_after * 7);
+        for a in 0..devices {
+            for b in (0..a).filter(|_| random.chance(400)).collect::<Vec<_>>() {
+                self.faults.push((random.below(2000) * MS, Fault::Cut(a, b)));
+            }
+        }
+        if devices > 1 && random.chance(700) {
+            let device = random.below(devices as u64) as usize;
+            let goodbye = random.chance(500);
+            self.faults.push((random.below(2000) * MS, Fault::Crash { device, goodbye }));
+        }
+    }
+
+    fn flapping(&mut self, random: &mut SplitMix) {
+        self.delay_us_max = random.between(20, 60) * MS;
+        self.task_us_max = random.between(5, 40) * MS;
+        self.gateway.suspect_after = Duration::from_millis(30);
+        self.every(20, 250, random);
+        self.promise = Promise::Within(self.gateway.resubmit_after * 3);
     }
 
     /// One device in trouble from `at` on; returns when it is well again.
