@@ -87,7 +87,8 @@ impl Plans {
             Some(seat) => Peer::Device(members.nth(seat.index()).expect("a member a seat")),
         };
         if from != maker || data.input != sharding.stage.is_none() {
-            let (got, needed) = (self.peer_name(from), self.peer_name(maker));
+            let as_input = if data.input { " as an input" } else { "" };
+            let (got, needed) = (self.peer_name(from) + as_input, self.peer_name(maker));
             return Err(Refusal::Sender { value: name(), shard, got, needed });
         }
         Ok(plan)
@@ -108,5 +109,82 @@ impl Plans {
     /// Names of a set of devices, in order, with commas.
     pub fn device_names(&self, devices: DeviceSet) -> String {
         devices.iter().map(|d| self.device_name(d)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{A, B, C, H, RUN, X, Y, data, devices, maker, plans};
+    use quorate_model::tensor::DType;
+
+    #[test]
+    fn what_the_plan_implies_is_admitted() {
+        let plans = plans();
+        for (index, plan) in plans.plans.iter().enumerate() {
+            for value in [X, H, Y] {
+                let shards = plan.sharding(value).expect("used").code.shards();
+                for shard in 0..shards {
+                    let data = data(&plans, index, 0, value, shard);
+                    let admitted = plans.admit(maker(&plans, &data), &data);
+                    assert_eq!(admitted.map(|p| p.id), Ok(plan.id), "{index} {value:?} {shard}");
+                }
+            }
+        }
+    }
+
+    type Lie = fn(&mut Data);
+
+    #[test]
+    fn everything_else_is_refused() {
+        let plans = plans();
+        let cases: [(Lie, &str); 15] = [
+            (|d| d.plan = PlanId(1), "plan 0000000000000001 is not in this bundle"),
+            (|d| d.members = devices(&[A, B]), "plan main has 3 seats, frame names 2 devices"),
+            (|d| d.members = DeviceSet(0b1011), "plan main has 3 seats, frame names 3 devices"),
+            (|d| d.members = DeviceSet::first(4), "plan main has 3 seats, frame names 4 devices"),
+            (|d| d.value.0 = 3, "value 3, plan main has none such"),
+            (|d| d.value.0 = u16::MAX, "value 65535, plan main has none such"),
+            (|d| d.shard = 3, "shard 3 of h, which has 3"),
+            (|d| d.shard = u16::MAX, "shard 65535 of h, which has 3"),
+            (|d| d.rows = (0, 3), "rows (0, 3) of shard 1 of h, plan says (3, 6)"),
+            (|d| d.rows = (3, 7), "rows (3, 7) of shard 1 of h, plan says (3, 6)"),
+            (|d| d.dtype = DType::I32, "shard 1 of h is i32 [1, 3], plan says f32 [1, 3]"),
+            (|d| d.shape = vec![3], "shard 1 of h is f32 [3], plan says f32 [1, 3]"),
+            (|d| d.shape = vec![], "shard 1 of h is f32 [], plan says f32 [1, 3]"),
+            (|d| d.input = true, "shard 1 of h came from b as an input, plan has it made by b"),
+            (|d| d.value = Y, "rows (3, 6) of shard 1 of y, plan says (3, 5)"),
+        ];
+        for (lie, message) in cases {
+            let mut data = data(&plans, 0, 0, H, 1);
+            lie(&mut data);
+            let refusal = plans.admit(Peer::Device(B), &data).unwrap_err();
+            assert_eq!(refusal.to_string(), message);
+            assert_eq!(refusal.is_violation(), !matches!(refusal, Refusal::Plan { .. }));
+        }
+    }
+
+    #[test]
+    fn only_its_maker_sends_a_shard() {
+        let plans = plans();
+        let mut other = RUN;
+        other.epoch += 1;
+        let cases = [
+            (H, 1, Peer::Device(A)),
+            (H, 1, Peer::Device(DeviceId(9))),
+            (H, 2, Peer::Device(B)),
+            (H, 0, Peer::Gateway(RUN)),
+            (X, 0, Peer::Device(A)),
+            (X, 0, Peer::Gateway(other)),
+        ];
+        for (value, shard, from) in cases {
+            let refusal = plans.admit(from, &data(&plans, 0, 0, value, shard)).unwrap_err();
+            assert!(matches!(refusal, Refusal::Sender { .. }), "{from:?}: {refusal}");
+        }
+        // The same seat, taken by another device.
+        let mut shard = data(&plans, 1, 0, Y, 1);
+        shard.members = devices(&[A, C]);
+        assert!(plans.admit(Peer::Device(C), &shard).is_ok());
+        assert!(plans.admit(Peer::Device(B), &shard).is_err());
     }
 }

@@ -302,3 +302,6 @@ impl AsRef<[u8]> for Words {
         bytemuck::cast_slice(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;
