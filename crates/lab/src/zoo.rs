@@ -35,7 +35,7 @@ pub enum Size {
 pub struct Entry {
     /// What it is asked for by.
     pub name: &'static str,
-    /// What it is.
+    /// What it is in full size.
     pub what: &'static str,
     /// Where it comes from.
     pub source: &'static str,
@@ -141,7 +141,7 @@ pub fn print_list(size: Size, out: &mut impl Write) -> io::Result<()> {
     let header = ["name", "parameters", "bytes", "input"];
     writeln!(
         out,
-        "{:11}  {:>11}  {:>11}  {:17}  what (source)",
+        "{:11}  {:>11}  {:>11}  {:17}  what, in full size (source)",
         header[0], header[1], header[2], header[3]
     )?;
     for entry in ENTRIES {

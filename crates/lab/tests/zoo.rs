@@ -2,6 +2,7 @@
 //! outputs equal to ONNX Runtime's, which `scripts/zoo_golden.py` wrote.
 
 use std::path::Path;
+use std::process::Command;
 
 use prost::Message;
 use quorate_engine::{Engine, Task, Tract};
@@ -135,7 +136,7 @@ fn one_seed_one_file() {
 /// A graph of the small model has the nodes of the full one.
 #[test]
 fn small_is_the_same_graph() {
-    for entry in ENTRIES.iter().filter(|e| e.name != "transformer") {
+    for entry in ENTRIES {
         let ops = |size| -> Vec<String> {
             let graph = entry.net(size).graph();
             graph.node.iter().map(|n| n.op_type().to_owned()).collect()
@@ -169,4 +170,24 @@ fn names() {
     }
     let error = zoo::find("alexnot").err().unwrap().to_string();
     assert!(error.starts_with("no model alexnot; there are alexnet, vgg16, c3d"), "{error}");
+}
+
+#[test]
+fn command() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quorate-lab"));
+        command.arg("zoo").args(args).current_dir(folder.path()).output().unwrap()
+    };
+    let made = lab(&["rnn", "--small", "--seed", "7", "-o", "made.onnx"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let bytes = std::fs::read(folder.path().join("made.onnx")).unwrap();
+    assert_eq!(bytes, zoo::find("rnn").unwrap().net(Size::Small).to_bytes(7));
+    assert!(lab(&["rnn", "--small"]).status.success());
+    assert!(folder.path().join("rnn.onnx").exists());
+    let list = String::from_utf8(lab(&["--list"]).stdout).unwrap();
+    assert_eq!(list.lines().count(), 1 + ENTRIES.len(), "{list}");
+    assert!(!lab(&[]).status.success());
+    assert!(!lab(&["alexnot"]).status.success());
+    assert!(!folder.path().join("alexnot.onnx").exists());
 }

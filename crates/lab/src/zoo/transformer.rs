@@ -4,26 +4,27 @@
 use super::Size;
 use super::net::{Net, Value};
 
+const LAYERS: usize = 6;
+
 /// Dimensions of an encoder.
 struct Encoder {
     tokens: usize,
     width: usize,
     heads: usize,
-    layers: usize,
 }
 
 /// An encoder of attention over 64 tokens of 64 features, normalised before
 /// each half of a layer, to 100 classes.
 pub(super) fn transformer(size: Size) -> Net {
     let shape = match size {
-        Size::Full => Encoder { tokens: 64, width: 256, heads: 4, layers: 6 },
-        Size::Small => Encoder { tokens: 16, width: 64, heads: 4, layers: 2 },
+        Size::Full => Encoder { tokens: 64, width: 256, heads: 4 },
+        Size::Small => Encoder { tokens: 16, width: 64, heads: 4 },
     };
     let mut net = Net::new("transformer");
     let x = net.input("tokens", &[1, shape.tokens, 64]);
     let x = net.linear("embed", &x, shape.width);
     let mut x = net.offset("positions", &x);
-    for layer in 0..shape.layers {
+    for layer in 0..LAYERS {
         let name = |part: &str| format!("layer{layer}.{part}");
         let y = net.layer_norm(&name("norm1"), &x);
         let y = attention(&mut net, &name("attention"), &y, &shape);
