@@ -31,6 +31,9 @@ use pending::Pending;
 
 /// Finished requests that one watermark lists beyond its mark.
 const ALSO_MAX: usize = 256;
+/// Where one device is heard again the others may be as well, a heartbeat
+/// later: requests do not crowd on the first.
+const SETTLE: Duration = Duration::from_millis(50);
 /// Least time between two watermarks.
 const WATERMARK_EVERY: Duration = Duration::from_millis(5);
 
@@ -216,7 +219,7 @@ impl Gateway {
             Event::Down(device) => {
                 if self.config.trust_disconnect && self.detector.lost(device) {
                     out.push(Command::Notice(Notice::Suspect(device)));
-                    self.regroup(now, out);
+                    self.regroup(now, Duration::ZERO, out);
                 }
             }
             Event::Data(from, data) => self.on_data(now, from, data, out),
@@ -272,13 +275,13 @@ impl Gateway {
         if self.detector.heard(now, device) {
             out.push(Command::Notice(Notice::Healthy(device)));
         }
-        self.regroup(now, out);
+        self.regroup(now, SETTLE, out);
     }
 
     fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
         if self.detector.heard(now, device) {
             out.push(Command::Notice(Notice::Healthy(device)));
-            self.regroup(now, out);
+            self.regroup(now, SETTLE, out);
         }
     }
 
@@ -314,8 +317,8 @@ impl Gateway {
     }
 
     /// After a change in who is alive: requests whose plan cannot end any
-    /// more go out again under one that can.
-    fn regroup(&mut self, now: Time, out: &mut Vec<Command>) {
+    /// more, and still cannot after `settle`, go out again under one that can.
+    fn regroup(&mut self, now: Time, settle: Duration, out: &mut Vec<Command>) {
         let Some((index, _)) = self.choose() else { return };
         if index != self.plan_in_force {
             self.plan_in_force = index;
@@ -323,7 +326,8 @@ impl Gateway {
         }
         let alive = self.alive_devices();
         let stuck = self.pending.iter_mut().filter(|(_, p)| p.is_stuck(alive));
-        let numbers: Vec<u64> = stuck.filter_map(|(n, p)| p.may_move(now).then_some(*n)).collect();
+        let numbers: Vec<u64> =
+            stuck.filter_map(|(n, p)| p.may_move(now, settle).then_some(*n)).collect();
         self.resubmit(now, &numbers, out);
     }
 
@@ -432,7 +436,7 @@ impl Gateway {
         let fresh = self.detector.expire(now);
         if !fresh.is_empty() {
             out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
-            self.regroup(now, out);
+            self.regroup(now, Duration::ZERO, out);
         }
         let due: Vec<u64> =
             self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
@@ -499,3 +503,6 @@ impl Gateway {
         Watermark { run: self.run, below, also }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,9 +228,12 @@ impl Pending {
 
     /// May this attempt, which is stuck, be given up now? If not, it is looked
     /// at again when it may.
-    pub fn may_move(&mut self, now: Time) -> bool {
-        self.move_due = (now < self.move_at).then_some(self.move_at);
-        self.move_due.is_none()
+    pub fn may_move(&mut self, now: Time, settle: Duration) -> bool {
+        let at = self.move_at.max(now + settle);
+        if at > now {
+            self.move_due = Some(self.move_due.map_or(at, |due| due.min(at)));
+        }
+        at <= now
     }
 
     /// There is nobody to try with: look again later.
