@@ -1,9 +1,11 @@
-//! A small model whose graph branches and joins, with two outputs.
+//! A small model whose graph branches and joins, with three outputs, one of
+//! them glue on a value that layers read too.
 //!
 //! ```text
 //! x -> conv a -> relu --+-> add -> conv c -> relu -> concat -> gemm p -> softmax -> y
 //!   -> conv b ----------+   relu(a) ----------------^
 //!                           b -> flatten -> gemm q -> z
+//!                           b -> relu -> w
 //! ```
 
 use bytes::Bytes;
@@ -33,6 +35,7 @@ pub fn onnx() -> Bytes {
         op("Gemm", "p", &["flat", "wp", "bp"], &[rows_first()]),
         op("Softmax", "y", &["p"], &[int_attribute("axis", 1)]),
         op("Flatten", "flat_b", &["b"], &[int_attribute("axis", 1)]),
+        op("Relu", "w", &["b"], &[]),
         op("Gemm", "z", &["flat_b", "wq", "bq"], &[rows_first()]),
     ];
     let shapes: [(&str, &[usize]); 10] = [
@@ -53,7 +56,11 @@ pub fn onnx() -> Bytes {
         node,
         initializer: initializer.collect(),
         input: vec![value_info("x", DType::F32, &[1, 3, 6, 6])],
-        output: vec![value_info("y", DType::F32, &[1, 10]), value_info("z", DType::F32, &[1, 7])],
+        output: vec![
+            value_info("y", DType::F32, &[1, 10]),
+            value_info("z", DType::F32, &[1, 7]),
+            value_info("w", DType::F32, &[1, 8, 6, 6]),
+        ],
         ..Default::default()
     };
     let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
