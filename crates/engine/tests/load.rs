@@ -132,6 +132,16 @@ fn a_refused_input_leaves_the_task_usable() {
     assert_eq!(task.run(&[digit()]).unwrap(), first);
 }
 
+/// Left to itself, tract's recurrent operators go on from the last run's state.
+#[test]
+fn a_recurrent_task_forgets_the_run_before() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/onnx/lstm");
+    let mut task = Tract.load(&model).unwrap();
+    let input = Tensor::from_f32(vec![4, 1, 3], &[0.5; 12]).unwrap();
+    let first = task.run(std::slice::from_ref(&input)).unwrap();
+    assert_eq!(task.run(&[input]).unwrap(), first);
+}
+
 #[test]
 fn what_is_no_model_is_an_error() {
     let missing = Tract.load(Path::new("no/such.onnx")).err().unwrap();

@@ -61,7 +61,23 @@ fn parse(bytes: &[u8], folder: Option<&str>) -> TractResult<(Names, TypedModel)>
     if let Some(value) = parsed.unresolved_inputs.first() {
         return Err(TractError::msg(format!("value {value} is read but never made")));
     }
-    Ok((names, parsed.model.into_typed()?))
+    let mut typed = parsed.model.into_typed()?;
+    forget(&mut typed);
+    Ok((names, typed))
+}
+
+/// Makes recurrent nodes start every run from their initial state; by default
+/// tract goes on where the run before ended.
+fn forget(model: &mut TypedModel) {
+    use tract_onnx::tract_core::ops::{gru_seq::GruSeq, scan::Scan};
+    for node in &mut model.nodes {
+        if let Some(scan) = node.op_as_mut::<Scan>() {
+            scan.reset_every_turn = true;
+        }
+        if let Some(gru) = node.op_as_mut::<GruSeq>() {
+            gru.reset_every_turn = true;
+        }
+    }
 }
 
 /// Makes a symbolic batch a batch of one and lists the ports' names.
