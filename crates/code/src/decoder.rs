@@ -1,18 +1,17 @@
 //! Recovering the data shards that did not arrive.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-use core::ops::Range;
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
-    Code, CodeError, SHARDS_MAX, ShardSet,
+    CodeError, SHARDS_MAX, ShardSet,
     kernel::{Row, Single, combine},
 };
 
 /// The decoding coefficients for one set of received shards.
 ///
-/// Made by [`Code::decoder`]; cloning shares the coefficients. A missing data
-/// shard is a linear combination of received ones; shards that arrived are
-/// never touched.
+/// Made by [`Code::decoder`](crate::Code::decoder); cloning shares the
+/// coefficients. A missing data shard is a linear combination of received ones;
+/// shards that arrived are never touched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoder {
     data: usize,
@@ -168,104 +167,21 @@ impl Decoder {
         len: usize,
         shard: impl Fn(usize) -> &'a [f32],
     ) -> Result<[&'a [f32]; SHARDS_MAX], CodeError> {
+        let end = start.saturating_add(len);
         let mut sources: [&[f32]; SHARDS_MAX] = [&[]; SHARDS_MAX];
         for index in read {
             let values = shard(index);
-            if index >= self.data && values.len() < start + len {
+            if index >= self.data && values.len() < end {
                 return Err(CodeError::ShortParity {
                     shard: index,
                     len: values.len(),
-                    needed: start + len,
+                    needed: end,
                 });
             }
-            sources[index] = &values[start.min(values.len())..values.len().min(start + len)];
+            sources[index] = &values[start.min(values.len())..values.len().min(end)];
         }
         Ok(sources)
     }
-}
-
-/// Decoders of one code by the set of received shards, each made once.
-///
-/// Holds a bounded number of them and forgets all when it is full: devices
-/// see few patterns, and making a decoder anew takes microseconds.
-#[derive(Clone, Debug)]
-pub struct DecoderCache {
-    code: Code,
-    decoders: BTreeMap<ShardSet, Decoder>,
-}
-
-impl DecoderCache {
-    /// Most decoders that are kept.
-    pub const PATTERNS_MAX: usize = 256;
-
-    /// An empty cache for `code`.
-    pub fn new(code: Code) -> Self {
-        Self { code, decoders: BTreeMap::new() }
-    }
-
-    /// The code.
-    pub fn code(&self) -> &Code {
-        &self.code
-    }
-
-    /// The decoder for `received`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Code::decoder`].
-    pub fn get(&mut self, received: ShardSet) -> Result<Decoder, CodeError> {
-        if let Some(decoder) = self.decoders.get(&received) {
-            return Ok(decoder.clone());
-        }
-        let decoder = self.code.decoder(received)?;
-        if self.decoders.len() == Self::PATTERNS_MAX {
-            self.decoders.clear();
-        }
-        self.decoders.insert(received, decoder.clone());
-        Ok(decoder)
-    }
-
-    /// Splits rows `0..len` where the set of shards that have arrived changes,
-    /// so that a shard of which only parts arrived is decoded in its missing
-    /// parts only. `arrived(i)` gives the row ranges that are there of shard
-    /// `i`, in any order, overlapping or not.
-    ///
-    /// # Errors
-    ///
-    /// As [`Code::decoder`], for the first part that cannot be decoded.
-    pub fn segments<'a>(
-        &mut self,
-        len: usize,
-        arrived: impl Fn(usize) -> &'a [Range<usize>],
-    ) -> Result<Vec<Segment>, CodeError> {
-        let shards = self.code.shards();
-        let ends = (0..shards).flat_map(&arrived).flat_map(|range| [range.start, range.end]);
-        let mut cuts: Vec<usize> = ends.filter(|&cut| cut < len).chain([0, len]).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        let mut segments: Vec<Segment> = Vec::new();
-        for rows in cuts.windows(2).map(|pair| pair[0]..pair[1]) {
-            let there =
-                |i: &usize| arrived(*i).iter().any(|r| r.start <= rows.start && rows.end <= r.end);
-            let received: ShardSet = (0..shards).filter(there).collect();
-            match segments.last_mut() {
-                Some(last) if last.received == received => last.rows.end = rows.end,
-                _ => segments.push(Segment { decoder: self.get(received)?, rows, received }),
-            }
-        }
-        Ok(segments)
-    }
-}
-
-/// A range of rows over which the same shards have arrived.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
-    /// The rows.
-    pub rows: Range<usize>,
-    /// The shards that have arrived for these rows.
-    pub received: ShardSet,
-    /// Recovers the missing ones by [`Decoder::recover_rows_f32`].
-    pub decoder: Decoder,
 }
 
 #[cfg(test)]
@@ -273,6 +189,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::Code;
 
     fn shards() -> [Vec<f32>; 5] {
         [
@@ -310,19 +227,6 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::single_range_in_vec_init)]
-    fn segments_follow_what_arrived() {
-        let mut cache = DecoderCache::new(Code::sum(2).unwrap());
-        let arrived: [&[Range<usize>]; 3] = [&[0..4, 6..10], &[0..7], &[4..10]];
-        let segments = cache.segments(10, |i| arrived[i]).unwrap();
-        let seen: Vec<_> =
-            segments.iter().map(|s| (s.rows.clone(), s.decoder.missing().bits())).collect();
-        assert_eq!(seen, [(0..4, 0), (4..6, 1), (6..7, 0), (7..10, 2)]);
-        let error = cache.segments(11, |i| arrived[i]).unwrap_err();
-        assert!(matches!(error, CodeError::NotDecodable { .. }));
-    }
-
-    #[test]
     fn wrong_arguments_are_errors() {
         let (code, shards) = (Code::sum(4).unwrap(), shards());
         let decoder = code.decoder(ShardSet::from_iter([1, 2, 3, 4])).unwrap();
@@ -349,5 +253,7 @@ mod tests {
         for (error, text) in cases {
             assert_eq!(alloc::string::ToString::to_string(&error), text);
         }
+        let past = decoder.recover_rows_f32(0, usize::MAX, |i| &shards[i], &mut [0.0]);
+        assert!(matches!(past, Err(CodeError::ShortParity { shard: 4, .. })));
     }
 }

@@ -142,4 +142,14 @@ pub enum CodeError {
         /// Blocks that the code cuts shards into.
         blocks: usize,
     },
+    /// Positions that a block of an integer code does not have.
+    #[error("positions {start} to {end} are not within a block of {block} values")]
+    Positions {
+        /// The first position.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// Values of a block.
+        block: usize,
+    },
 }

@@ -22,8 +22,16 @@
 //! minors are products of differences over products of sums, none zero. (Any
 //! lift of the bits to integers would do, such as the Galois ring GR(2^32, d);
 //! zeros and ones keep the parity weights smallest.)
+//!
+//! *Pieces.* Coefficients are the same at every position of a block, so the
+//! values at some positions of each block, one block after the other, are a
+//! small shard of the same code. Shards larger than memory are encoded, and
+//! checked, in such pieces; [`IntegerCode::piece`] cuts them.
+
+mod decoder;
 
 use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
 use crate::{
     CodeError, ShardSet, Verdict,
@@ -33,6 +41,8 @@ use crate::{
     kernel::{Arithmetic, Row, Weights, Wrapping32, combine},
     verify::suspects,
 };
+
+pub use decoder::IntegerDecoder;
 
 /// Most parity shards.
 const PARITY_MAX: usize = 8;
@@ -156,6 +166,41 @@ impl IntegerCode {
         &self.generator[(parity * self.blocks + block) * len..][..len]
     }
 
+    /// Where the values at `positions` of each block lie in a shard of `len`
+    /// values whose parities' blocks have `block_len`: a *piece* of the shard
+    /// is what these ranges hold, one after the other.
+    ///
+    /// There is one range for each block, cut off where the block or a short
+    /// data shard ends, and empty past that. Pieces of all data shards at the
+    /// same positions are encoded to the same piece of the parities, whose
+    /// length is [`blocks`](Self::blocks) times that of `positions`; so do
+    /// pieces of results fit into [`decoder`](Self::decoder) and
+    /// [`verify_i32`](Self::verify_i32). A run of rows of a shard is *not* a
+    /// piece, unless the code has one block only.
+    ///
+    /// ```
+    /// # use quorate_code::IntegerCode;
+    /// let code = IntegerCode::mds(4, 2)?; // of 3 blocks
+    /// let whole: Vec<_> = code.piece(12, 4, 1..3).collect();
+    /// assert_eq!(whole, [1..3, 5..7, 9..11]);
+    /// let short: Vec<_> = code.piece(6, 4, 1..3).collect();
+    /// assert_eq!(short, [1..3, 5..6, 6..6]);
+    /// # Ok::<(), quorate_code::CodeError>(())
+    /// ```
+    pub fn piece(
+        &self,
+        len: usize,
+        block_len: usize,
+        positions: Range<usize>,
+    ) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        let end = positions.end.min(block_len);
+        let start = positions.start.min(end);
+        (0..self.blocks).map(move |block| {
+            let at = |position: usize| block.saturating_mul(block_len).saturating_add(position);
+            at(start).min(len)..at(end).min(len)
+        })
+    }
+
     /// The largest size that a parity weight may have, data weights of 8 bits
     /// given. It fits into 16 bits for every code of this crate.
     pub fn parity_weight_max(&self) -> i32 {
@@ -168,6 +213,10 @@ impl IntegerCode {
     /// All parity shards have the same length, a multiple of
     /// [`blocks`](Self::blocks) times the values of a row; data shards may be
     /// shorter, and count as padded with rows of zeros.
+    ///
+    /// Shards that are too large to hold are encoded in pieces: give the same
+    /// [`piece`](Self::piece) of every shard each time, for the bits of
+    /// encoding at once.
     ///
     /// # Errors
     ///
@@ -183,7 +232,7 @@ impl IntegerCode {
     }
 
     /// Writes the parities of values modulo 2^32, such as biases and results.
-    /// Lengths as in [`encode_i8`](Self::encode_i8).
+    /// Lengths and pieces as in [`encode_i8`](Self::encode_i8).
     ///
     /// # Errors
     ///
@@ -205,8 +254,8 @@ impl IntegerCode {
     ) -> Result<(), CodeError> {
         let lens: Vec<usize> = parity.iter().map(|p| p.len()).collect();
         check_shards(self.data, self.parity, data, &lens)?;
-        let len =
-            self.block_len(lens.into_iter().enumerate().map(|(i, len)| (self.data + i, len)))?;
+        let lens = lens.into_iter().enumerate().map(|(i, len)| (self.data + i, len));
+        let len = block_len(self.blocks, lens)?;
         let sources: Vec<&[A::Source]> =
             data.iter().flat_map(|d| (0..self.blocks).map(|b| block(d, b, len))).collect();
         let mut outs: Vec<&mut [A::Out]> =
@@ -225,64 +274,6 @@ impl IntegerCode {
     /// True if the missing data shards can be computed from `received`.
     pub fn is_decodable(&self, received: ShardSet) -> bool {
         received.intersection(ShardSet::first(self.shards())).len() >= self.data
-    }
-
-    /// The coefficients that recover the missing data shards.
-    ///
-    /// # Errors
-    ///
-    /// [`CodeError::UnknownShard`], [`CodeError::NotDecodable`].
-    pub fn decoder(&self, received: ShardSet) -> Result<IntegerDecoder, CodeError> {
-        let all = ShardSet::first(self.shards());
-        if let Some(shard) = received.without(all).iter().next() {
-            return Err(CodeError::UnknownShard { shard, shards: self.shards() });
-        }
-        let data = ShardSet::first(self.data);
-        let (missing, parities) = (data.without(received), received.without(data));
-        let used: ShardSet = parities.iter().take(missing.len()).collect();
-        match self.terms(missing, used) {
-            Some(terms) if used.len() == missing.len() => {
-                Ok(IntegerDecoder { code: self.clone(), missing, terms })
-            }
-            _ => Err(CodeError::NotDecodable {
-                name: self.name,
-                missing,
-                received,
-                lost: all.without(received),
-                shards: self.shards(),
-            }),
-        }
-    }
-
-    /// One list of (source block, coefficient) for each block of each missing
-    /// shard; source blocks are numbered `shard * blocks + block`.
-    fn terms(&self, missing: ShardSet, used: ShardSet) -> Option<Vec<Vec<(usize, i32)>>> {
-        let d = self.blocks;
-        let size = missing.len() * d;
-        if used.len() < missing.len() {
-            return None;
-        }
-        let present = ShardSet::first(self.data).without(missing);
-        let expand = |set: ShardSet| set.iter().flat_map(move |s| (0..d).map(move |b| s * d + b));
-        let sources: Vec<usize> = expand(present).chain(expand(used)).collect();
-        let columns: Vec<usize> = expand(missing).collect();
-        // [A | right] with A the generator at the missing columns, to [1 | X].
-        let width = size + sources.len();
-        let mut matrix = Vec::with_capacity(size * width);
-        for row in expand(used) {
-            let coefficients = self.generator_row(row / d - self.data, row % d);
-            matrix.extend(columns.iter().map(|&c| i32::from(coefficients[c])));
-            matrix.extend(sources.iter().map(|&s| match s < self.data * d {
-                true => -i32::from(coefficients[s]),
-                false => i32::from(s == row),
-            }));
-        }
-        eliminate(&mut matrix, size, width)?;
-        let list = |row: &[i32]| {
-            let pairs = sources.iter().copied().zip(row[size..].iter().copied());
-            pairs.filter(|&(_, c)| c != 0).collect()
-        };
-        Some(matrix.chunks(width.max(1)).take(size).map(list).collect())
     }
 
     /// Checks shards against each other where more arrived than decoding
@@ -316,13 +307,16 @@ impl IntegerCode {
     ) -> Result<Option<usize>, CodeError> {
         let decoder = self.decoder(received)?;
         let parities = received.without(ShardSet::first(self.data));
-        let len = self.block_len(parities.iter().map(|i| (i, shard(i).len())))?;
+        if parities.is_empty() {
+            return Ok(None);
+        }
+        let len = block_len(self.blocks, parities.iter().map(|i| (i, shard(i).len())))?;
         let mut data: Vec<Vec<i32>> = vec![Vec::new(); self.data];
-        for missing in decoder.missing {
+        for missing in decoder.missing() {
             data[missing] = vec![0; len * self.blocks];
             decoder.recover_i32(missing, shard, &mut data[missing])?;
         }
-        let present = |i: usize| if decoder.missing.contains(i) { &data[i] } else { shard(i) };
+        let present = |i: usize| if decoder.missing().contains(i) { &data[i] } else { shard(i) };
         let shards: Vec<&[i32]> = (0..self.data).map(present).collect();
         let mut expected = vec![vec![0; len * self.blocks]; self.parity];
         let mut outs: Vec<&mut [i32]> = expected.iter_mut().map(Vec::as_mut_slice).collect();
@@ -333,81 +327,21 @@ impl IntegerCode {
         };
         Ok(parities.iter().filter_map(differs).min())
     }
-
-    /// The length of a block, given the parities' lengths.
-    fn block_len(
-        &self,
-        parities: impl Iterator<Item = (usize, usize)>,
-    ) -> Result<usize, CodeError> {
-        let mut first = None;
-        for (shard, len) in parities {
-            let needed = *first.get_or_insert(len);
-            if len != needed || len % self.blocks != 0 {
-                return Err(CodeError::Blocks { shard, len, needed, blocks: self.blocks });
-            }
-        }
-        Ok(first.unwrap_or(0) / self.blocks)
-    }
 }
 
-/// Recovers missing results bit for bit; made by [`IntegerCode::decoder`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IntegerDecoder {
-    code: IntegerCode,
-    missing: ShardSet,
-    terms: Vec<Vec<(usize, i32)>>,
-}
-
-impl IntegerDecoder {
-    /// The data shards to be recovered.
-    pub fn missing(&self) -> ShardSet {
-        self.missing
-    }
-
-    /// The received shards that decoding reads.
-    pub fn sources(&self) -> ShardSet {
-        self.terms.iter().flatten().map(|&(source, _)| source / self.code.blocks).collect()
-    }
-
-    /// Writes data shard `missing` to `out`. `shard(i)` gives received shard
-    /// `i`; parity shards are whole, data shards and `out` may be shorter than
-    /// they are by rows of padding.
-    ///
-    /// # Errors
-    ///
-    /// [`CodeError::NotMissing`], [`CodeError::LongData`] where a data shard
-    /// or `out` is longer than the parities, [`CodeError::Blocks`].
-    pub fn recover_i32<'a>(
-        &self,
-        missing: usize,
-        shard: impl Fn(usize) -> &'a [i32],
-        out: &mut [i32],
-    ) -> Result<(), CodeError> {
-        if !self.missing.contains(missing) {
-            return Err(CodeError::NotMissing { shard: missing, missing: self.missing });
+/// The length of a block, given the parities' lengths.
+fn block_len(
+    blocks: usize,
+    parities: impl Iterator<Item = (usize, usize)>,
+) -> Result<usize, CodeError> {
+    let mut first = None;
+    for (shard, len) in parities {
+        let needed = *first.get_or_insert(len);
+        if len != needed || len % blocks != 0 {
+            return Err(CodeError::Blocks { shard, len, needed, blocks });
         }
-        let (d, data) = (self.code.blocks, self.code.data);
-        let used = self.sources();
-        let lens = used.iter().filter(|&i| i >= data).map(|i| (i, shard(i).len()));
-        let len = self.code.block_len(lens)?;
-        let mut sources: Vec<&[i32]> = vec![&[]; self.code.shards() * d];
-        for i in used {
-            let values = shard(i);
-            if values.len() > len * d {
-                return Err(CodeError::LongData { shard: i, len: values.len(), parity: len * d });
-            }
-            (0..d).for_each(|b| sources[i * d + b] = block(values, b, len));
-        }
-        if out.len() > len * d {
-            return Err(CodeError::LongData { shard: missing, len: out.len(), parity: len * d });
-        }
-        let first = self.missing.rank(missing) * d;
-        let rows: Vec<Row<'_, Wrapping32>> =
-            self.terms[first..first + d].iter().map(Vec::as_slice).collect();
-        let mut outs: Vec<&mut [i32]> = blocks_mut(out, d, len).collect();
-        combine::<Wrapping32>(&rows[..outs.len()], &sources, &mut outs);
-        Ok(())
     }
+    Ok(first.unwrap_or(0) / blocks)
 }
 
 /// Block `index` of a shard that may end early.
@@ -418,33 +352,4 @@ fn block<T>(values: &[T], index: usize, len: usize) -> &[T] {
 /// At most `blocks` blocks of a shard that may end early.
 fn blocks_mut<T>(values: &mut [T], blocks: usize, len: usize) -> impl Iterator<Item = &mut [T]> {
     values.chunks_mut(len.max(1)).take(blocks)
-}
-
-/// Brings the left square of `matrix` to ones on the diagonal, modulo 2^32.
-/// Nothing if it has no inverse, that is none modulo 2.
-fn eliminate(matrix: &mut [i32], size: usize, width: usize) -> Option<()> {
-    for k in 0..size {
-        let pivot = (k..size).find(|r| matrix[r * width + k] & 1 == 1)?;
-        for c in 0..width {
-            matrix.swap(k * width + c, pivot * width + c);
-        }
-        let inverse = odd_inverse(matrix[k * width + k]);
-        for c in 0..width {
-            matrix[k * width + c] = matrix[k * width + c].wrapping_mul(inverse);
-        }
-        for r in (0..size).filter(|&r| r != k) {
-            let factor = matrix[r * width + k];
-            for c in 0..width {
-                let part = factor.wrapping_mul(matrix[k * width + c]);
-                matrix[r * width + c] = matrix[r * width + c].wrapping_sub(part);
-            }
-        }
-    }
-    Some(())
-}
-
-/// The inverse of an odd number modulo 2^32, by Newton's way: each step
-/// doubles the number of right bits, three to begin with.
-fn odd_inverse(a: i32) -> i32 {
-    (0..4).fold(a, |x, _| x.wrapping_mul(2i32.wrapping_sub(a.wrapping_mul(x))))
 }

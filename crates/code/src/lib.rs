@@ -15,7 +15,9 @@
 //! | --- | --- |
 //! | choose a code | [`Code`], [`IntegerCode`] |
 //! | make parity weights | [`Code::encode_f32`], [`ParitySums`], [`IntegerCode::encode_i8`] |
-//! | recover lost results | [`Code::decoder`] and [`Decoder`], [`DecoderCache`] |
+//! | recover lost results | [`Code::decoder`] and [`Decoder`], [`IntegerCode::decoder`] and [`IntegerDecoder`] |
+//! | keep decoders, split shards that arrived in part | [`DecoderCache`], [`IntegerDecoderCache`] |
+//! | work on shards larger than memory | [`ParitySums`], [`IntegerCode::piece`] |
 //! | find silent corruption | [`Code::verify_f32`], [`IntegerCode::verify_i32`] |
 //! | know the error beforehand | [`Code::amplification`], [`chain_error`] |
 //!
@@ -28,6 +30,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod cache;
 mod chain;
 mod code;
 mod decoder;
@@ -44,9 +47,10 @@ mod solve;
 mod turn;
 mod verify;
 
+pub use cache::{DecoderCache, IntegerDecoderCache, IntegerSegment, Segment};
 pub use chain::{ChainError, ChainLayer, chain_error};
 pub use code::Code;
-pub use decoder::{Decoder, DecoderCache, Segment};
+pub use decoder::Decoder;
 pub use encode::ParitySums;
 pub use error::CodeError;
 pub use integer::{IntegerCode, IntegerDecoder};

@@ -1,0 +1,236 @@
+//! Keeping decoders, for shards that arrive in the same few patterns.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::ops::Range;
+
+use crate::{Code, CodeError, Decoder, IntegerCode, IntegerDecoder, ShardSet};
+
+/// Decoders of one code by the set of received shards, each made once.
+///
+/// Holds a bounded number of them and forgets all when it is full: devices
+/// see few patterns, and making a decoder anew takes microseconds.
+#[derive(Clone, Debug)]
+pub struct DecoderCache {
+    code: Code,
+    decoders: Kept<Decoder>,
+}
+
+impl DecoderCache {
+    /// Most decoders that are kept.
+    pub const PATTERNS_MAX: usize = 256;
+
+    /// An empty cache for `code`.
+    pub fn new(code: Code) -> Self {
+        Self { code, decoders: Kept::new() }
+    }
+
+    /// The code.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The decoder for `received`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Code::decoder`].
+    pub fn get(&mut self, received: ShardSet) -> Result<Decoder, CodeError> {
+        self.decoders.get(received, || self.code.decoder(received))
+    }
+
+    /// Splits rows `0..len` where the set of shards that have arrived changes,
+    /// so that a shard of which only parts arrived is decoded in its missing
+    /// parts only. `arrived(i)` gives the row ranges that are there of shard
+    /// `i`, in any order, overlapping or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Code::decoder`], for the first part that cannot be decoded.
+    pub fn segments<'a>(
+        &mut self,
+        len: usize,
+        arrived: impl Fn(usize) -> &'a [Range<usize>],
+    ) -> Result<Vec<Segment>, CodeError> {
+        let parts = parts(self.code.shards(), len, arrived);
+        parts
+            .map(|(rows, received)| Ok(Segment { decoder: self.get(received)?, rows, received }))
+            .collect()
+    }
+}
+
+/// As [`DecoderCache`], for an [`IntegerCode`].
+#[derive(Clone, Debug)]
+pub struct IntegerDecoderCache {
+    code: IntegerCode,
+    decoders: Kept<IntegerDecoder>,
+}
+
+impl IntegerDecoderCache {
+    /// Most decoders that are kept.
+    pub const PATTERNS_MAX: usize = DecoderCache::PATTERNS_MAX;
+
+    /// An empty cache for `code`.
+    pub fn new(code: IntegerCode) -> Self {
+        Self { code, decoders: Kept::new() }
+    }
+
+    /// The code.
+    pub fn code(&self) -> &IntegerCode {
+        &self.code
+    }
+
+    /// The decoder for `received`.
+    ///
+    /// # Errors
+    ///
+    /// As [`IntegerCode::decoder`].
+    pub fn get(&mut self, received: ShardSet) -> Result<IntegerDecoder, CodeError> {
+        self.decoders.get(received, || self.code.decoder(received))
+    }
+
+    /// Splits positions `0..block_len` of the blocks where the set of shards
+    /// that have arrived changes, as [`DecoderCache::segments`] does rows.
+    /// `arrived(i)` gives the positions at which *every* block of shard `i` is
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// As [`IntegerCode::decoder`], for the first part that cannot be decoded.
+    pub fn segments<'a>(
+        &mut self,
+        block_len: usize,
+        arrived: impl Fn(usize) -> &'a [Range<usize>],
+    ) -> Result<Vec<IntegerSegment>, CodeError> {
+        let parts = parts(self.code.shards(), block_len, arrived);
+        parts
+            .map(|(positions, received)| {
+                Ok(IntegerSegment { decoder: self.get(received)?, positions, received })
+            })
+            .collect()
+    }
+}
+
+/// A range of rows over which the same shards have arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The rows.
+    pub rows: Range<usize>,
+    /// The shards that have arrived for these rows.
+    pub received: ShardSet,
+    /// Recovers the missing ones by [`Decoder::recover_rows_f32`].
+    pub decoder: Decoder,
+}
+
+/// A range of positions in the blocks over which the same shards have arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegerSegment {
+    /// The positions, in each block.
+    pub positions: Range<usize>,
+    /// The shards that have arrived at these positions.
+    pub received: ShardSet,
+    /// Recovers the missing ones by [`IntegerDecoder::recover_positions_i32`].
+    pub decoder: IntegerDecoder,
+}
+
+/// Decoders by the set of received shards.
+#[derive(Clone, Debug)]
+struct Kept<D>(BTreeMap<ShardSet, D>);
+
+impl<D: Clone> Kept<D> {
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    fn get(
+        &mut self,
+        received: ShardSet,
+        make: impl FnOnce() -> Result<D, CodeError>,
+    ) -> Result<D, CodeError> {
+        if let Some(decoder) = self.0.get(&received) {
+            return Ok(decoder.clone());
+        }
+        let decoder = make()?;
+        if self.0.len() == DecoderCache::PATTERNS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(received, decoder.clone());
+        Ok(decoder)
+    }
+}
+
+/// The longest parts of `0..len` over which the same shards have arrived, and
+/// which.
+fn parts<'a>(
+    shards: usize,
+    len: usize,
+    arrived: impl Fn(usize) -> &'a [Range<usize>],
+) -> impl Iterator<Item = (Range<usize>, ShardSet)> {
+    let ends = (0..shards).flat_map(&arrived).flat_map(|range| [range.start, range.end]);
+    let mut cuts: Vec<usize> = ends.filter(|&cut| cut < len).chain([0, len]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut parts: Vec<(Range<usize>, ShardSet)> = Vec::new();
+    for part in cuts.windows(2).map(|pair| pair[0]..pair[1]) {
+        let there =
+            |i: &usize| arrived(*i).iter().any(|r| r.start <= part.start && part.end <= r.end);
+        let received: ShardSet = (0..shards).filter(there).collect();
+        match parts.last_mut() {
+            Some((last, same)) if *same == received => last.end = part.end,
+            _ => parts.push((part, received)),
+        }
+    }
+    parts.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)]
+    fn segments_follow_what_arrived() {
+        let mut cache = DecoderCache::new(Code::sum(2).unwrap());
+        let arrived: [&[Range<usize>]; 3] = [&[0..4, 6..10], &[0..7], &[4..10]];
+        let segments = cache.segments(10, |i| arrived[i]).unwrap();
+        let seen: Vec<_> =
+            segments.iter().map(|s| (s.rows.clone(), s.decoder.missing().bits())).collect();
+        assert_eq!(seen, [(0..4, 0), (4..6, 1), (6..7, 0), (7..10, 2)]);
+        let error = cache.segments(11, |i| arrived[i]).unwrap_err();
+        assert!(matches!(error, CodeError::NotDecodable { .. }));
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)]
+    fn integer_segments_follow_what_arrived() {
+        let mut cache = IntegerDecoderCache::new(IntegerCode::mds(2, 2).unwrap());
+        let arrived: [&[Range<usize>]; 4] = [&[0..6], &[8..9, 0..4], &[3..9], &[4..99]];
+        let segments = cache.segments(9, |i| arrived[i]).unwrap();
+        let seen: Vec<_> =
+            segments.iter().map(|s| (s.positions.clone(), s.decoder.missing().bits())).collect();
+        assert_eq!(seen, [(0..3, 0), (3..4, 0), (4..6, 2), (6..8, 3), (8..9, 1)]);
+        let error = cache.segments(11, |i| arrived[i]).unwrap_err();
+        assert!(matches!(error, CodeError::NotDecodable { .. }));
+        assert_eq!(cache.segments(0, |i| arrived[i]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn no_more_than_the_bound_is_kept() {
+        let made = |kept: &mut Kept<Arc<u64>>, bits| {
+            kept.get(ShardSet::from_bits(bits), || Ok(Arc::new(bits))).unwrap()
+        };
+        let mut kept = Kept::new();
+        let first = made(&mut kept, 0);
+        assert!(Arc::ptr_eq(&first, &made(&mut kept, 0)));
+        for bits in 0..1000 {
+            assert_eq!(*made(&mut kept, bits), bits);
+            assert!(kept.0.len() <= DecoderCache::PATTERNS_MAX);
+        }
+        assert!(!Arc::ptr_eq(&first, &made(&mut kept, 0)));
+        let error = CodeError::UnknownShard { shard: 9, shards: 3 };
+        let refused = ShardSet::from_bits(5000);
+        assert_eq!(kept.get(refused, || Err(error.clone())), Err(error));
+        assert_eq!(*made(&mut kept, 5000), 5000);
+    }
+}
