@@ -26,6 +26,8 @@
 //! upper estimate. All errors are relative to the norm of the values, shards
 //! being of equal size.
 
+use alloc::vec::Vec;
+
 use crate::{Code, CodeError, Patterns, ShardSet, solve::root};
 
 /// What a layer does to errors.
@@ -98,10 +100,21 @@ impl Code {
 
     /// The root mean square of [`divergence`](Self::divergence) over all
     /// patterns of [`tolerance`](Self::tolerance) losses: consumers that lose
-    /// any shards.
+    /// any shards. Where there are more than 2,000 patterns, over so many of
+    /// them, drawn by a fixed seed.
     pub fn mean_divergence(&self) -> f64 {
+        let (shards, lost) = (self.shards(), self.tolerance());
+        let all = ShardSet::first(shards);
+        let mut seed = 1;
+        let sample = (0..SAMPLE).map(|_| random_set(shards, lost, &mut seed));
+        let patterns: Vec<ShardSet> = match Patterns::count(shards, lost) {
+            0..=SAMPLE => Patterns::new(shards, lost).collect(),
+            _ => sample.collect(),
+        };
         let (mut sum, mut count) = (0.0, 0u64);
-        for divergence in self.divergences() {
+        for divergence in
+            patterns.iter().filter_map(|lost| self.divergence(all.without(*lost)).ok())
+        {
             sum += divergence * divergence;
             count += 1;
         }
@@ -119,6 +132,22 @@ impl Code {
         let patterns = Patterns::new(self.shards(), self.tolerance());
         patterns.filter_map(move |lost| self.divergence(all.without(lost)).ok())
     }
+}
+
+/// Patterns looked at for a mean.
+const SAMPLE: u64 = 2_000;
+
+/// `size` of the first `n` shards, by splitmix64.
+fn random_set(n: usize, size: usize, seed: &mut u64) -> ShardSet {
+    let mut set = ShardSet::new();
+    while set.len() < size.min(n) {
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        set.insert(((z ^ (z >> 31)) % n as u64) as usize);
+    }
+    set
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ impl Plans {
         Ok(plan)
     }
 
-    fn peer_name(&self, peer: Peer) -> String {
+    /// What a peer is called in messages.
+    pub fn peer_name(&self, peer: Peer) -> String {
         match peer {
             Peer::Gateway(run) => format!("gateway {:x} run {:x}", run.gateway, run.epoch),
             Peer::Device(device) => self.device_name(device).to_owned(),

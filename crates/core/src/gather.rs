@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_code::{CodeError, ShardSet};
-use quorate_model::tensor::{DType, Tensor, TensorError};
+use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
 use crate::id::{DeviceSet, ValueId};
 use crate::plan::{Plan, Sharding, Value};
@@ -176,9 +176,9 @@ impl Gather {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum MergeError {
-    #[error("value {value}: {source}")]
+    #[error("value {value}")]
     Code { value: String, source: CodeError },
-    #[error("value {value}: {source}")]
+    #[error("value {value}")]
     Tensor { value: String, source: TensorError },
     #[error("value {value} of {dtype} cannot be decoded, only f32 can")]
     Type { value: String, dtype: DType },
@@ -260,11 +260,12 @@ impl Gathered {
     fn decode(&self, out: &mut [f32], blocks: &Blocks) -> Result<(), CodeError> {
         let sharding = self.sharding();
         let decoder = sharding.decoder(self.used)?;
-        let received: Vec<Vec<f32>> = self
-            .shards
-            .iter()
-            .map(|shard| shard.as_deref().map(quorate_model::tensor::read_f32).unwrap_or_default())
-            .collect();
+        let sources = decoder.sources();
+        let needed = |(index, shard): (usize, &Option<Bytes>)| match shard {
+            Some(shard) if sources.contains(index) => read_f32(shard),
+            _ => Vec::new(),
+        };
+        let received: Vec<Vec<f32>> = self.shards.iter().enumerate().map(needed).collect();
         let (row, whole) = (blocks.row_bytes / 4, blocks.outer_bytes / 4);
         for missing in decoder.missing().iter() {
             let rows = &sharding.rows[missing];

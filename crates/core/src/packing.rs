@@ -31,6 +31,8 @@ pub const PLAN_FILE: &str = "plan.toml";
 pub const PACKED_FILE: &str = "packed.toml";
 /// Folder of the gateway.
 pub const GATEWAY_FOLDER: &str = "gateway";
+/// Line of the fingerprints that says for whom they are.
+const FOLDER_KEY: &str = "folder";
 /// File stem of the last glue.
 pub const OUTPUT_TASK: &str = "output";
 
@@ -62,7 +64,7 @@ pub enum PackError {
     Coded { layer: String, code: String, dtype: DType },
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    #[error("{folder}/{file}: {source}")]
+    #[error("{folder}/{file}")]
     Write { folder: String, file: String, source: io::Error },
 }
 
@@ -191,7 +193,7 @@ fn write_folder(
     };
     let layout = lay_out(staged, tasks, WEIGHTS_FILE)?;
     write(PLAN_FILE, plans.to_toml().as_bytes())?;
-    write(PACKED_FILE, plans.packed_toml().as_bytes())?;
+    write(PACKED_FILE, plans.packed_toml(folder).as_bytes())?;
     for (index, task) in tasks.iter().enumerate() {
         write(&format!("{}.onnx", task.name), &layout.task_onnx(index)?)?;
     }
@@ -204,8 +206,9 @@ fn write_folder(
 
 impl Plans {
     /// The fingerprints as a file; [`read_packed`] reads it back.
-    fn packed_toml(&self) -> String {
+    fn packed_toml(&self, folder: &str) -> String {
         let mut out = String::from("# What this folder was packed from; not to be edited.\n");
+        out.push_str(&format!("{FOLDER_KEY} = \"{folder}\"\n"));
         for (name, print) in &self.fingerprints {
             let name = toml::Value::String(name.clone());
             out.push_str(&format!("{name} = \"{print}\"\n"));
@@ -214,9 +217,10 @@ impl Plans {
     }
 }
 
-/// Reads the fingerprints of a packed folder.
-pub fn read_packed(text: &str) -> Result<BTreeMap<String, String>, toml::de::Error> {
-    toml::from_str(text)
+/// Reads for whom a folder was packed, and the fingerprints of what.
+pub fn read_packed(text: &str) -> Result<(String, BTreeMap<String, String>), toml::de::Error> {
+    let mut prints: BTreeMap<String, String> = toml::from_str(text)?;
+    Ok((prints.remove(FOLDER_KEY).unwrap_or_default(), prints))
 }
 
 /// Does the plan speak of this model?

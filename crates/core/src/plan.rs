@@ -1,6 +1,6 @@
 //! The allocation: which device holds which shard of which stage.
 //!
-//! A plan file ([`file`]) holds one *main* plan, whose seats are the devices
+//! A plan file ([`mod@file`]) holds one *main* plan, whose seats are the devices
 //! by name, and *fallback* plans for fewer devices, whose seats are taken by
 //! whichever devices are left, in the file's order. [`Plans`] is such a file,
 //! checked: every index in it is valid, every value is made before it is read.
@@ -23,6 +23,7 @@ use quorate_model::method::Method;
 use quorate_model::tensor::DType;
 
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
+pub use resolve::is_host_and_port;
 pub use wait::WaitPolicy;
 
 /// A value that crosses a stage border.

@@ -102,6 +102,8 @@ pub struct Folder {
     pub path: PathBuf,
     /// Its plan.
     pub plans: Arc<Plans>,
+    /// For whom it was packed.
+    pub name: String,
 }
 
 impl Folder {
@@ -113,7 +115,7 @@ impl Folder {
         let packed_path = path.join(PACKED_FILE);
         let text = std::fs::read_to_string(&packed_path)
             .with_context(|| format!("{}", packed_path.display()))?;
-        let packed: BTreeMap<String, String> =
+        let (name, packed): (String, BTreeMap<String, String>) =
             read_packed(&text).with_context(|| format!("{}", packed_path.display()))?;
         let changed = plans.changed_since(&packed);
         if !changed.is_empty() {
@@ -126,7 +128,7 @@ impl Folder {
                 some.join("; ")
             );
         }
-        Ok(Folder { path: path.to_owned(), plans: Arc::new(plans) })
+        Ok(Folder { path: path.to_owned(), plans: Arc::new(plans), name })
     }
 }
 

@@ -280,7 +280,6 @@ pub struct Demo {
     /// Seed: which devices fail, in which order inputs come.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Also write a line a request: stream, due_ms, latency_ms (empty where
     /// Also write every request and event of both streams, for plots.
     #[arg(long, value_name = "FILE.csv")]
     pub trace: Option<PathBuf>,

@@ -10,7 +10,7 @@ pub mod worker;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use quorate_core::plan::Plans;
+use quorate_core::plan::{Plans, is_host_and_port};
 
 use crate::cli::Command;
 
@@ -40,8 +40,7 @@ fn replace_hosts(plans: &mut Plans, hosts: &[String]) -> anyhow::Result<()> {
     let (got, needed) = (hosts.len(), plans.devices.len());
     ensure!(got == needed, "{got} addresses in --hosts, the plan has {needed} devices");
     for (device, address) in plans.devices.iter().zip(hosts) {
-        let good = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        ensure!(good, "address \"{address}\" of {device} is not host:port");
+        ensure!(is_host_and_port(address), "address \"{address}\" of {device} is not host:port");
         plans.hosts.insert(device.clone(), address.clone());
     }
     Ok(())

@@ -34,7 +34,7 @@ use crate::commands::pack::pack_into;
 use crate::commands::plan::default_names;
 use crate::gateway::{Handle, assemble};
 use crate::net::loopback::free_addresses;
-use crate::words::counted;
+use crate::words::{counted, print};
 use cluster::Cluster;
 use material::Material;
 use play::{Play, Recovery};
@@ -58,6 +58,10 @@ pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0 && args.rate <= 1e5, "--rate {}, must be in (0, 1e5]", args.rate);
     let needed = 4 * Script::steps(spares);
     ensure!(args.requests >= needed, "--requests {}, needs at least {needed}", args.requests);
+    if let Some(path) = &args.trace {
+        // Better now than after everything was played.
+        std::fs::write(path, "").with_context(|| format!("writing {}", path.display()))?;
+    }
     let material = Material::gather(args)?;
     let runtime = crate::commands::runtime()?;
     runtime.block_on(async {
@@ -75,18 +79,22 @@ async fn play_both(
     started: Instant,
 ) -> anyhow::Result<ExitCode> {
     let coded = play_one(args, &material, args.cluster.spares, started).await?;
-    let uncoded = play_one(args, &material, 0, started).await?;
+    let uncoded = match args.cluster.spares {
+        // Then the first stream had no code either.
+        0 => coded.clone(),
+        _ => play_one(args, &material, 0, started).await?,
+    };
+    let result = report::Report { material: &material, coded: &coded, uncoded: &uncoded };
+    if args.json {
+        print(result.json().to_string())?;
+    } else {
+        print(result.page().trim_end())?;
+    }
     if let Some(path) = &args.trace {
         let text = trace::csv(&coded, &uncoded);
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
-    let result = report::Report { material: &material, coded: &coded, uncoded: &uncoded };
-    if args.json {
-        println!("{}", result.json());
-    } else {
-        print!("{}", result.page());
-    }
-    let good = args.cluster.spares == 0 || (coded.lost() == 0 && coded.wrong() == 0);
+    let good = coded.lost() == 0 && coded.wrong() == 0 && !coded.unreturned;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

@@ -24,6 +24,7 @@ use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore};
 use crate::net::dial::Target;
 use crate::net::outbox::Outbox;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
+use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -102,6 +103,7 @@ impl Handle {
             next_token: 0,
             status: status.clone(),
             changed: changed.clone(),
+            refusals: Refusals::default(),
             _events: events,
         };
         tokio::spawn(driver.run(asked, net, outcomes));
@@ -187,6 +189,7 @@ struct Driver {
     next_token: u64,
     status: Arc<Mutex<Status>>,
     changed: Arc<tokio::sync::Notify>,
+    refusals: Refusals,
     /// Keeps the channel open while every device is away.
     _events: mpsc::Sender<NetEvent>,
 }
@@ -246,7 +249,11 @@ impl Driver {
             NetEvent::Up(peer, hello, link) => {
                 let device = device(peer);
                 self.links.insert(device, link);
-                self.update(|status| status.connected.insert(device));
+                self.update(|status| {
+                    status.connected.insert(device);
+                    // Whether its bundle fits is found out anew.
+                    status.mismatched.remove(device);
+                });
                 self.handle(Event::Up(device, hello.plans));
             }
             NetEvent::Down(peer, _) => {
@@ -255,10 +262,10 @@ impl Driver {
                 self.update(|status| status.connected.remove(device));
                 self.handle(Event::Down(device));
             }
-            NetEvent::Frame(peer, Frame::Data(data)) => {
+            NetEvent::Frame(peer, _, Frame::Data(data)) => {
                 self.handle(Event::Data(device(peer), data));
             }
-            NetEvent::Frame(peer, Frame::Heartbeat(beat)) => {
+            NetEvent::Frame(peer, _, Frame::Heartbeat(beat)) => {
                 self.handle(Event::Beat(device(peer), beat));
             }
             NetEvent::Frame(..) => {}
@@ -304,7 +311,7 @@ impl Driver {
             }
             Command::Fail(token, error) => self.reply(token, Err(error)),
             Command::Refuse(device, refusal) => {
-                tracing::warn!("frame from {} refused: {refusal}", self.plans.device_name(device));
+                self.refusals.tell(self.plans.device_name(device), &refusal);
                 if let Some(link) = self.links.get(&device)
                     && refusal.is_violation()
                 {

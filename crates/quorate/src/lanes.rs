@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use quorate_core::gather::Gathered;
-use quorate_core::packing::task_stem;
+use quorate_core::packing::{PACKED_FILE, task_stem};
 use quorate_core::plan::Plans;
 use quorate_core::worker::TaskId;
 use quorate_engine::{Engine, Task};
@@ -19,13 +19,16 @@ type Shared = Arc<Mutex<Option<Box<dyn Task>>>>;
 pub struct TaskStore {
     engine: Box<dyn Engine>,
     folder: PathBuf,
+    /// The fingerprints that the folder had when it was opened.
+    packed: Option<Vec<u8>>,
     tasks: Mutex<BTreeMap<String, Shared>>,
 }
 
 impl TaskStore {
     /// The tasks in `folder`.
     pub fn new(engine: Box<dyn Engine>, folder: &Path) -> TaskStore {
-        TaskStore { engine, folder: folder.to_owned(), tasks: Mutex::default() }
+        let packed = std::fs::read(folder.join(PACKED_FILE)).ok();
+        TaskStore { engine, folder: folder.to_owned(), packed, tasks: Mutex::default() }
     }
 
     /// Runs the task file `stem` on the gathered values.
@@ -56,6 +59,11 @@ impl TaskStore {
             slot
         });
         if slot.is_none() {
+            // Tasks of one bundle beside those of another would be wrong
+            // without anybody's noticing.
+            let packed = std::fs::read(self.folder.join(PACKED_FILE)).ok();
+            let folder = self.folder.display();
+            ensure!(packed == self.packed, "{folder} was packed again: start this process anew");
             let path = self.folder.join(format!("{stem}.onnx"));
             let loaded = self.engine.load(&path);
             *slot = Some(loaded.with_context(|| format!("loading {}", path.display()))?);

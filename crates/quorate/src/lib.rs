@@ -21,6 +21,7 @@ pub mod net;
 pub mod process;
 pub mod progress;
 pub mod random;
+pub mod refusals;
 pub mod rehearsal;
 pub mod words;
 pub mod worker;

@@ -5,13 +5,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn main() -> ExitCode {
     let cli = quorate::cli::Cli::parse();
     quorate::cli::start_logging(cli.verbose);
     match quorate::commands::run(cli.command) {
         Ok(code) => code,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            quorate::words::note(&format!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

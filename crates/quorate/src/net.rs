@@ -24,6 +24,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello};
+use socket2::TcpKeepalive;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -37,6 +38,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 /// Sent data without a sign of life from the other side for this long ends
 /// the connection.
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection without any traffic is probed after this long, and so often.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Frames that wait for the state machine; a full channel stops reading.
 pub const EVENTS_MAX: usize = 1024;
 
@@ -47,8 +51,8 @@ pub enum NetEvent {
     Up(Peer, Hello, Link),
     /// A connection has ended.
     Down(Peer, u64),
-    /// A frame came in.
-    Frame(Peer, Frame),
+    /// A frame came in over this connection.
+    Frame(Peer, u64, Frame),
 }
 
 /// One connection, as its driver holds it.
@@ -87,8 +91,12 @@ type Reader = FramedRead<OwnedReadHalf, LengthDelimitedCodec>;
 
 fn prepare(stream: TcpStream) -> anyhow::Result<(Reader, OwnedWriteHalf)> {
     stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(&stream);
+    // A peer that lost power says nothing; one that is only quiet answers.
+    let probes = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&probes)?;
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     let (read, write) = stream.into_split();
     // Until the peer has said who it is, it gets no room for more than that.
     let codec = LengthDelimitedCodec::builder().max_frame_length(HEAD_BYTES_MAX).new_codec();
@@ -118,7 +126,7 @@ async fn converse(
 ) -> anyhow::Error {
     reader.decoder_mut().set_max_frame_length(frame_bytes_max);
     tokio::select! {
-        error = read_frames(reader, peer, events) => error,
+        error = read_frames(reader, (peer, link.id), events) => error,
         error = write_frames(writer, &link.outbox) => error.context("writing"),
         () = link.close.notified() => anyhow::anyhow!("closed here"),
     }
@@ -126,7 +134,7 @@ async fn converse(
 
 async fn read_frames(
     mut reader: Reader,
-    peer: Peer,
+    (peer, link): (Peer, u64),
     events: &mpsc::Sender<NetEvent>,
 ) -> anyhow::Error {
     while let Some(bytes) = reader.next().await {
@@ -136,7 +144,7 @@ async fn read_frames(
         };
         match frame {
             Ok(frame) => {
-                if events.send(NetEvent::Frame(peer, frame)).await.is_err() {
+                if events.send(NetEvent::Frame(peer, link, frame)).await.is_err() {
                     return anyhow::anyhow!("this process ends");
                 }
             }

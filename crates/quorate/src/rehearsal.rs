@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use prost::Message;
-use quorate_code::ShardSet;
+use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
 use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
@@ -23,7 +23,12 @@ use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
 use crate::lanes::TaskStore;
+use crate::progress::CountBar;
 use crate::random::SplitMix;
+
+/// Losses of one size that are all tried; of more, so many are.
+const LOSSES_MAX: u64 = 1_000;
+const LOSSES_SEED: u64 = 1;
 
 /// What one kind of loss did.
 #[derive(Clone, Debug)]
@@ -102,6 +107,7 @@ impl Rehearsal {
             }
         }
         let mut findings = Vec::new();
+        let mut bar = CountBar::new("checking stages", plan.stages.len());
         for (index, stage) in plan.stages.iter().enumerate() {
             let id = StageId(index as u16);
             let sharding = plan.stage_sharding(id);
@@ -112,12 +118,13 @@ impl Rehearsal {
             let everybody = self.plans.everybody();
             let shards = self.run_stage(id, everybody, |_| &values)?;
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
-            for lost in subsets(n + m, sharding.code.tolerance()) {
+            for lost in losses(n + m, sharding.code.tolerance()) {
                 let gathered = self.gather(stage.value, &shards, lost)?;
                 let error = difference(&gathered.tensor()?, whole)?;
                 finding.add(error, || format!("lost: {}", list(lost)));
             }
             findings.push(finding);
+            bar.step();
         }
         Ok(findings)
     }
@@ -129,7 +136,10 @@ impl Rehearsal {
         let (count, plan) = (self.plans.devices.len(), self.plans.main());
         // Where single devices are not covered, those that are.
         let most = plan.tolerance().max(1);
-        for dead in subsets(count, most) {
+        let cases = losses(count, most);
+        let mut bar = CountBar::new("checking answers", cases.len());
+        for dead in cases {
+            bar.step();
             let dead: DeviceSet = dead.iter().map(|d| DeviceId(d as u8)).collect();
             let alive = self.plans.everybody().without(dead);
             if !plan.viable(self.plans.everybody(), alive) {
@@ -313,22 +323,16 @@ pub fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
     Ok(if apart == 0.0 { 0.0 } else { apart / scale })
 }
 
-/// Every subset of `0..n` with at most `most` members, smallest first.
-fn subsets(n: usize, most: usize) -> Vec<ShardSet> {
-    let mut all = vec![ShardSet::new()];
-    let mut last = all.clone();
-    for _ in 0..most.min(n) {
-        let mut next = Vec::new();
-        for set in &last {
-            let from = set.iter().last().map_or(0, |last| last + 1);
-            for shard in from..n {
-                let mut larger = *set;
-                larger.insert(shard);
-                next.push(larger);
-            }
+/// Losses of up to `most` of `n`: all of them where that is a number one can
+/// wait for, else so many of each size, drawn by a seed.
+fn losses(n: usize, most: usize) -> Vec<ShardSet> {
+    let mut random = SplitMix::new(LOSSES_SEED);
+    let mut all = Vec::new();
+    for size in 0..=most.min(n) {
+        match Patterns::count(n, size) {
+            0..=LOSSES_MAX => all.extend(Patterns::new(n, size)),
+            _ => all.extend((0..LOSSES_MAX).map(|_| random_subset(&mut random, n, size))),
         }
-        all.extend(&next);
-        last = next;
     }
     all
 }
@@ -355,13 +359,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subsets_are_all_of_them() {
-        for (n, most, count) in [(5, 0, 1), (5, 1, 6), (5, 2, 16), (3, 9, 8)] {
-            let sets = subsets(n, most);
+    fn losses_are_all_of_them_or_a_sample() {
+        let sampled = 1 + 24 + 276 + 2 * LOSSES_MAX as usize;
+        for (n, most, count) in [(5, 0, 1), (5, 1, 6), (5, 2, 16), (3, 9, 8), (24, 4, sampled)] {
+            let sets = losses(n, most);
             assert_eq!(sets.len(), count);
-            let different: std::collections::BTreeSet<_> = sets.into_iter().collect();
-            assert_eq!(different.len(), count);
+            assert!(sets.iter().all(|set| set.len() <= most));
         }
+        let different: std::collections::BTreeSet<_> = losses(5, 2).into_iter().collect();
+        assert_eq!(different.len(), 16);
     }
 
     #[test]

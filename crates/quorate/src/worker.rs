@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello, Role};
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
 use crate::net::dial::Target;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial, listen};
+use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -40,11 +41,16 @@ pub struct Listening {
     device: DeviceId,
     options: Options,
     listener: TcpListener,
+    store: Arc<TaskStore>,
 }
 
 impl Listening {
-    /// Opens the port.
-    pub async fn open(folder: Folder, options: Options) -> anyhow::Result<Listening> {
+    /// Loads the main plan's tasks and opens the port.
+    pub async fn open(
+        folder: Folder,
+        options: Options,
+        engine: Box<dyn Engine>,
+    ) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
         let device = plans.device(&options.name).with_context(|| {
             format!(
@@ -53,6 +59,17 @@ impl Listening {
                 plans.devices.join(", ")
             )
         })?;
+        ensure!(
+            folder.name == options.name,
+            "{} was packed for {}, not for {}",
+            folder.path.display(),
+            folder.name,
+            options.name
+        );
+        let store = Arc::new(TaskStore::new(engine, &folder.path));
+        let (ahead, loading) = (plans.clone(), store.clone());
+        // Off the thread that listens for an interrupt.
+        tokio::task::spawn_blocking(move || load_ahead(&ahead, device, &loading)).await??;
         let address = match &options.listen {
             Some(address) => address.clone(),
             None => plans.hosts[&options.name].clone(),
@@ -60,7 +77,7 @@ impl Listening {
         let listener = TcpListener::bind(&address)
             .await
             .with_context(|| format!("listening on {address} for {}", options.name))?;
-        Ok(Listening { folder, device, options, listener })
+        Ok(Listening { folder, device, options, listener, store })
     }
 
     /// The port's address.
@@ -69,11 +86,9 @@ impl Listening {
     }
 
     /// Serves until the process ends.
-    pub async fn serve(self, engine: Box<dyn Engine>) -> anyhow::Result<()> {
-        let Listening { folder, device, options, listener } = self;
+    pub async fn serve(self) -> anyhow::Result<()> {
+        let Listening { folder, device, options, listener, store } = self;
         let plans = folder.plans.clone();
-        let store = Arc::new(TaskStore::new(engine, &folder.path));
-        load_ahead(&plans, device, &store)?;
         let (lanes, outcomes) = Lanes::start(&store, options.lanes)?;
         let (events, net) = mpsc::channel(EVENTS_MAX);
         let local = Local {
@@ -96,13 +111,16 @@ impl Listening {
             devices,
             gateways: BTreeMap::new(),
             links: BTreeMap::new(),
+            speaking: None,
+            refusals: Refusals::default(),
         };
         driver.run(net, outcomes).await
     }
 }
 
-/// Loads the main plan's tasks before any work is taken, and those of the
-/// fallbacks behind the work's back.
+/// Loads the main plan's tasks, and behind the work's back those of the plan
+/// for one device fewer. Plans for still fewer are loaded when they are first
+/// asked for: a device has no room to spare for what hardly ever happens.
 fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> anyhow::Result<()> {
     let of_plan = |index: usize| {
         let plan = &plans.plans[index];
@@ -115,7 +133,7 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
     for stem in of_plan(0) {
         store.load(&stem)?;
     }
-    let later: Vec<String> = (1..plans.plans.len()).flat_map(of_plan).collect();
+    let later: Vec<String> = (1..plans.plans.len().min(2)).flat_map(of_plan).collect();
     let store = store.clone();
     std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
         crate::process::yield_to_others();
@@ -154,7 +172,10 @@ struct Driver {
     /// Gateways, by the connections they opened.
     gateways: BTreeMap<Peer, Link>,
     /// Every connection, to close those that break the rules.
-    links: BTreeMap<u64, (Peer, Link)>,
+    links: BTreeMap<u64, Link>,
+    /// The connection that the event in hand came over.
+    speaking: Option<u64>,
+    refusals: Refusals,
 }
 
 impl Driver {
@@ -201,7 +222,7 @@ impl Driver {
     fn on_net(&mut self, event: NetEvent, commands: &mut Vec<Command>) {
         match event {
             NetEvent::Up(peer, _, link) => {
-                self.links.insert(link.id, (peer, link.clone()));
+                self.links.insert(link.id, link.clone());
                 match peer {
                     Peer::Gateway(run) => {
                         tracing::info!("gateway {:x} connected", run.gateway);
@@ -222,10 +243,12 @@ impl Driver {
                     self.gateways.remove(&peer);
                 }
             }
-            NetEvent::Frame(peer, Frame::Data(data)) => {
+            NetEvent::Frame(peer, link, Frame::Data(data)) => {
+                self.speaking = Some(link);
                 self.handle(Event::Data(peer, data), commands);
+                self.speaking = None;
             }
-            NetEvent::Frame(peer, Frame::Watermark(mark)) => {
+            NetEvent::Frame(peer, _, Frame::Watermark(mark)) => {
                 self.handle(Event::Watermark(peer, mark), commands);
             }
             NetEvent::Frame(..) => {}
@@ -242,10 +265,13 @@ impl Driver {
             }
             Command::Send(peers, frame) => Some(self.send(&peers, &frame)).filter(|n| *n > 0),
             Command::Refuse(peer, refusal) => {
-                tracing::warn!("frame refused: {refusal}");
-                if refusal.is_violation() {
-                    let of_peer = self.links.values().filter(|(p, _)| *p == peer);
-                    of_peer.for_each(|(_, link)| link.close());
+                self.refusals.tell(&self.plans.peer_name(peer), &refusal);
+                // Only the connection it came over: who speaks there may not
+                // be whom it says.
+                if let Some(link) = self.speaking.and_then(|id| self.links.get(&id))
+                    && refusal.is_violation()
+                {
+                    link.close();
                 }
                 None
             }

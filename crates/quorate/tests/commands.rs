@@ -92,7 +92,7 @@ fn mistakes_are_told() {
     let cases: [(&[&str], &str); 8] = [
         (&["inspect", digits], "model "),
         (&["inspect", "nowhere.onnx"], "model nowhere.onnx: No such file"),
-        (&["plan", model, "--devices", "0", "-o", "-"], "1 devices, needs 2 to 64"),
+        (&["plan", model, "--devices", "0", "-o", "-"], "0 devices and 1 spares: needs 1 device"),
         (&["plan", model, "--hosts", "a:1,b:2", "-o", "-"], "2 addresses for 5 devices"),
         (
             &["plan", model, "--devices", "1", "--spares", "0", "--hosts", "a", "-o", "-"],

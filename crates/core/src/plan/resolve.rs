@@ -115,6 +115,9 @@ fn devices(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError>
                 ),
             );
         }
+        if name == crate::packing::GATEWAY_FOLDER {
+            return lines.error(device, format!("device name {name} is taken by the gateway"));
+        }
         if names.contains(name) {
             return lines.error(device, format!("device {name} is listed twice"));
         }
@@ -150,7 +153,7 @@ fn hosts(
 }
 
 /// `host:port` with a port from 1 and a host that is not empty.
-pub(super) fn is_host_and_port(text: &str) -> bool {
+pub fn is_host_and_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty()
             && !host.contains(char::is_whitespace)

@@ -41,13 +41,16 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum RuleError {
-    #[error("{got} devices, needs {needed} to {} of which {spares} are spares", DeviceSet::MAX)]
-    Devices { got: usize, needed: usize, spares: usize },
+    #[error(
+        "{data} devices and {spares} spares: needs 1 device, and at most {} of both",
+        DeviceSet::MAX
+    )]
+    Devices { data: usize, spares: usize },
     #[error("{hosts} addresses for {devices} devices")]
     Hosts { hosts: usize, devices: usize },
     #[error("address \"{address}\" of {device} is not host:port")]
     Address { device: String, address: String },
-    #[error("layer {layer}: {source}")]
+    #[error("layer {layer}")]
     Code { layer: String, source: CodeError },
     #[error(transparent)]
     Shards(#[from] ShardError),
@@ -60,8 +63,8 @@ impl Plans {
     pub fn by_rule(staged: &Staged, wish: &Wish) -> Result<Plans, RuleError> {
         let devices = wish.devices.len();
         if devices <= wish.spares || devices > DeviceSet::MAX {
-            let needed = wish.spares + 1;
-            return Err(RuleError::Devices { got: devices, needed, spares: wish.spares });
+            let data = devices.saturating_sub(wish.spares);
+            return Err(RuleError::Devices { data, spares: wish.spares });
         }
         if wish.hosts.len() != devices {
             return Err(RuleError::Hosts { hosts: wish.hosts.len(), devices });

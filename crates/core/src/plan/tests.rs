@@ -73,7 +73,7 @@ fn the_rule_refuses() {
         change(&mut wish);
         Plans::by_rule(&staged, &wish).unwrap_err()
     };
-    assert_eq!(plan(&|w| w.spares = 3), RuleError::Devices { got: 3, needed: 4, spares: 3 });
+    assert_eq!(plan(&|w| w.spares = 3), RuleError::Devices { data: 0, spares: 3 });
     assert_eq!(plan(&|w| w.hosts.truncate(2)), RuleError::Hosts { hosts: 2, devices: 3 });
     let said = plan(&|w| w.hosts[1] = "pi-2".to_owned()).to_string();
     assert_eq!(said, "address \"pi-2\" of pi-2 is not host:port");

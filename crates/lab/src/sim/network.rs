@@ -123,7 +123,7 @@ fn untrue(mut data: Data, random: &mut SplitMix) -> Data {
     match random.below(10) {
         0 => data.shape.insert(0, 1),
         1 => data.shape = vec![data.shape.iter().product()],
-        2 => data.plan = PlanId(random.next()),
+        2 => data.plan = PlanId(random.bits()),
         3 => data.attempt = data.attempt.saturating_sub(1),
         4 => data.rows = (data.rows.0 + 1, data.rows.1 + 1),
         5 => data.shard = data.shard.wrapping_add(random.between(1, 3) as u16),

@@ -57,8 +57,8 @@ impl Weight {
     /// Writes its bytes, little-endian. Its name decides what a seed makes of
     /// it, so a layer more or less in front of it changes nothing.
     pub fn write(&self, seed: u64, out: &mut impl Write) -> io::Result<()> {
-        let mut random = SplitMix::new(SplitMix::new(seed).next() ^ fingerprint(&self.name));
-        let mut next = || random.next();
+        let mut random = SplitMix::new(SplitMix::new(seed).bits() ^ fingerprint(&self.name));
+        let mut next = || random.bits();
         match self.fill {
             Fill::Ints(ref values) => {
                 values.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))

@@ -17,7 +17,7 @@ use crate::bundle::{ModelFile, read_plan};
 use crate::cli;
 use crate::input;
 use crate::rehearsal::{Finding, Rehearsal};
-use crate::words::counted;
+use crate::words::{counted, print};
 
 /// Trials of `--inconsistent`.
 const TRIALS: u64 = 8;
@@ -38,9 +38,9 @@ pub fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
     }
     let good = findings.iter().all(|finding| finding.error <= tolerance);
     if args.json {
-        println!("{}", report(&rehearsal, &findings));
+        print(report(&rehearsal, &findings).to_string())?;
     } else {
-        show(&rehearsal, &findings, args);
+        print(page(&rehearsal, &findings, args).trim_end())?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -102,38 +102,39 @@ fn read_input(plans: &Plans, args: &cli::Check) -> anyhow::Result<Tensor> {
     inputs.into_iter().next().context("no input")
 }
 
-fn show(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) {
+fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> String {
     let plans = rehearsal.plans();
     let main = plans.main();
-    println!(
-        "{}: {} over {}\n",
+    let mut out = format!(
+        "{}: {} over {}\n\n",
         args.model.display(),
         counted(main.stages.len(), "stage"),
         counted(plans.devices.len(), "device")
     );
     let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or(0);
-    println!("{:width$}  {:>6}  {:>9}  worst when", "what", "cases", "error");
+    out += &format!("{:width$}  {:>6}  {:>9}  worst when\n", "what", "cases", "error");
     for finding in findings {
         let mark = if finding.error <= plans.tolerance { "" } else { "  TOO LARGE" };
-        println!(
-            "{:width$}  {:>6}  {:>9.1e}  {}{mark}",
+        out += &format!(
+            "{:width$}  {:>6}  {:>9.1e}  {}{mark}\n",
             finding.what, finding.cases, finding.error, finding.worst
         );
     }
     let uncovered = main.uncovered(plans.everybody());
     if uncovered.is_empty() {
-        println!("\nany {} may fail", counted(main.tolerance().max(1), "device"));
+        out += &format!("\nany {} may fail\n", counted(main.tolerance().max(1), "device"));
     } else {
         let covered = plans.devices.len() - uncovered.len();
-        println!(
-            "\n{covered} of {} may fail alone, not {}",
+        out += &format!(
+            "\n{covered} of {} may fail alone, not {}\n",
             counted(plans.devices.len(), "device"),
             plans.device_names(uncovered)
         );
     }
     let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
     let verdict = if worst <= plans.tolerance { "ok" } else { "NOT OK" };
-    println!("{verdict}: worst error {worst:.1e}, tolerance {:.1e}", plans.tolerance);
+    out += &format!("{verdict}: worst error {worst:.1e}, tolerance {:.1e}\n", plans.tolerance);
+    out
 }
 
 fn report(rehearsal: &Rehearsal, findings: &[Finding]) -> serde_json::Value {

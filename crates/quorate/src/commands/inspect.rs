@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 
 use crate::bundle::ModelFile;
 use crate::cli;
+use crate::words::print;
 
 /// Runs the command.
 pub fn run(args: &cli::Inspect) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open(&args.model)?;
     if args.json {
-        println!("{}", object(&model));
+        print(object(&model).to_string())?;
     } else {
-        print!("{}", page(&model));
+        print(page(&model).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

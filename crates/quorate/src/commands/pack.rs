@@ -10,7 +10,7 @@ use quorate_core::plan::Plans;
 use crate::bundle::{DiskShelf, ModelFile, read_plan};
 use crate::cli;
 use crate::progress::BytesBar;
-use crate::words::counted;
+use crate::words::{counted, note};
 
 /// Runs the command.
 pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
@@ -18,12 +18,12 @@ pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open(&args.model)?.cut(&plans.glue)?;
     let packed = pack_into(&model, &plans, &args.output)?;
     for folder in &packed {
-        eprintln!(
+        note(&format!(
             "{}: {}, {} of weights",
             args.output.join(&folder.name).display(),
             counted(folder.tasks, "task"),
             indicatif::HumanBytes(folder.weights_bytes)
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use quorate_core::plan::Plans;
+use anyhow::{Context, ensure};
+use quorate_code::Patterns;
+use quorate_core::id::StageId;
 use quorate_core::plan::rule::Wish;
+use quorate_core::plan::{Plan, Plans};
 
 use crate::bundle::ModelFile;
 use crate::cli;
-use crate::words::counted;
+use crate::words::{counted, note, print};
 
+/// Kinds of loss looked at for a warning.
+const PATTERNS_MAX: u64 = 20_000;
 /// First port of the addresses given where none are asked for.
 const FIRST_PORT: u16 = 7001;
 
@@ -24,7 +28,9 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     } else {
         args.hosts.clone()
     };
-    anyhow::ensure!(names.len() == count, "{} names for {count} devices", names.len());
+    ensure!(names.len() == count, "{} names for {}", names.len(), counted(count, "device"));
+    let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
+    ensure!(twice.is_none(), "name {} twice in --names", twice.map_or("", |(_, name)| name));
     let wish = Wish {
         model: model.name.clone(),
         model_sha256: model.sha256.clone(),
@@ -43,13 +49,13 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     let text = plans.to_toml();
     Plans::parse(&text).context("the plan just made")?;
     if args.output == Path::new("-") {
-        print!("{text}");
+        print(text.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::write(&args.output, text)
         .with_context(|| format!("writing {}", args.output.display()))?;
     let main = plans.main();
-    eprintln!(
+    note(&format!(
         "{}: {} over {} and {}, {}; any {} may fail",
         args.output.display(),
         counted(main.stages.len(), "stage"),
@@ -57,8 +63,29 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
         counted(args.cluster.spares, "spare"),
         counted(plans.plans.len() - 1, "fallback plan"),
         main.tolerance(),
-    );
+    ));
+    if let Some(warning) = rounding_warning(main, plans.tolerance) {
+        note(&warning);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A word of warning where decoding the worst loss may enlarge rounding
+/// errors past the tolerance.
+fn rounding_warning(plan: &Plan, tolerance: f64) -> Option<String> {
+    // A layer's sums are off by some units of the last place already.
+    const UNITS: f64 = 16.0;
+    let codes = (0..plan.stages.len() as u16).map(|id| &plan.stage_sharding(StageId(id)).code);
+    let code = codes.max_by_key(|code| (code.parity_shards(), code.data_shards()))?;
+    let patterns = Patterns::count(code.shards(), code.tolerance());
+    let advice = "`quorate check` says what that does to this model";
+    if patterns > PATTERNS_MAX {
+        return Some(format!("too many kinds of loss to bound rounding errors here; {advice}"));
+    }
+    let factor = code.worst_amplification();
+    (factor * UNITS * f64::from(f32::EPSILON) > tolerance).then(|| {
+        format!("decoding the worst loss enlarges rounding errors {factor:.0} times; {advice}")
+    })
 }
 
 /// `pi-1`, `pi-2`, …

@@ -17,6 +17,7 @@ use crate::bundle::Folder;
 use crate::cli::{self, Preprocessing};
 use crate::gateway::{Answer, Handle, assemble};
 use crate::input::{self, Preprocess};
+use crate::words::print;
 
 /// Runs the command.
 pub fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
@@ -69,9 +70,9 @@ async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow
             Err(error) => {
                 unanswered += 1;
                 if args.json {
-                    println!("{}", json!({"input": index, "error": error.to_string()}));
+                    print(json!({"input": index, "error": error.to_string()}).to_string())?;
                 } else {
-                    println!("input {index}: {error}");
+                    print(format!("input {index}: {error}"))?;
                 }
             }
         }
@@ -93,19 +94,18 @@ fn show(
     if args.json {
         let top: Vec<_> =
             best.iter().map(|(class, value)| json!({"index": class, "value": value})).collect();
-        println!(
-            "{}",
-            json!({
+        let line = json!({
                 "input": index, "label": label, "top": top, "latency_ms": latency_ms,
                 "plan": plan, "attempts": from.attempts, "decoded": from.decoded,
-            })
-        );
+        });
+        print(line.to_string())?;
         return Ok(());
     }
     let label = label.map(|label| format!(" (label {label})")).unwrap_or_default();
     let classes: Vec<String> =
         best.iter().map(|(class, value)| format!("{class}: {value:.4}")).collect();
-    println!("input {index}{label}: {}  [{latency_ms:.1} ms, plan {plan}]", classes.join("  "));
+    let classes = classes.join("  ");
+    print(format!("input {index}{label}: {classes}  [{latency_ms:.1} ms, plan {plan}]"))?;
     Ok(())
 }
 

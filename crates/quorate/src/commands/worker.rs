@@ -9,6 +9,7 @@ use quorate_engine::Tract;
 use super::{replace_hosts, runtime};
 use crate::bundle::Folder;
 use crate::cli;
+use crate::words::note;
 use crate::worker::{Listening, Options};
 
 /// Runs the command.
@@ -24,10 +25,13 @@ pub fn run(args: cli::Worker) -> anyhow::Result<ExitCode> {
     let options = Options { name: args.name.clone(), listen: args.listen, lanes: args.lanes };
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
-        let listening = Listening::open(folder, options).await?;
-        eprintln!("{} listens on {}", args.name, listening.address()?);
+        let serve = async {
+            let listening = Listening::open(folder, options, Box::new(Tract)).await?;
+            note(&format!("{} listens on {}", args.name, listening.address()?));
+            listening.serve().await
+        };
         tokio::select! {
-            end = listening.serve(Box::new(Tract)) => end,
+            end = serve => end,
             () = interrupted => Ok(()),
         }
     })?;

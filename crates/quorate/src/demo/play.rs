@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
@@ -146,7 +146,7 @@ impl Play<'_> {
                 return Ok(());
             }
         };
-        if stream.tally.answered() == 0 {
+        if stream.tally.answered() == 0 && self.recovery == Recovery::Coded {
             let seconds = self.started.elapsed().as_secs_f64();
             self.view.say(&format!("first answer {seconds:.2} s after the program began"));
         }
@@ -188,7 +188,14 @@ impl Play<'_> {
             Phase::Down { until } if asked >= until => self.restore(stream),
             Phase::Returning { since, missing } if since.elapsed() > RETURN_LIMIT => {
                 let names = self.handle.plans().device_names(missing);
-                bail!("{names} not used again within {} s", RETURN_LIMIT.as_secs());
+                let limit = RETURN_LIMIT.as_secs();
+                self.view.say(&format!("{names} not used again within {limit} s: the end"));
+                stream.tally.unreturned = true;
+                if let Some(event) = stream.tally.events.last_mut() {
+                    event.until = stream.origin.elapsed();
+                }
+                stream.phase = Phase::Over;
+                Ok(())
             }
             _ => Ok(()),
         }

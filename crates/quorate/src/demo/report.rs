@@ -72,7 +72,8 @@ impl Report<'_> {
         let mut row = |what: &str, a: String, b: String| {
             out += &format!("{what:34} {a:>12} {b:>12}\n");
         };
-        row("", "coded".into(), "uncoded".into());
+        let first = if coded.timeout.is_zero() { "coded" } else { "uncoded" };
+        row("", first.into(), "uncoded".into());
         let mut count = |what: &str, of: fn(&Tally) -> usize| {
             row(what, of(coded).to_string(), of(uncoded).to_string());
         };

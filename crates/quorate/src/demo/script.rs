@@ -52,6 +52,7 @@ impl Script {
     /// Kills as many data devices as there are spares (at least one), then
     /// the spares, then freezes data devices; which ones, the seed says.
     /// The last `spares` devices hold the parity.
+    /// Where the plan has none, they are devices like the others.
     pub fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
         let mut random = SplitMix::new(seed ^ 0x005c_219f);
         let mut pick = |first: usize, of: usize, count: usize| {
@@ -66,7 +67,8 @@ impl Script {
             vec![Event { blow: Blow::Kill, role: "data", devices: pick(0, data, at_once) }];
         if spares > 0 {
             let devices = pick(data, spares, spares);
-            events.push(Event { blow: Blow::Kill, role: "parity", devices });
+            let role = if plans.main().tolerance() > 0 { "parity" } else { "data" };
+            events.push(Event { blow: Blow::Kill, role, devices });
         }
         events.push(Event { blow: Blow::Freeze, role: "data", devices: pick(0, data, at_once) });
         debug_assert!(

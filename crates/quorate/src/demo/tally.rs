@@ -87,6 +87,8 @@ pub struct Tally {
     pub deadline: Duration,
     /// Silence after which a device was given up.
     pub timeout: Duration,
+    /// A device that was restored was not used again.
+    pub unreturned: bool,
     /// The whole model's right answers to the same requests.
     pub right_whole: Option<usize>,
 }

@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use quorate_core::frame::Heartbeat;
 
 use super::tally::Latencies;
+use crate::words::note;
 
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
@@ -47,7 +48,7 @@ struct Lines {
 impl View {
     /// Begins with a title.
     pub fn new(title: &str, names: &[String]) -> View {
-        eprintln!("\n{title}");
+        note(&format!("\n{title}"));
         let lines = std::io::stderr().is_terminal().then(|| Lines::new(names.len()));
         View { names: names.to_vec(), lines, next_plain: None }
     }
@@ -57,7 +58,7 @@ impl View {
         match &self.lines {
             // Nothing can be done about a terminal that takes no words.
             Some(lines) => drop(lines.all.println(format!("  {words}"))),
-            None => eprintln!("  {words}"),
+            None => note(&format!("  {words}")),
         }
     }
 
@@ -86,7 +87,7 @@ impl View {
                 } else {
                     format!(", away: {}", away.join(" "))
                 };
-                eprintln!("  {}{away}", summary(now));
+                note(&format!("  {}{away}", summary(now)));
             }
             None => {}
         }

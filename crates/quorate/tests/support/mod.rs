@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use quorate::net::loopback::free_addresses;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// A worker that says nothing for so long is taken to be stuck.
+const PATIENCE_S: i64 = 60;
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
@@ -162,6 +166,12 @@ impl Worker {
         let mut seen = String::new();
         loop {
             let from = seen.len();
+            if self.stderr.buffer().is_empty() {
+                let mut ready = [PollFd::new(self.stderr.get_ref(), PollFlags::IN)];
+                let limit = Timespec { tv_sec: PATIENCE_S, tv_nsec: 0 };
+                let events = poll(&mut ready, Some(&limit)).unwrap();
+                assert!(events > 0, "the worker has not said {words:?} so far:\n{seen}");
+            }
             let read = self.stderr.read_line(&mut seen).unwrap();
             assert!(read > 0, "the worker ended without saying {words:?}:\n{seen}");
             if seen[from..].contains(words) {
