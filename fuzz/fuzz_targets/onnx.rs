@@ -24,6 +24,7 @@ fn wish() -> Wish {
     Wish {
         model: "model.onnx".into(),
         model_sha256: "0".repeat(64),
+        glue: Vec::new(),
         devices: ["a", "b", "c"].map(String::from).into(),
         hosts: ["a:7001", "b:7001", "c:7001"].map(String::from).into(),
         spares: 1,
