@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use quorate_model::pack::{PackError as LayoutError, TaskSpec, Work, lay_out};
+use quorate_model::pack::{Layout, PackError as LayoutError, TaskSpec, Work, lay_out};
 use quorate_model::shard::Part;
 use quorate_model::stage::Staged;
 use quorate_model::tensor::DType;
@@ -143,14 +143,15 @@ pub fn pack(
     }
     let output = TaskSpec { name: OUTPUT_TASK.to_owned(), work: Work::Output };
     folders.push((GATEWAY_FOLDER.to_owned(), vec![output]));
-    let mut total_bytes = 0;
-    for (_, tasks) in &folders {
-        total_bytes += lay_out(staged, tasks, WEIGHTS_FILE)?.weights_len();
-    }
+    let layouts: Vec<Layout<'_>> = folders
+        .iter()
+        .map(|(_, tasks)| lay_out(staged, tasks, WEIGHTS_FILE))
+        .collect::<Result<_, _>>()?;
+    let total_bytes = layouts.iter().map(Layout::weights_len).sum();
     let (mut done_bytes, mut packed) = (0, Vec::new());
-    for (folder, tasks) in folders {
+    for ((folder, tasks), layout) in folders.iter().zip(&layouts) {
         let mut report = |bytes| progress(Progress { done_bytes: done_bytes + bytes, total_bytes });
-        let done = write_folder(staged, plans, &folder, &tasks, shelf, &mut report)?;
+        let done = write_folder(layout, plans, folder, tasks, shelf, &mut report)?;
         done_bytes += done.weights_bytes;
         packed.push(done);
     }
@@ -175,7 +176,7 @@ fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpe
 }
 
 fn write_folder(
-    staged: &Staged,
+    layout: &Layout<'_>,
     plans: &Plans,
     folder: &str,
     tasks: &[TaskSpec],
@@ -191,7 +192,6 @@ fn write_folder(
         let mut out = shelf.create(folder, file).map_err(|e| wrong(file, e))?;
         out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| wrong(file, e))
     };
-    let layout = lay_out(staged, tasks, WEIGHTS_FILE)?;
     write(PLAN_FILE, plans.to_toml().as_bytes())?;
     write(PACKED_FILE, plans.packed_toml(folder).as_bytes())?;
     for (index, task) in tasks.iter().enumerate() {

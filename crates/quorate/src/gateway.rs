@@ -90,7 +90,8 @@ impl Handle {
         let run = new_run();
         let outboxes = dial_all(&plans, run, &events);
         let (asks, asked) = mpsc::unbounded_channel();
-        let status = Arc::new(Mutex::new(Status::default()));
+        let beats = vec![Heartbeat::default(); plans.devices.len()];
+        let status = Arc::new(Mutex::new(Status { beats, ..Status::default() }));
         let changed = Arc::new(tokio::sync::Notify::new());
         let driver = Driver {
             clock: Clock::start(),
@@ -266,7 +267,10 @@ impl Driver {
                 self.handle(Event::Data(device(peer), data));
             }
             NetEvent::Frame(peer, _, Frame::Heartbeat(beat)) => {
-                self.handle(Event::Beat(device(peer), beat));
+                let device = device(peer);
+                self.handle(Event::Beat(device, beat));
+                let mut status = self.status.lock().expect("no panic while held");
+                status.beats[device.index()] = self.gateway.beat(device);
             }
             NetEvent::Frame(..) => {}
         }
@@ -277,14 +281,10 @@ impl Driver {
         self.gateway.handle(self.clock.now(), event, &mut commands);
         commands.into_iter().for_each(|command| self.execute(command));
         let (alive, quorate) = (self.gateway.alive_devices(), self.gateway.is_quorate());
-        let beats = |status: &mut Status| {
-            let devices = (0..self.plans.devices.len() as u8).map(DeviceId);
-            status.beats = devices.map(|device| self.gateway.beat(device)).collect();
-            let same = status.alive == alive && status.quorate == quorate;
-            (status.alive, status.quorate) = (alive, quorate);
-            same
-        };
-        let same = beats(&mut self.status.lock().expect("no panic while held"));
+        let mut status = self.status.lock().expect("no panic while held");
+        let same = status.alive == alive && status.quorate == quorate;
+        (status.alive, status.quorate) = (alive, quorate);
+        drop(status);
         if !same {
             self.changed.notify_waiters();
         }

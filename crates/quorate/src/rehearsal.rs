@@ -91,11 +91,6 @@ impl Rehearsal {
         &self.plans
     }
 
-    /// The whole model's outputs.
-    pub fn outputs(&self) -> &[Tensor] {
-        &self.outputs
-    }
-
     /// Each stage on the whole model's values, with every loss of up to as
     /// many shards as its code repairs whichever they are.
     pub fn stages(&self) -> anyhow::Result<Vec<Finding>> {
