@@ -24,12 +24,12 @@ fn wish() -> Wish {
     Wish {
         model: "model.onnx".into(),
         model_sha256: "0".repeat(64),
-        glue: Vec::new(),
         devices: ["a", "b", "c"].map(String::from).into(),
         hosts: ["a:7001", "b:7001", "c:7001"].map(String::from).into(),
         spares: 1,
         fewest_devices: 2,
-        only: None,
+        methods: Vec::new(),
+        f16: Vec::new(),
         tolerance: 1e-4,
         wait: WaitPolicy::Auto,
     }

@@ -68,18 +68,19 @@ impl Plans {
         if usize::from(shard) >= shards {
             return Err(Refusal::Shard { value: name(), got: shard, shards });
         }
-        let rows = sharding.shard_rows(shard.into());
+        let rows = sharding.division.rows(value, shard.into());
         let needed = (rows.start as u32, rows.end as u32);
         if data.rows != needed {
             return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });
         }
-        let shape: Vec<u32> = value.part(rows.len()).iter().map(|&d| d as u32).collect();
-        if data.dtype != value.dtype || data.shape != shape {
+        let shape = sharding.division.shard_shape(value, shard.into());
+        let shape: Vec<u32> = shape.iter().map(|&d| d as u32).collect();
+        if data.dtype != sharding.wire || data.shape != shape {
             return Err(Refusal::Form {
                 value: name(),
                 shard,
                 got: format!("{} {:?}", data.dtype, data.shape),
-                needed: format!("{} {shape:?}", value.dtype),
+                needed: format!("{} {shape:?}", sharding.wire),
             });
         }
         let maker = match sharding.seats.get(usize::from(shard)) {

@@ -490,7 +490,7 @@ impl Gateway {
         }
         let names = self.plans.device_names(away);
         match plan.unanswered(members, alive) {
-            Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.layer),
+            Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.name),
             None => format!(", not heard from {names}"),
         }
     }

@@ -6,15 +6,20 @@
 //!
 //! A gather stays with the roster, the set of shards that the gateway asked
 //! everybody to use, until `wait` has passed since it had any sufficient set.
+//! Of copies the first to arrive is taken: they are equal.
 //! Once decided it never changes. Merging and decoding happen where the
 //! tensor is wanted, outside the state machine, once.
+
+mod merge;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_code::{CodeError, ShardSet};
-use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
+use quorate_code::ShardSet;
+use quorate_model::tensor::Tensor;
+
+pub use merge::MergeError;
 
 use crate::id::{DeviceSet, ValueId};
 use crate::plan::{Plan, Sharding, Value};
@@ -120,7 +125,7 @@ impl Gather {
         };
         let used = if self.roster.without(self.have).is_empty() {
             self.roster
-        } else if now < quorate_at + wait {
+        } else if now < quorate_at + wait && !self.sharding().is_replicated() {
             return Decision::WaitUntil(quorate_at + wait);
         } else {
             self.have
@@ -172,18 +177,6 @@ impl Gather {
     }
 }
 
-/// Why a gathered value cannot be made whole.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum MergeError {
-    #[error("value {value}")]
-    Code { value: String, source: CodeError },
-    #[error("value {value}")]
-    Tensor { value: String, source: TensorError },
-    #[error("value {value} of {dtype} cannot be decoded, only f32 can")]
-    Type { value: String, dtype: DType },
-}
-
 /// A decided gather: enough shards to make the value whole.
 #[derive(Debug)]
 pub struct Gathered {
@@ -196,6 +189,17 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// A value that is whole already.
+    pub fn whole(
+        values: Arc<Vec<Value>>,
+        plan: Arc<Plan>,
+        value: ValueId,
+        tensor: Tensor,
+    ) -> Gathered {
+        let whole = OnceLock::from(Ok(tensor));
+        Gathered { values, plan, value, used: ShardSet::new(), shards: Vec::new(), whole }
+    }
+
     /// Which value.
     pub fn value(&self) -> ValueId {
         self.value
@@ -206,101 +210,23 @@ impl Gathered {
         self.used
     }
 
-    /// Was a data shard missing?
+    /// Was a data shard missing, and no copy of it there?
     pub fn is_decoded(&self) -> bool {
-        let data = self.sharding().code.data_shards();
-        !ShardSet::first(data).without(self.used).is_empty()
+        merge::missing(self.sharding(), self.used).next().is_some()
     }
 
     /// The whole value: merged, and decoded where a data shard is missing.
     /// Computed at the first call.
     pub fn tensor(&self) -> Result<Tensor, MergeError> {
-        self.whole.get_or_init(|| self.merge()).clone()
+        let merge = || {
+            let value = &self.values[self.value.index()];
+            merge::merge(value, self.sharding(), self.used, &self.shards)
+        };
+        self.whole.get_or_init(merge).clone()
     }
 
     fn sharding(&self) -> &Sharding {
         self.plan.sharding(self.value).expect("a value of the plan")
-    }
-
-    fn merge(&self) -> Result<Tensor, MergeError> {
-        let value = &self.values[self.value.index()];
-        let name = || value.name.clone();
-        let shape = value.shape.clone();
-        let wrong = |source| MergeError::Tensor { value: name(), source };
-        if self.sharding().rows.len() == 1
-            && let Some(whole) = &self.shards[0]
-        {
-            return Tensor::new(value.dtype, shape, whole.clone()).map_err(wrong);
-        }
-        if self.is_decoded() && value.dtype != DType::F32 {
-            return Err(MergeError::Type { value: name(), dtype: value.dtype });
-        }
-        // Words of four bytes, so that f32 values can be decoded in place.
-        let bytes = value.part_bytes(value.rows());
-        let mut out = vec![0u32; bytes.div_ceil(4)];
-        let blocks = Blocks::of(value);
-        let flat: &mut [u8] = bytemuck::cast_slice_mut(&mut out);
-        for (rows, shard) in self.sharding().rows.iter().zip(&self.shards) {
-            let Some(shard) = shard else { continue };
-            let length = rows.len() * blocks.row_bytes;
-            for (outer, part) in shard.chunks_exact(length).enumerate() {
-                let at = outer * blocks.outer_bytes + rows.start * blocks.row_bytes;
-                flat[at..at + length].copy_from_slice(part);
-            }
-        }
-        if self.is_decoded() {
-            self.decode(bytemuck::cast_slice_mut(&mut out), &blocks)
-                .map_err(|source| MergeError::Code { value: name(), source })?;
-        }
-        let data = Bytes::from_owner(Words(out)).slice(..bytes);
-        Tensor::new(value.dtype, shape, data).map_err(wrong)
-    }
-
-    /// Recovers the missing data shards' rows of `out`, the whole value.
-    fn decode(&self, out: &mut [f32], blocks: &Blocks) -> Result<(), CodeError> {
-        let sharding = self.sharding();
-        let decoder = sharding.decoder(self.used)?;
-        let sources = decoder.sources();
-        let needed = |(index, shard): (usize, &Option<Bytes>)| match shard {
-            Some(shard) if sources.contains(index) => read_f32(shard),
-            _ => Vec::new(),
-        };
-        let received: Vec<Vec<f32>> = self.shards.iter().enumerate().map(needed).collect();
-        let (row, whole) = (blocks.row_bytes / 4, blocks.outer_bytes / 4);
-        for missing in decoder.missing().iter() {
-            let rows = &sharding.rows[missing];
-            for outer in 0..out.len() / whole {
-                let at = outer * whole + rows.start * row;
-                let shard = |index: usize| {
-                    let length = sharding.shard_rows(index).len() * row;
-                    &received[index][outer * length..(outer + 1) * length]
-                };
-                decoder.recover_f32(missing, shard, &mut out[at..at + rows.len() * row])?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A value's memory along its divided axis.
-struct Blocks {
-    row_bytes: usize,
-    outer_bytes: usize,
-}
-
-impl Blocks {
-    fn of(value: &Value) -> Blocks {
-        let inner: usize = value.shape[value.axis + 1..].iter().product();
-        let row_bytes = inner * value.dtype.size();
-        Blocks { row_bytes, outer_bytes: row_bytes * value.rows() }
-    }
-}
-
-struct Words(Vec<u32>);
-
-impl AsRef<[u8]> for Words {
-    fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
     }
 }
 

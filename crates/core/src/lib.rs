@@ -21,6 +21,7 @@ mod fixture;
 pub mod frame;
 pub mod gateway;
 pub mod gather;
+pub mod half;
 pub mod id;
 pub mod packing;
 pub mod plan;

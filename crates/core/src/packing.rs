@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use quorate_model::method::Method;
 use quorate_model::pack::{Layout, PackError as LayoutError, TaskSpec, Work, lay_out};
 use quorate_model::shard::Part;
 use quorate_model::stage::Staged;
@@ -21,7 +22,7 @@ use quorate_model::tensor::DType;
 use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, SeatId, StageId};
-use crate::plan::{Plan, Plans, rule};
+use crate::plan::{Division, Plan, Plans, rule};
 
 /// Name of the weights in a device's folder.
 pub const WEIGHTS_FILE: &str = "weights.bin";
@@ -52,14 +53,12 @@ pub enum PackError {
     MissingValue { name: String },
     #[error("value {name} is {plan} in the plan, {model} in the model")]
     Value { name: String, plan: String, model: String },
-    #[error("plan {plan}: model has no layer {layer} (it has {known})")]
-    Layer { plan: String, layer: String, known: String },
+    #[error("plan {plan} makes value {value}, where the model was not cut")]
+    Cut { plan: String, value: String },
     #[error("plan {plan}, layer {layer}: plan {what} {got}, model {needed}")]
     Stage { plan: String, layer: String, what: &'static str, got: String, needed: String },
     #[error("plan {plan}: result {got}, the model's last glue reads {needed}")]
     Result { plan: String, got: String, needed: String },
-    #[error("plan {plan}: model's layer {layer} has no stage")]
-    Uncovered { plan: String, layer: String },
     #[error("layer {layer}: code {code} needs f32, value is {dtype}")]
     Coded { layer: String, code: String, dtype: DType },
     #[error(transparent)]
@@ -90,16 +89,24 @@ pub struct PackedFolder {
 
 /// File stem of a task, the same for equal tasks of several plans.
 pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
-    let sharding = plan.stage_sharding(stage);
-    let layer = file_name(&plan.stages[stage.index()].layer);
-    match sharding.rows.get(shard) {
-        Some(rows) => format!("{layer}.rows-{}-{}", rows.start, rows.end),
-        None => {
-            let Part::Parity { terms } = part(plan, stage, shard) else { unreachable!() };
-            let digest = Sha256::digest(format!("{terms:?}").as_bytes());
-            let hash: String = digest[..4].iter().map(|b| format!("{b:02x}")).collect();
-            format!("{layer}.{}-{hash}", sharding.code.name())
+    let layer = file_name(&plan.stages[stage.index()].name);
+    let code = plan.stage_sharding(stage).code.name();
+    let hash = |terms: String| -> String {
+        Sha256::digest(terms.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect()
+    };
+    match part(plan, stage, shard) {
+        Part::Whole => format!("{layer}.whole"),
+        Part::Data { rows } => format!("{layer}.rows-{}-{}", rows.start, rows.end),
+        Part::Parity { terms } => format!("{layer}.{code}-{}", hash(format!("{terms:?}"))),
+        Part::Tile { tile } => {
+            let ranges: Vec<String> =
+                tile.iter().map(|r| format!("{}-{}", r.start, r.end)).collect();
+            format!("{layer}.tile-{}", ranges.join("x"))
         }
+        Part::TileParity { terms } => {
+            format!("{layer}.tiles-{code}-{}", hash(format!("{terms:?}")))
+        }
+        Part::Term { columns } => format!("{layer}.columns-{}-{}", columns.start, columns.end),
     }
 }
 
@@ -115,17 +122,31 @@ fn file_name(layer: &str) -> String {
     format!("{short}-{hash}")
 }
 
-/// Which weights a shard's task holds.
-fn part(plan: &Plan, stage: StageId, shard: usize) -> Part {
+/// Which part of its stage a shard's task computes.
+pub fn part(plan: &Plan, stage: StageId, shard: usize) -> Part {
     let sharding = plan.stage_sharding(stage);
-    match sharding.rows.get(shard) {
-        Some(rows) => Part::Data { rows: rows.clone() },
-        None => {
-            let row = sharding.code.generator_row(shard - sharding.rows.len());
-            let terms = row.iter().copied().zip(sharding.rows.iter().cloned());
-            Part::Parity { terms: terms.filter(|(coefficient, _)| *coefficient != 0.0).collect() }
+    let data = sharding.data_of(shard);
+    match (&sharding.division, data) {
+        (Division::Whole, _) => Part::Whole,
+        (Division::Rows(rows), Some(data)) => Part::Data { rows: rows[data].clone() },
+        (Division::Rows(rows), None) => Part::Parity { terms: terms(plan, stage, shard, rows) },
+        (Division::Tiles(tiles), Some(data)) => Part::Tile { tile: tiles.boxes[data].clone() },
+        (Division::Tiles(tiles), None) => {
+            Part::TileParity { terms: terms(plan, stage, shard, &tiles.boxes) }
+        }
+        (Division::Terms(columns), data) => {
+            // The reader of plans lets only copies of terms through.
+            Part::Term { columns: columns[data.unwrap_or(0)].clone() }
         }
     }
+}
+
+/// The parts of a parity shard with the generator's coefficients.
+fn terms<T: Clone>(plan: &Plan, stage: StageId, shard: usize, parts: &[T]) -> Vec<(f64, T)> {
+    let sharding = plan.stage_sharding(stage);
+    let row = sharding.code.generator_row(shard - sharding.code.data_shards());
+    let terms = row.iter().copied().zip(parts.iter().cloned());
+    terms.filter(|(coefficient, _)| *coefficient != 0.0).collect()
 }
 
 /// Packs every device's folder and the gateway's.
@@ -164,8 +185,8 @@ fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpe
     for plan in &plans.plans {
         for seat in plans.possible_seats(plan, device) {
             for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-                let layer = &plan.stages[stage.index()].layer;
-                let index = staged.stages.iter().position(|s| s.layer.name == *layer);
+                let made = &plans.values[plan.stages[stage.index()].value.index()].name;
+                let index = staged.stages.iter().position(|s| staged.values[s.value].name == *made);
                 let index = index.expect("checked before");
                 let work = Work::Stage { stage: index, part: part(plan, stage, shard) };
                 tasks.insert(task_stem(plan, stage, shard), work);
@@ -251,45 +272,49 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
         ids.iter().map(|&v| staged.values[v].name.as_str()).collect::<Vec<_>>().join(", ")
     };
     for (entry, id) in plan.stages.iter().zip(0..) {
-        let Some(stage) = staged.stages.iter().find(|s| s.layer.name == entry.layer) else {
-            let known: Vec<&str> = staged.stages.iter().map(|s| s.layer.name.as_str()).collect();
-            let (plan, layer) = (plan.name.clone(), entry.layer.clone());
-            return Err(PackError::Layer { plan, layer, known: known.join(", ") });
+        let made = names(&[entry.value]);
+        let stage = staged.stages.iter().find(|s| staged.values[s.value].name == made);
+        let Some(stage) = stage else {
+            let (plan, value) = (plan.name.clone(), made);
+            return Err(PackError::Cut { plan, value });
         };
         let wrong = |what, got, needed| PackError::Stage {
             plan: plan.name.clone(),
-            layer: entry.layer.clone(),
+            layer: entry.name.clone(),
             what,
             got,
             needed,
         };
-        let pairs = [
-            ("reads", names(&entry.reads), wires(&stage.reads)),
-            ("makes", names(&[entry.value]), wires(&[stage.value])),
-            ("splits by", entry.method.to_string(), stage.layer.method().to_string()),
-        ];
-        for (what, got, needed) in pairs {
-            if got != needed {
-                return Err(wrong(what, got, needed));
-            }
+        let (got, needed) = (names(&entry.reads), wires(&stage.reads));
+        if got != needed {
+            return Err(wrong("reads", got, needed));
         }
-        let (dtype, code) =
-            (staged.values[stage.value].dtype, &plan.stage_sharding(StageId(id)).code);
-        if dtype != DType::F32 && code.parity_shards() > 0 {
-            let (layer, code) = (entry.layer.clone(), code.name().to_owned());
+        let named =
+            entry.name == stage.name || (entry.method, &entry.name) == (Method::Whole, &made);
+        if !named {
+            return Err(wrong("makes its value by layer", entry.name.clone(), stage.name.clone()));
+        }
+        if let Some(layer) = stage.layer.as_ref().filter(|l| !entry.method.is_for(l.kind)) {
+            let methods: Vec<String> =
+                layer.splits().iter().map(|s| s.method.to_string()).collect();
+            return Err(wrong("splits by", entry.method.to_string(), methods.join(", ")));
+        }
+        let (dtype, sharding) =
+            (staged.values[stage.value].dtype, plan.stage_sharding(StageId(id)));
+        if dtype != DType::F32 && sharding.code.parity_shards() > 0 && !sharding.is_replicated() {
+            let (layer, code) = (entry.name.clone(), sharding.code.name().to_owned());
             return Err(PackError::Coded { layer, code, dtype });
+        }
+        if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {
+            let got = columns.last().map_or(0, |last| last.end);
+            if got != layer.columns {
+                return Err(wrong("has columns", got.to_string(), layer.columns.to_string()));
+            }
         }
     }
     let (got, needed) = (names(&plan.result), wires(&staged.output.reads));
     if got != needed {
         return Err(PackError::Result { plan: plan.name.clone(), got, needed });
     }
-    let covered = |layer: &str| plan.stages.iter().any(|s| s.layer == layer);
-    match staged.stages.iter().find(|stage| !covered(&stage.layer.name)) {
-        Some(stage) => {
-            let (plan, layer) = (plan.name.clone(), stage.layer.name.clone());
-            Err(PackError::Uncovered { plan, layer })
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }

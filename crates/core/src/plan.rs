@@ -8,23 +8,33 @@
 //! *Invariant:* two files that differ only in addresses, `wait` or
 //! `tolerance` have the same [`PlanId`]s.
 
+mod bound;
+mod division;
 pub mod file;
 mod resolve;
 pub mod rule;
+mod stage;
 mod wait;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate_code::{Code, CodeError, Decoder, DecoderCache, ShardSet};
+use quorate_code::{Code, CodeError, Decoder, DecoderCache, Patterns, ShardSet};
 use quorate_model::method::Method;
-use quorate_model::tensor::DType;
+use quorate_model::tensor::{DType, Tensor};
 
+use crate::half::{HalfError, narrow};
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
+pub use division::{Division, Tiles};
 pub use resolve::is_host_and_port;
 pub use wait::WaitPolicy;
+
+/// Name of the code that copies shards.
+const REPLICATION: &str = "replication";
+/// Kinds of loss looked at to find how many devices a stage bears the loss of.
+const PATTERNS_MAX: u64 = 20_000;
 
 /// A value that crosses a stage border.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,26 +45,20 @@ pub struct Value {
     pub dtype: DType,
     /// Shape of the whole value.
     pub shape: Vec<usize>,
-    /// The axis that its shards divide.
+    /// The axis that rows lie along; what a convolution makes has its spatial
+    /// dimensions behind it.
     pub axis: usize,
 }
 
 impl Value {
-    /// Length of the divided axis.
+    /// Length of the axis.
     pub fn rows(&self) -> usize {
         self.shape[self.axis]
     }
 
-    /// Shape of `rows` of it.
-    pub fn part(&self, rows: usize) -> Vec<usize> {
-        let mut shape = self.shape.clone();
-        shape[self.axis] = rows;
-        shape
-    }
-
-    /// Bytes of `rows` of it.
-    pub fn part_bytes(&self, rows: usize) -> usize {
-        self.part(rows).iter().product::<usize>() * self.dtype.size()
+    /// Bytes of the whole value.
+    pub fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
     }
 }
 
@@ -63,47 +67,61 @@ impl Value {
 pub struct Sharding {
     /// The code over its shards.
     pub code: Arc<Code>,
-    /// Rows of each data shard.
-    pub rows: Vec<Range<usize>>,
-    /// Seats of the data shards, then of the parity shards. Empty for an
-    /// input, which the gateway sends whole.
+    /// What its data shards are.
+    pub division: Division,
+    /// Seats of the data shards, then of the parity shards or replicas. Empty
+    /// for an input, which the gateway sends whole.
     pub seats: Vec<SeatId>,
     /// The stage that makes it, `None` for an input.
     pub stage: Option<StageId>,
+    /// Element type that its shards travel as.
+    pub wire: DType,
     /// Decoders of the losses seen so far, found once each.
     decoders: Arc<Mutex<DecoderCache>>,
 }
 
 impl Sharding {
-    /// A value divided into `rows`, which `seats` make with `code`.
+    /// A value divided so, whose shards `seats` make with `code`.
     pub fn new(
         code: Code,
-        rows: Vec<Range<usize>>,
+        division: Division,
         seats: Vec<SeatId>,
         stage: Option<StageId>,
+        wire: DType,
     ) -> Sharding {
         let decoders = Arc::new(Mutex::new(DecoderCache::new(code.clone())));
-        Sharding { code: Arc::new(code), rows, seats, stage, decoders }
+        Sharding { code: Arc::new(code), division, seats, stage, wire, decoders }
     }
 
     /// An input of the model, which the gateway sends whole.
-    pub fn input(rows: usize) -> Sharding {
+    pub fn input(value: &Value) -> Sharding {
         let code = Code::uncoded(1).expect("one shard");
-        Sharding::new(code, std::iter::once(0..rows).collect(), Vec::new(), None)
+        Sharding::new(code, Division::Whole, Vec::new(), None, value.dtype)
+    }
+
+    /// Are the shards beyond the data copies of them?
+    pub fn is_replicated(&self) -> bool {
+        self.code.name() == REPLICATION
+    }
+
+    /// The data shard that `shard` is, or is a copy of; `None` for parity.
+    pub fn data_of(&self, shard: usize) -> Option<usize> {
+        let n = self.code.data_shards();
+        (shard < n || self.is_replicated()).then_some(shard % n)
+    }
+
+    /// What travels of a shard that a task made.
+    pub fn payload(&self, shard: &Tensor) -> Result<Tensor, HalfError> {
+        match self.wire {
+            DType::F16 if shard.dtype() == DType::F32 => narrow(shard),
+            _ => Ok(shard.clone()),
+        }
     }
 
     /// What recovers the value from these shards.
     pub fn decoder(&self, received: ShardSet) -> Result<Decoder, CodeError> {
         // A cache that somebody panicked over is still a cache.
         self.decoders.lock().unwrap_or_else(PoisonError::into_inner).get(received)
-    }
-
-    /// Rows in the payload of `shard`: its own for data, the longest for parity.
-    pub fn shard_rows(&self, shard: usize) -> Range<usize> {
-        match self.rows.get(shard) {
-            Some(rows) => rows.clone(),
-            None => 0..self.rows.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
-        }
     }
 
     /// The shards that everybody is asked to use: the data shards, those of
@@ -124,16 +142,49 @@ impl Sharding {
             }
             roster.insert(shard);
         }
-        if self.code.is_decodable(roster) { roster } else { all_data }
+        if !self.code.is_decodable(roster) {
+            return all_data;
+        }
+        // A copy of what is there already is not worth waiting for.
+        for shard in (0..self.code.shards()).rev() {
+            let mut fewer = roster;
+            fewer.remove(shard);
+            if self.code.is_decodable(fewer) {
+                roster = fewer;
+            }
+        }
+        roster
+    }
+
+    /// How many devices, whichever they are, may fail without any effect on
+    /// this value.
+    pub fn tolerance(&self) -> usize {
+        let seats: BTreeSet<SeatId> = self.seats.iter().copied().collect();
+        if seats.len() == self.seats.len() {
+            return self.code.tolerance();
+        }
+        let seats: Vec<SeatId> = seats.into_iter().collect();
+        let survives = |lost: ShardSet| {
+            let here = |shard: &usize| {
+                !seats.iter().enumerate().any(|(i, s)| lost.contains(i) && *s == self.seats[*shard])
+            };
+            self.code.is_decodable((0..self.seats.len()).filter(here).collect())
+        };
+        let bears = |count: &usize| {
+            Patterns::count(seats.len(), *count) <= PATTERNS_MAX
+                && Patterns::new(seats.len(), *count).all(survives)
+        };
+        (1..seats.len()).take_while(bears).count()
     }
 }
 
-/// A stage of a plan: one layer, split.
+/// A stage of a plan: a layer, divided, or a part of the graph that one
+/// device computes.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// The layer's name.
-    pub layer: String,
-    /// How it is split.
+    /// The layer's name, or the value's where there are several layers.
+    pub name: String,
+    /// How it is divided.
     pub method: Method,
     /// Values its tasks read.
     pub reads: Vec<ValueId>,
@@ -234,7 +285,7 @@ impl Plan {
     /// How many devices, whichever they are, may fail without any effect.
     pub fn tolerance(&self) -> usize {
         let shardings = (0..self.stages.len() as u16).map(|s| self.stage_sharding(StageId(s)));
-        shardings.map(|sharding| sharding.code.tolerance()).min().unwrap_or(0)
+        shardings.map(Sharding::tolerance).min().unwrap_or(0)
     }
 }
 
@@ -245,8 +296,6 @@ pub struct Plans {
     pub model: String,
     /// SHA-256 of the model file, in hex.
     pub model_sha256: String,
-    /// Layers that are computed whole, by whoever reads what they make.
-    pub glue: Vec<String>,
     /// Names of the devices.
     pub devices: Vec<String>,
     /// Where each device listens, `host:port`.
@@ -298,7 +347,14 @@ impl Plans {
 
     /// Bytes of the largest payload that any plan sends.
     pub fn largest_payload_bytes(&self) -> usize {
-        self.values.iter().map(|value| value.part_bytes(value.rows())).max().unwrap_or(0)
+        self.values.iter().map(Value::bytes).max().unwrap_or(0)
+    }
+
+    /// Names of the values that stages make: where the model is cut.
+    pub fn wires(&self) -> Vec<String> {
+        let made: BTreeSet<ValueId> =
+            self.plans.iter().flat_map(|plan| &plan.stages).map(|stage| stage.value).collect();
+        made.into_iter().map(|value| self.values[value.index()].name.clone()).collect()
     }
 
     /// Names of everything that differs from what was packed, empty if the

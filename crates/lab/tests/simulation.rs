@@ -10,6 +10,7 @@ use quorate_core::plan::WaitPolicy;
 use quorate_lab::sim::material::{Material, Packing};
 use quorate_lab::sim::script::{FAMILIES, Family};
 use quorate_lab::sim::{branches, play};
+use quorate_model::method::Method;
 
 const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
 
@@ -23,9 +24,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Plays all families over one bundle, `seeds` of each.
-fn sweep(name: &str, model: Bytes, data: usize, parity: usize, wait: WaitPolicy, seeds: u64) {
-    let packing = Packing { data, parity, wait };
-    let mut material = Material::new(model, &packing).expect("the bundle packs");
+fn sweep(name: &str, model: Bytes, packing: &Packing, seeds: u64) {
+    let (data, parity) = (packing.data, packing.parity);
+    let mut material = Material::new(model, packing).expect("the bundle packs");
     let seeds = match (number("QUORATE_SEED"), number("QUORATE_SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
         (None, many) => 0..many.unwrap_or(seeds),
@@ -57,42 +58,66 @@ const FIVE_MS: WaitPolicy = WaitPolicy::Fixed(Duration::from_millis(5));
 
 #[test]
 fn lenet_four_and_one() {
-    sweep("lenet", lenet(), 4, 1, WaitPolicy::Auto, SEEDS);
+    sweep("lenet", lenet(), &Packing::new(4, 1, WaitPolicy::Auto), SEEDS);
 }
 
 #[test]
 fn branches_four_and_one() {
-    sweep("branches", branches::onnx(), 4, 1, WaitPolicy::Auto, SEEDS);
+    sweep("branches", branches::onnx(), &Packing::new(4, 1, WaitPolicy::Auto), SEEDS);
 }
 
 #[test]
 fn branches_two_and_one() {
-    sweep("branches", branches::onnx(), 2, 1, WaitPolicy::Auto, SEEDS);
+    sweep("branches", branches::onnx(), &Packing::new(2, 1, WaitPolicy::Auto), SEEDS);
 }
 
 #[test]
 fn branches_two_and_one_with_a_wait() {
-    sweep("branches", branches::onnx(), 2, 1, FIVE_MS, SEEDS);
+    sweep("branches", branches::onnx(), &Packing::new(2, 1, FIVE_MS), SEEDS);
 }
 
 #[test]
 fn branches_three_and_none() {
-    sweep("branches", branches::onnx(), 3, 0, WaitPolicy::Auto, SEEDS);
+    sweep("branches", branches::onnx(), &Packing::new(3, 0, WaitPolicy::Auto), SEEDS);
 }
 
 #[test]
 fn branches_three_and_two() {
-    sweep("branches", branches::onnx(), 3, 2, WaitPolicy::Auto, SEEDS);
+    sweep("branches", branches::onnx(), &Packing::new(3, 2, WaitPolicy::Auto), SEEDS);
 }
 
 #[test]
 fn lenet_four_and_two() {
-    sweep("lenet", lenet(), 4, 2, FIVE_MS, SEEDS);
+    sweep("lenet", lenet(), &Packing::new(4, 2, FIVE_MS), SEEDS);
+}
+
+#[test]
+fn lenet_in_tiles_and_terms() {
+    let packing = Packing::new(4, 1, WaitPolicy::Auto).by(&[Method::Spatial, Method::Input]);
+    sweep("lenet spatial, input", lenet(), &packing, SEEDS);
+}
+
+#[test]
+fn branches_in_tiles_and_terms() {
+    let packing = Packing::new(3, 2, WaitPolicy::Auto).by(&[Method::Spatial, Method::Input]);
+    sweep("branches spatial, input", branches::onnx(), &packing, SEEDS);
+}
+
+#[test]
+fn branches_in_terms() {
+    let packing = Packing::new(2, 1, FIVE_MS).by(&[Method::Filter, Method::Input]);
+    sweep("branches filter, input", branches::onnx(), &packing, SEEDS);
+}
+
+#[test]
+fn branches_whole() {
+    let packing = Packing::new(3, 1, FIVE_MS).by(&[Method::Whole]);
+    sweep("branches whole", branches::onnx(), &packing, SEEDS);
 }
 
 #[test]
 fn one_seed_replays() {
-    let packing = Packing { data: 2, parity: 1, wait: WaitPolicy::Auto };
+    let packing = Packing::new(2, 1, WaitPolicy::Auto);
     let digest = || {
         let mut material = Material::new(branches::onnx(), &packing).expect("the bundle packs");
         play(&mut material, Family::Chaos, 5).expect("kept").digest

@@ -33,10 +33,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut specs = Vec::new();
     let mut list = String::new();
     for (s, stage) in staged.stages.iter().enumerate() {
-        let rows = even_rows(&stage.layer, n.min(stage.layer.rows))?;
+        let layer = stage.layer.as_ref().ok_or("every stage of this cut has a layer")?;
+        let rows = even_rows(layer, n.min(layer.rows))?;
         let value = &staged.values[stage.value];
         writeln!(list, "stage {} {} {}", stage.value, value.axis, join(&stage.reads))?;
-        let stem = &stage.layer.file_name;
+        let stem = &layer.file_name;
         for (i, rows) in rows.iter().enumerate() {
             let name = format!("{stem}-d{i}");
             writeln!(list, "data {name}")?;

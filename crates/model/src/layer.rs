@@ -6,6 +6,7 @@ use crate::graph::{Graph, Node};
 use crate::method::{Method, Split};
 use crate::model::Model;
 use crate::tensor::{DType, Tensor};
+use crate::window::Window;
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Layer {
     pub columns: usize,
     /// Weights of one output row.
     pub row_len: usize,
+    /// How a convolution slides over its input.
+    pub window: Option<Window>,
     /// Weights and biases.
     pub params: u64,
     /// Floating-point operations for one request: two a multiply-accumulate.
@@ -73,12 +76,22 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// The input's dimension that its columns lie along: channels of a
+    /// convolution, inputs of a matrix product.
+    pub fn input_axis(&self) -> usize {
+        match self.kind {
+            Kind::Conv { .. } => 1,
+            Kind::Fc => self.input_shape.len() - 1,
+        }
+    }
+
     /// What each method that is for this kind of layer would divide.
     pub fn splits(&self) -> Vec<Split> {
         Method::ALL.into_iter().filter_map(|m| m.split(self)).collect()
     }
 
-    /// The method that this crate splits the layer by.
+    /// The method that takes a code made offline: what a layer is split by
+    /// where nothing else is asked for.
     pub fn method(&self) -> Method {
         match self.kind {
             Kind::Fc => Method::Output,
@@ -223,6 +236,13 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     if output_type.shape.get(axis) != Some(&rows) || row_len == 0 {
         return Err(format!("its output has shape {:?}", output_type.shape));
     }
+    let window = match kind {
+        Kind::Fc => None,
+        Kind::Conv { .. } => {
+            let (from, to) = (&input_type.shape[2..], &output_type.shape[2..]);
+            Some(Window::read(node, &shape[2..], from, to).map_err(|e| e.to_string())?)
+        }
+    };
     let bias_len = bias.and_then(|b| graph.initializers.get(b)).map_or(0, Tensor::elements);
     Ok(Layer {
         name: node.name.clone(),
@@ -242,6 +262,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         rows,
         columns,
         row_len,
+        window,
         params: (tensor.elements() + bias_len) as u64,
         flops: node_flops(graph, index),
     })

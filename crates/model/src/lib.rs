@@ -14,5 +14,6 @@ mod shape;
 pub mod shard;
 pub mod stage;
 pub mod tensor;
+pub mod window;
 
 pub use shape::{NodeError, broadcast};

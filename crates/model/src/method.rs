@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use crate::layer::{Kind, Layer};
 
-/// How a layer is split. `Output` and `Input` are for fully-connected layers,
-/// the others for convolutions.
+/// How a stage is divided. `Output` and `Input` are for fully-connected layers,
+/// `Channel`, `Spatial` and `Filter` for convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Fully connected: each device makes some outputs, from the whole input.
@@ -24,11 +24,13 @@ pub enum Method {
     /// Convolution: each device has some channels of every filter; the
     /// results are added.
     Filter,
+    /// Not at all: one device computes the stage, be it one layer or many.
+    Whole,
 }
 
 /// A word that names no method.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("method {got:?} is none of output, input, channel, spatial, filter")]
+#[error("method {got:?} is none of output, input, channel, spatial, filter, whole")]
 pub struct MethodError {
     /// The word.
     pub got: String,
@@ -42,6 +44,7 @@ impl fmt::Display for Method {
             Method::Channel => "channel",
             Method::Spatial => "spatial",
             Method::Filter => "filter",
+            Method::Whole => "whole",
         })
     }
 }
@@ -50,10 +53,8 @@ impl FromStr for Method {
     type Err = MethodError;
 
     fn from_str(word: &str) -> Result<Method, MethodError> {
-        Method::ALL
-            .into_iter()
-            .find(|m| m.to_string() == word)
-            .ok_or_else(|| MethodError { got: word.to_owned() })
+        let mut all = Method::ALL.into_iter().chain([Method::Whole]);
+        all.find(|m| m.to_string() == word).ok_or_else(|| MethodError { got: word.to_owned() })
     }
 }
 
@@ -88,34 +89,65 @@ pub struct Split {
 }
 
 impl Method {
-    /// Every method, in the order of the paper's table 1.
+    /// The methods that divide a layer, in the order of the paper's table 1.
     pub const ALL: [Method; 5] =
         [Method::Output, Method::Input, Method::Channel, Method::Spatial, Method::Filter];
 
+    /// Is it for layers of this kind?
+    pub fn is_for(self, kind: Kind) -> bool {
+        match self {
+            Method::Output | Method::Input => kind == Kind::Fc,
+            Method::Channel | Method::Spatial | Method::Filter => kind != Kind::Fc,
+            Method::Whole => true,
+        }
+    }
+
+    /// When its code can be computed.
+    pub fn codable(self) -> Codable {
+        match self {
+            Method::Output | Method::Channel => Codable::Offline,
+            Method::Spatial => Codable::AtRunTime,
+            Method::Input | Method::Filter | Method::Whole => Codable::No,
+        }
+    }
+
+    /// Why it can, or cannot, be coded so: a sentence.
+    pub fn why(self) -> &'static str {
+        match self {
+            Method::Output | Method::Channel => {
+                "the whole input meets divided weights, so a combination of weights gives the \
+                 same combination of outputs"
+            }
+            Method::Spatial => {
+                "weights are not divided, so inputs must be combined for each request"
+            }
+            Method::Input | Method::Filter => {
+                "outputs are partial sums of different inputs; no combination of weights made \
+                 before a request stands for a lost one"
+            }
+            Method::Whole => "nothing is divided, so a combination would be the whole again",
+        }
+    }
+
     /// What this method does to `layer`; `None` where it is for another kind.
     pub fn split(self, layer: &Layer) -> Option<Split> {
-        let conv = matches!(layer.kind, Kind::Conv { .. });
-        let for_conv = !matches!(self, Method::Output | Method::Input);
-        if conv != for_conv {
+        if !self.is_for(layer.kind) {
             return None;
         }
-        const OFFLINE: &str = "the whole input meets divided weights, so a combination of weights \
-                               gives the same combination of outputs";
-        const AT_RUN_TIME: &str = "weights are not divided, so inputs must be combined for each \
-                                   request";
-        const NO: &str = "outputs are partial sums of different inputs; no combination of weights \
-                          made before a request stands for a lost one";
-        let (divides, codable, why) = match self {
-            Method::Output | Method::Channel => ([false, true, true], Codable::Offline, OFFLINE),
-            Method::Spatial => ([true, false, true], Codable::AtRunTime, AT_RUN_TIME),
-            Method::Input | Method::Filter => ([true, true, false], Codable::No, NO),
+        let [divides_input, divides_weight, divides_output] = match self {
+            Method::Output | Method::Channel => [false, true, true],
+            Method::Spatial => [true, false, true],
+            Method::Input | Method::Filter => [true, true, false],
+            Method::Whole => [false, false, false],
         };
+        let area = || layer.output_shape[2..].iter().fold(1usize, |n, &d| n.saturating_mul(d));
         let shards_max = match self {
             Method::Output | Method::Channel => layer.rows,
             Method::Input | Method::Filter => layer.columns,
-            Method::Spatial => layer.output_shape[2..].iter().copied().max().unwrap_or(1),
+            Method::Spatial => area(),
+            Method::Whole => 1,
         };
-        let [divides_input, divides_weight, divides_output] = divides;
+        let (codable, why) = (self.codable(), self.why());
         Some(Split {
             method: self,
             divides_input,

@@ -12,6 +12,7 @@
 //! writes what it is given.
 
 mod bias;
+mod layer;
 mod rows;
 mod task;
 
@@ -49,7 +50,7 @@ pub enum Work {
     Stage {
         /// Index in [`Staged::stages`].
         stage: usize,
-        /// Which rows of its layer.
+        /// Which part of it.
         part: Part,
     },
     /// The output stage.
@@ -155,6 +156,7 @@ struct Block<'a> {
 #[derive(Debug)]
 enum Content<'a> {
     Rows { source: RowSource<'a>, rows: Range<usize> },
+    Columns { source: RowSource<'a>, columns: Range<usize> },
     Parity { source: RowSource<'a>, terms: Vec<(f64, Range<usize>)> },
     Bytes(Bytes),
 }
@@ -189,7 +191,7 @@ pub fn lay_out<'a>(
             let Some(stage) = staged.stages.get(*stage) else {
                 return Err(PackError::Stage { task: task.name.clone(), got: *stage, limit });
             };
-            part.check(&stage.layer)?;
+            check_part(stage, part)?;
         }
     }
     let mut store = Store::new(staged, tasks)?;
@@ -197,6 +199,27 @@ pub fn lay_out<'a>(
     let Store { blocks, end, .. } = store;
     let weights_file = weights_file.to_owned();
     Ok(Layout { staged, weights_file, tasks, blocks, weights_len: end })
+}
+
+/// Is `part` one of the stage's?
+fn check_part(stage: &Stage, part: &Part) -> Result<(), ShardError> {
+    let method = match part {
+        Part::Whole => return Ok(()),
+        Part::Data { .. } | Part::Parity { .. } => "rows",
+        Part::Term { .. } => "columns",
+        Part::Tile { .. } | Part::TileParity { .. } => "tiles",
+    };
+    let cannot = |why: &str| {
+        let (stage, why) = (stage.name.clone(), why.to_owned());
+        Err(ShardError::Method { stage, method, why })
+    };
+    let Some(layer) = &stage.layer else {
+        return cannot("it does not end in one layer");
+    };
+    if matches!(part, Part::Tile { .. } | Part::TileParity { .. }) && !stage.tail.is_empty() {
+        return cannot("pooling behind the layer reads across tiles");
+    }
+    part.check(layer)
 }
 
 fn check_name(name: &str) -> Result<(), PackError> {
@@ -211,7 +234,8 @@ fn check_name(name: &str) -> Result<(), PackError> {
 
 /// Blocks of one weight: the initializer, by rows or by columns.
 type WeightKey = (String, Orientation);
-/// Bits of the coefficients with their ranges.
+/// Bits of the coefficients of a parity with their ranges of rows; zero with
+/// a range of columns.
 type TermsKey = Vec<(u64, usize, usize)>;
 
 /// Assigns offsets.
@@ -221,7 +245,8 @@ struct Store<'a> {
     end: u64,
     /// Merged ranges of rows and their offsets.
     rows: BTreeMap<WeightKey, Vec<(Range<usize>, u64)>>,
-    parities: BTreeMap<(WeightKey, TermsKey), u64>,
+    /// Parities and columns.
+    derived: BTreeMap<(WeightKey, TermsKey), u64>,
     constants: BTreeMap<Bytes, u64>,
 }
 
@@ -232,19 +257,24 @@ impl<'a> Store<'a> {
             blocks: Vec::new(),
             end: 0,
             rows: BTreeMap::new(),
-            parities: BTreeMap::new(),
+            derived: BTreeMap::new(),
             constants: BTreeMap::new(),
         };
         let mut wanted: BTreeMap<WeightKey, (&'a Layer, Vec<Range<usize>>)> = BTreeMap::new();
         let mut order = Vec::new();
         for task in tasks {
-            let Work::Stage { stage, part: Part::Data { rows } } = &task.work else { continue };
-            let layer = &staged.stages[*stage].layer;
+            let Work::Stage { stage, part } = &task.work else { continue };
+            let Some(layer) = &staged.stages[*stage].layer else { continue };
+            let rows = match part {
+                Part::Data { rows } => rows.clone(),
+                Part::Whole | Part::Tile { .. } | Part::TileParity { .. } => 0..layer.rows,
+                Part::Parity { .. } | Part::Term { .. } => continue,
+            };
             let (_, ranges) = wanted.entry(key(layer)).or_insert_with(|| {
                 order.push(key(layer));
                 (layer, Vec::new())
             });
-            ranges.push(rows.clone());
+            ranges.push(rows);
         }
         for key in order {
             let Some((layer, ranges)) = wanted.remove(&key) else { continue };
@@ -270,22 +300,20 @@ impl<'a> Store<'a> {
     fn task(&mut self, spec: &TaskSpec) -> Result<Task, PackError> {
         let spec = spec.clone();
         let (mut weight, mut bias) = (None, None);
-        let glue = match &spec.work {
-            Work::Output => &self.staged.output.glue,
-            Work::Stage { stage, part } => {
-                let stage: &'a Stage = &self.staged.stages[*stage];
-                weight = Some(self.weight(&stage.layer, part)?);
-                if let Some((shape, data)) = bias::bias(self.staged, &stage.layer, part)? {
-                    bias = Some((shape, self.bytes(data)));
-                }
-                &stage.glue
+        let staged: &'a Staged = self.staged;
+        if let Work::Stage { stage, part } = &spec.work
+            && let Some(layer) = &staged.stages[*stage].layer
+        {
+            weight = Some(self.weight(layer, part)?);
+            if let Some((shape, data)) = bias::bias(staged, layer, part)? {
+                bias = Some((shape, self.bytes(data)));
             }
-        };
-        let graph = &self.staged.model.graph;
+        }
+        let graph = &staged.model.graph;
         let mut constants = BTreeMap::new();
-        let read = glue.iter().flat_map(|&n| &graph.nodes[n].inputs);
+        let read = task::nodes(staged, &spec.work).flat_map(|n| &graph.nodes[n].inputs);
         let made = match &spec.work {
-            Work::Output => self.staged.output.outputs.as_slice(),
+            Work::Output => staged.output.outputs.as_slice(),
             Work::Stage { .. } => &[],
         };
         for name in read.chain(made) {
@@ -299,30 +327,49 @@ impl<'a> Store<'a> {
 
     fn weight(&mut self, layer: &'a Layer, part: &Part) -> Result<Place, PackError> {
         let source = RowSource::new(self.staged, layer)?;
-        let length = source.bytes(part.rows());
+        let length = part.weight_bytes(layer);
+        let all = 0..layer.rows;
         let offset = match part {
-            Part::Data { rows } => {
-                let placed = self.rows.get(&key(layer)).map_or(&[][..], Vec::as_slice);
-                let holds = |r: &Range<usize>| r.start <= rows.start && rows.end <= r.end;
-                let absent = || PackError::Absent { name: layer.weight.clone() };
-                let (r, at) = placed.iter().find(|(r, _)| holds(r)).ok_or_else(absent)?;
-                at + source.bytes(rows.start - r.start)
+            Part::Data { rows } => self.placed(layer, &source, rows)?,
+            Part::Whole | Part::Tile { .. } | Part::TileParity { .. } => {
+                self.placed(layer, &source, &all)?
             }
             Part::Parity { terms } => {
                 let bits = terms.iter().map(|(c, r)| (c.to_bits(), r.start, r.end)).collect();
-                let key = (key(layer), bits);
-                match self.parities.get(&key) {
-                    Some(&offset) => offset,
-                    None => {
-                        let content = Content::Parity { source, terms: terms.clone() };
-                        let offset = self.add(length, content);
-                        self.parities.insert(key, offset);
-                        offset
-                    }
-                }
+                let content = Content::Parity { source, terms: terms.clone() };
+                self.once((key(layer), bits), length, content)
+            }
+            Part::Term { columns } => {
+                let columns = columns.clone();
+                let bits = vec![(0, columns.start, columns.end)];
+                self.once((key(layer), bits), length, Content::Columns { source, columns })
             }
         };
         Ok(Place::File { offset, length })
+    }
+
+    /// Where the block of weights is that holds these rows.
+    fn placed(
+        &self,
+        layer: &Layer,
+        source: &RowSource<'_>,
+        rows: &Range<usize>,
+    ) -> Result<u64, PackError> {
+        let placed = self.rows.get(&key(layer)).map_or(&[][..], Vec::as_slice);
+        let holds = |r: &Range<usize>| r.start <= rows.start && rows.end <= r.end;
+        let absent = || PackError::Absent { name: layer.weight.clone() };
+        let (r, at) = placed.iter().find(|(r, _)| holds(r)).ok_or_else(absent)?;
+        Ok(at + source.bytes(rows.start - r.start))
+    }
+
+    /// The offset of a block made for this key, which is made at most once.
+    fn once(&mut self, key: (WeightKey, TermsKey), length: u64, content: Content<'a>) -> u64 {
+        if let Some(&offset) = self.derived.get(&key) {
+            return offset;
+        }
+        let offset = self.add(length, content);
+        self.derived.insert(key, offset);
+        offset
     }
 
     /// Small constants stay in the task file; equal large ones are stored once.
@@ -388,6 +435,9 @@ impl Layout<'_> {
             };
             match &block.content {
                 Content::Rows { source, rows } => source.write(rows.clone(), &mut write)?,
+                Content::Columns { source, columns } => {
+                    source.write_columns(columns.clone(), &mut write)?;
+                }
                 Content::Parity { source, terms } => source.write_sum(terms, &mut write)?,
                 Content::Bytes(data) => write(data)?,
             }

@@ -1,18 +1,26 @@
 //! Cuts a model into stages.
 //!
 //! ```text
-//! wire values --> glue nodes --> layer --> wire value      (one stage)
-//! wire values --> glue nodes --> graph outputs             (the output stage)
+//! wire values --> glue nodes --> layer --> tail --> wire value    (one stage)
+//! wire values --> nodes of any kind ---------------> wire value    (a whole stage)
+//! wire values --> glue nodes ----------------------> graph outputs (the output stage)
 //! ```
 //!
-//! Each layer is the end of one stage. A stage reads wire values, which are
-//! the graph's inputs and the outputs of other layers. The glue between is
-//! computed by each stage that needs it, on each of its devices: it is cheap,
-//! and most of it does not commute with the code.
+//! The cut is a set of *wires*: values that cross a border. Each is the end of
+//! one stage, which reads graph inputs and other wires; all nodes between
+//! belong to it, and where several stages need a node each of them, on each
+//! of its devices, computes it: glue is cheap, and most of it does not commute
+//! with the code.
+//!
+//! A stage can be divided where its wire is what a layer makes, or what a
+//! *tail* of linear pooling makes of that: the tail commutes with a code over
+//! channels, and leaves fewer bytes to send.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::layer::{Layer, Unsplit, layers, node_flops};
+use crate::graph::Node;
+use crate::layer::{Kind, Layer, Unsplit, layers, node_flops};
 use crate::model::Model;
 use crate::tensor::DType;
 
@@ -57,17 +65,20 @@ impl WireValue {
     }
 }
 
-/// One layer, with the glue before it.
+/// What one wire is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
-    /// The layer's name.
+    /// The layer's name, or the wire's where there is no layer to divide.
     pub name: String,
-    /// The layer at its end.
-    pub layer: Layer,
+    /// The layer at its end, by which it can be divided.
+    pub layer: Option<Layer>,
     /// Wire values read: indices in [`Staged::values`], ascending.
     pub reads: Vec<usize>,
-    /// Glue nodes: indices in the graph, in topological order.
+    /// Nodes before the layer, all nodes where there is none: indices in the
+    /// graph, in topological order.
     pub glue: Vec<usize>,
+    /// Nodes after the layer, each linear and the same for every channel.
+    pub tail: Vec<usize>,
     /// Floating-point operations of the glue for one request, estimated.
     pub glue_flops: u64,
     /// The wire value it makes: an index in [`Staged::values`].
@@ -91,14 +102,14 @@ pub struct OutputStage {
 #[derive(Clone, Debug)]
 pub struct Staged {
     /// The model.
-    pub model: Model,
+    pub model: Arc<Model>,
     /// Graph inputs in their order, then the stages' values in theirs.
     pub values: Vec<WireValue>,
     /// Stages in topological order.
     pub stages: Vec<Stage>,
     /// The last stage, which the gateway computes.
     pub output: OutputStage,
-    /// Nodes which compute like layers, but are glue, and why.
+    /// Nodes which compute like layers, but are not divided, and why.
     pub unsplit: Vec<Unsplit>,
 }
 
@@ -120,7 +131,7 @@ pub enum StageError {
         limit: usize,
     },
     /// A layer to be treated as glue is none of the model's.
-    #[error("model has no layer {name} to treat as glue (it has {known})")]
+    #[error("model has no layer {name} (it has {known})")]
     NoLayer {
         /// The name asked for.
         name: String,
@@ -138,45 +149,51 @@ pub enum StageError {
 impl Staged {
     /// Cuts `model` at every layer.
     pub fn new(model: Model) -> Result<Staged, StageError> {
-        Staged::cut(model, &[])
+        Staged::cut(Arc::new(model), &[])
     }
 
     /// Cuts `model` at every layer but those named in `as_glue`, which are
-    /// computed, whole, by whoever reads what they make.
-    pub fn cut(model: Model, as_glue: &[String]) -> Result<Staged, StageError> {
-        let (mut layers, mut unsplit) = layers(&model);
-        for name in as_glue {
-            let Some(at) = layers.iter().position(|layer| layer.name == *name) else {
-                let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
-                return Err(StageError::NoLayer { name: name.clone(), known: known.join(", ") });
-            };
-            let layer = layers.remove(at);
-            let why = "asked to be glue".to_owned();
-            unsplit.push(Unsplit { node: layer.node, name: layer.name, op: layer.op, why });
+    /// computed, whole, by whoever reads what they make. Pooling that is
+    /// linear goes before the border.
+    pub fn cut(model: Arc<Model>, as_glue: &[String]) -> Result<Staged, StageError> {
+        let (layers, unsplit) = layers(&model);
+        if let Some(name) = as_glue.iter().find(|name| layers.iter().all(|l| l.name != **name)) {
+            let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+            return Err(StageError::NoLayer { name: name.clone(), known: known.join(", ") });
         }
-        if layers.is_empty() {
-            let hint = unsplit.first().map(|u| format!("; {} {}: {}", u.op, u.name, u.why));
+        let ends = Ends::new(&model);
+        let cut = layers.iter().filter(|layer| !as_glue.contains(&layer.name));
+        let wires: Vec<String> = cut.map(|layer| ends.pooled(layer)).collect();
+        if wires.is_empty() {
+            let asked = || "asked to be glue".to_owned();
+            let first = unsplit.first().map(|u| (&u.op, &u.name, u.why.clone()));
+            let first = first.or_else(|| layers.first().map(|l| (&l.op, &l.name, asked())));
+            let hint = first.map(|(op, name, why)| format!("; {op} {name}: {why}"));
             return Err(StageError::NoLayers { hint: hint.unwrap_or_default() });
         }
-        let values = wire_values(&model, &layers)?;
-        let walk = Walk::new(&model, &values);
-        let first = model.graph.inputs.len();
-        let mut stages = Vec::with_capacity(layers.len());
-        let mut glue_nodes = 0;
-        for (i, layer) in layers.into_iter().enumerate() {
-            let (reads, glue) = walk.back([layer.input.as_str()])?;
-            glue_nodes += glue.len();
-            if glue_nodes > GLUE_MAX {
-                return Err(StageError::Glue { got: glue_nodes, limit: GLUE_MAX });
-            }
-            let (name, value) = (layer.name.clone(), first + i);
-            let glue_flops = walk.flops(&glue);
-            stages.push(Stage { name, layer, reads, glue, glue_flops, value });
+        Staged::at(model, &wires)
+    }
+
+    /// Cuts `model` at `wires`, which are values that nodes make.
+    pub fn at(model: Arc<Model>, wires: &[String]) -> Result<Staged, StageError> {
+        let (mut layers, mut unsplit) = layers(&model);
+        let producers = model.graph.producers();
+        let mut order: BTreeMap<(usize, &str), Option<(Layer, Vec<usize>)>> = BTreeMap::new();
+        for wire in wires {
+            let unknown = || StageError::Unknown { value: wire.clone() };
+            let node = *producers.get(wire.as_str()).ok_or_else(unknown)?;
+            let end = end_of(&model, &producers, &mut layers, wires, wire);
+            order.insert((node, wire), end);
         }
-        let outputs = model.graph.outputs.clone();
-        let (reads, glue) = walk.back(outputs.iter().map(String::as_str))?;
-        let glue_flops = walk.flops(&glue);
-        let output = OutputStage { reads, glue, glue_flops, outputs };
+        unsplit.extend(layers.into_iter().map(|layer| Unsplit {
+            node: layer.node,
+            name: layer.name,
+            op: layer.op,
+            why: "at no border of a stage".to_owned(),
+        }));
+        let made: Vec<_> = order.iter().map(|((_, wire), end)| (*wire, end.as_ref())).collect();
+        let values = wire_values(&model, &made)?;
+        let (stages, output) = stages(&model, &values, made)?;
         Ok(Staged { model, values, stages, output, unsplit })
     }
 
@@ -185,35 +202,134 @@ impl Staged {
         let reads = move |(i, s): (usize, &Stage)| s.reads.contains(&value).then_some(i);
         self.stages.iter().enumerate().filter_map(reads)
     }
+
+    /// Floating-point operations of a stage, glue included.
+    pub fn stage_flops(&self, stage: &Stage) -> u64 {
+        let tail = stage.tail.iter().map(|&node| node_flops(&self.model.graph, node));
+        let layer = stage.layer.as_ref().map_or(0, |layer| layer.flops);
+        tail.fold(stage.glue_flops.saturating_add(layer), u64::saturating_add)
+    }
 }
 
-fn wire_values(model: &Model, layers: &[Layer]) -> Result<Vec<WireValue>, StageError> {
-    let typed = |name: &String| {
-        model.graph.types.get(name).ok_or_else(|| StageError::Unknown { value: name.clone() })
+/// The layer that `wire` is the end of, taken out of `layers`, with the tail
+/// between; `None` where no layer leads straight to it.
+fn end_of(
+    model: &Model,
+    producers: &BTreeMap<&str, usize>,
+    layers: &mut Vec<Layer>,
+    wires: &[String],
+    wire: &str,
+) -> Option<(Layer, Vec<usize>)> {
+    let (mut at, mut tail) = (wire, Vec::new());
+    loop {
+        if let Some(found) = layers.iter().position(|layer| layer.output == at) {
+            let fits = tail.is_empty() || matches!(layers[found].kind, Kind::Conv { .. });
+            tail.reverse();
+            return fits.then(|| (layers.remove(found), tail));
+        }
+        let node = *producers.get(at)?;
+        let before = linear_pooling(&model.graph.nodes[node])?;
+        if wires.iter().any(|wire| wire == before) {
+            return None;
+        }
+        tail.push(node);
+        at = before;
+    }
+}
+
+/// What `node` pools, if it does so linearly and each channel alike.
+fn linear_pooling(node: &Node) -> Option<&str> {
+    let pools = node.is_standard()
+        && node.outputs.len() == 1
+        && matches!(node.op.as_str(), "AveragePool" | "GlobalAveragePool");
+    pools.then(|| node.input(0)).flatten()
+}
+
+/// Looks for the best end of a layer's stage.
+struct Ends<'a> {
+    model: &'a Model,
+    /// The only node that reads a value, if no output does.
+    reader: BTreeMap<&'a str, Option<usize>>,
+}
+
+impl<'a> Ends<'a> {
+    fn new(model: &'a Model) -> Ends<'a> {
+        let mut reader = BTreeMap::new();
+        for (index, node) in model.graph.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                let only = |slot: &mut Option<usize>| *slot = None;
+                reader.entry(input.as_str()).and_modify(only).or_insert(Some(index));
+            }
+        }
+        model.graph.outputs.iter().for_each(|name| {
+            reader.insert(name, None);
+        });
+        Ends { model, reader }
+    }
+
+    /// The layer's output, or what linear pooling leaves of it.
+    fn pooled(&self, layer: &'a Layer) -> String {
+        let bytes = |value: &str| self.model.graph.types.get(value).map_or(u64::MAX, |t| t.bytes());
+        let (mut at, mut best) = (layer.output.as_str(), layer.output.as_str());
+        while let Kind::Conv { .. } = layer.kind
+            && let Some(Some(node)) = self.reader.get(at)
+            && linear_pooling(&self.model.graph.nodes[*node]).is_some()
+        {
+            at = &self.model.graph.nodes[*node].outputs[0];
+            if bytes(at) < bytes(best) {
+                best = at;
+            }
+        }
+        best.to_owned()
+    }
+}
+
+type Made<'a> = (&'a str, Option<&'a (Layer, Vec<usize>)>);
+
+fn stages(
+    model: &Model,
+    values: &[WireValue],
+    made: Vec<Made<'_>>,
+) -> Result<(Vec<Stage>, OutputStage), StageError> {
+    let walk = Walk::new(model, values);
+    let first = model.graph.inputs.len();
+    let mut stages = Vec::with_capacity(made.len());
+    let mut glue_nodes = 0;
+    for (i, (wire, end)) in made.into_iter().enumerate() {
+        let (reads, glue) = match end {
+            Some((layer, _)) => walk.back([layer.input.as_str()])?,
+            None => walk.made(wire)?,
+        };
+        glue_nodes += glue.len();
+        if glue_nodes > GLUE_MAX {
+            return Err(StageError::Glue { got: glue_nodes, limit: GLUE_MAX });
+        }
+        let glue_flops = walk.flops(&glue);
+        let (layer, tail) = end.cloned().unzip();
+        let name = layer.as_ref().map_or_else(|| wire.to_owned(), |layer| layer.name.clone());
+        let (tail, value) = (tail.unwrap_or_default(), first + i);
+        stages.push(Stage { name, layer, reads, glue, tail, glue_flops, value });
+    }
+    let outputs = model.graph.outputs.clone();
+    let (reads, glue) = walk.back(outputs.iter().map(String::as_str))?;
+    let glue_flops = walk.flops(&glue);
+    Ok((stages, OutputStage { reads, glue, glue_flops, outputs }))
+}
+
+fn wire_values(model: &Model, made: &[Made<'_>]) -> Result<Vec<WireValue>, StageError> {
+    let value = |name: &str, axis: usize, source: Source| {
+        let unknown = || StageError::Unknown { value: name.to_owned() };
+        let t = model.graph.types.get(name).ok_or_else(unknown)?;
+        let rows = t.shape.get(axis).copied().unwrap_or(1);
+        let (name, shape) = (name.to_owned(), t.shape.clone());
+        Ok(WireValue { name, dtype: t.dtype, shape, axis, rows, source })
     };
-    let mut values = Vec::new();
-    for (i, name) in model.graph.inputs.iter().enumerate() {
-        let t = typed(name)?;
-        values.push(WireValue {
-            name: name.clone(),
-            dtype: t.dtype,
-            shape: t.shape.clone(),
-            axis: 0,
-            rows: t.shape.first().copied().unwrap_or(1),
-            source: Source::Input(i),
-        });
-    }
-    for (i, layer) in layers.iter().enumerate() {
-        values.push(WireValue {
-            name: layer.output.clone(),
-            dtype: typed(&layer.output)?.dtype,
-            shape: layer.output_shape.clone(),
-            axis: layer.axis,
-            rows: layer.rows,
-            source: Source::Stage(i),
-        });
-    }
-    Ok(values)
+    let inputs = model.graph.inputs.iter().enumerate();
+    let inputs = inputs.map(|(i, name)| value(name, 0, Source::Input(i)));
+    let stages = made.iter().enumerate().map(|(i, (wire, end))| {
+        value(wire, end.map_or(0, |(layer, _)| layer.axis), Source::Stage(i))
+    });
+    inputs.chain(stages).collect()
 }
 
 /// Walks from values back to wire values.
@@ -252,6 +368,18 @@ impl<'a> Walk<'a> {
             }
         }
         Ok((reads.into_iter().collect(), glue.into_iter().collect()))
+    }
+
+    /// Wire values and nodes that a wire itself is made of.
+    fn made(&self, wire: &str) -> Result<(Vec<usize>, Vec<usize>), StageError> {
+        let unknown = || StageError::Unknown { value: wire.to_owned() };
+        let node = *self.producers.get(wire).ok_or_else(unknown)?;
+        let inputs = self.model.graph.nodes[node].inputs.iter();
+        let inputs = inputs.map(String::as_str).filter(|value| !value.is_empty());
+        let (reads, mut glue) = self.back(inputs)?;
+        // The node comes after all that it depends on.
+        glue.push(node);
+        Ok((reads, glue))
     }
 
     fn flops(&self, glue: &[usize]) -> u64 {
@@ -355,20 +483,21 @@ mod tests {
             .counting("b", &[6])
             .node("Conv", &["x", "w", "b"], &["y"], &[]);
         let staged = staged(sample).unwrap();
-        let layer = &staged.stages[0].layer;
+        let layer = staged.stages[0].layer.as_ref().unwrap();
         assert_eq!(layer.params, 6 * 4 * 9 + 6);
         assert_eq!(layer.flops, 2 * (6 * 6 * 8) * (4 * 9));
         let splits: Vec<_> =
             layer.splits().into_iter().map(|s| (s.method, s.codable, s.shards_max)).collect();
         let wanted = [
             (Method::Channel, Codable::Offline, 6),
-            (Method::Spatial, Codable::AtRunTime, 8),
+            (Method::Spatial, Codable::AtRunTime, 48),
             (Method::Filter, Codable::No, 4),
         ];
         assert_eq!(splits, wanted);
         for method in Method::ALL {
             assert_eq!(method.to_string().parse(), Ok(method));
         }
+        assert_eq!("whole".parse(), Ok(Method::Whole));
         assert!("rows".parse::<Method>().is_err());
     }
 }

@@ -55,8 +55,14 @@ impl ModelFile {
     }
 
     /// The same model, with these layers as glue.
-    pub fn cut(self, glue: &[String]) -> anyhow::Result<ModelFile> {
+    pub fn with_glue(self, glue: &[String]) -> anyhow::Result<ModelFile> {
         let staged = Staged::cut(self.staged.model, glue)?;
+        Ok(ModelFile { staged, ..self })
+    }
+
+    /// The same model, cut where `plans` cut it.
+    pub fn cut_for(self, plans: &Plans) -> anyhow::Result<ModelFile> {
+        let staged = Staged::at(self.staged.model, &plans.wires())?;
         Ok(ModelFile { staged, ..self })
     }
 }

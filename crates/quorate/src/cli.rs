@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use quorate_core::plan::rule::MethodWish;
 use quorate_core::plan::{WaitPolicy, parse_span};
+use quorate_model::method::Method;
 
 /// Runs a neural network across several small devices and does not notice
 /// when one of them dies.
@@ -73,11 +75,48 @@ pub struct Cluster {
     pub spares: usize,
 }
 
+/// How a model is cut and divided.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Splitting {
+    /// How to divide layers: a METHOD for all that it is for, LAYER=METHOD for
+    /// one. Methods: output and input for fully-connected layers; channel,
+    /// spatial and filter for convolutions; whole for both [default: output
+    /// and channel].
+    #[arg(long = "method", value_delimiter = ',', value_name = "[LAYER=]METHOD,…", value_parser = method_wish)]
+    pub methods: Vec<MethodWish>,
+    /// Layers that end no stage: each is computed, whole, by whoever reads
+    /// what it makes (see `quorate inspect` for their names).
+    #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
+    pub glue: Vec<String>,
+    /// Layers whose outputs travel as f16: half the bytes, at a relative error
+    /// of up to 5e-4; `all` for every layer.
+    #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
+    pub f16: Vec<String>,
+}
+
+impl Splitting {
+    /// Layers that travel as f16, as the rule wants them.
+    pub fn f16_wishes(&self) -> Vec<String> {
+        let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
+        self.f16.iter().map(word).collect()
+    }
+}
+
+fn method_wish(text: &str) -> Result<MethodWish, String> {
+    let (layer, word) = match text.rsplit_once('=') {
+        Some((layer, word)) => (Some(layer.to_owned()), word),
+        None => (None, text),
+    };
+    let method = word.parse::<Method>().map_err(|error| error.to_string())?;
+    Ok(MethodWish { layer, method })
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
+  quorate plan model.onnx --method spatial,input --method conv1=whole
   quorate plan model.onnx --devices 2 --spares 1 --hosts 10.0.0.1:7001,10.0.0.2:7001,10.0.0.3:7001")]
 pub struct Plan {
     /// The model.
@@ -95,10 +134,9 @@ pub struct Plan {
     /// Names of the devices, spares last [default: pi-1, pi-2, …].
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub names: Vec<String>,
-    /// Layers not to split: each is computed whole by whoever reads what it
-    /// makes (see `quorate inspect` for their names).
-    #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
-    pub glue: Vec<String>,
+    /// How to divide layers.
+    #[command(flatten)]
+    pub splitting: Splitting,
     /// Pack plans for fewer devices down to this many; each takes room on
     /// every device.
     #[arg(long, default_value_t = 1, value_name = "K")]
@@ -213,6 +251,7 @@ pub struct Run {
 Examples:
   quorate check model.onnx --devices 4 --spares 1
   quorate check model.onnx --devices 8 --inconsistent --tolerance 1e-3
+  quorate check model.onnx --method spatial,input --f16 conv1
   quorate check model.onnx --plan plan.toml")]
 pub struct Check {
     /// The model.
@@ -222,12 +261,13 @@ pub struct Check {
     #[command(flatten)]
     pub cluster: Cluster,
     /// Check this plan, instead of one made for --devices and --spares.
-    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "method"])]
+    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "f16"])]
     pub plan: Option<PathBuf>,
-    /// Split only by this method: output, input, channel, spatial or filter.
-    #[arg(long)]
-    pub method: Option<quorate_model::method::Method>,
-    /// Relative error that is still right [default: 1e-4, or the plan's].
+    /// How to divide layers.
+    #[command(flatten)]
+    pub splitting: Splitting,
+    /// Relative error that is still right [default: 1e-4 or the plan's, and
+    /// where M >= 2 or f16 may add more, that].
     #[arg(long)]
     pub tolerance: Option<f64>,
     /// Also let every reader of every value lose other shards.
@@ -253,6 +293,7 @@ pub struct Check {
 Examples:
   quorate demo
   quorate demo --devices 2 --rate 50 --json
+  quorate demo --method spatial,input
   quorate demo --model cifar10_cnn.onnx --input cifar10-test1k.bin.gz --rate 20")]
 pub struct Demo {
     /// Size of the cluster.
@@ -277,6 +318,9 @@ pub struct Demo {
     /// A request without an answer for this long is lost.
     #[arg(long, default_value = "2s", value_parser = span)]
     pub deadline: std::time::Duration,
+    /// How to divide layers.
+    #[command(flatten)]
+    pub splitting: Splitting,
     /// Seed: which devices fail, in which order inputs come.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -122,12 +122,12 @@ async fn play_one(
     let wish = Wish {
         model: model.name.clone(),
         model_sha256: model.sha256.clone(),
-        glue: Vec::new(),
         devices: default_names(devices),
         hosts,
         spares,
         fewest_devices: 1,
-        only: None,
+        methods: args.splitting.methods.clone(),
+        f16: args.splitting.f16_wishes(),
         tolerance: TOLERANCE,
         wait: WaitPolicy::Auto,
     };

@@ -39,13 +39,20 @@ pub struct Finding {
     pub cases: usize,
     /// Worst max|a - b| / max|b| of all cases; infinite where a case failed.
     pub error: f64,
+    /// The error that is still right.
+    pub limit: f64,
     /// The worst case.
     pub worst: String,
 }
 
 impl Finding {
-    fn new(what: String) -> Finding {
-        Finding { what, cases: 0, error: 0.0, worst: "all equal".to_owned() }
+    fn new(what: String, limit: f64) -> Finding {
+        Finding { what, cases: 0, error: 0.0, limit, worst: "all equal".to_owned() }
+    }
+
+    /// Is the error within its limit?
+    pub fn is_good(&self) -> bool {
+        self.error <= self.limit
     }
 
     fn add(&mut self, error: f64, case: impl FnOnce() -> String) {
@@ -98,7 +105,7 @@ impl Rehearsal {
         let mut values: Values = vec![None; self.plans.values.len()];
         for (value, tensor) in self.whole.iter().enumerate() {
             if let Some(tensor) = tensor {
-                values[value] = Some(self.as_gathered(ValueId(value as u16), tensor)?);
+                values[value] = Some(self.as_gathered(ValueId(value as u16), tensor));
             }
         }
         let mut findings = Vec::new();
@@ -108,8 +115,9 @@ impl Rehearsal {
             let sharding = plan.stage_sharding(id);
             let (n, m) = (sharding.code.data_shards(), sharding.code.parity_shards());
             let code = sharding.code.name();
-            let what = format!("layer {} ({} {n}+{m} {code})", stage.layer, stage.method);
-            let mut finding = Finding::new(what);
+            let what = format!("layer {} ({} {n}+{m} {code})", stage.name, stage.method);
+            let limit = self.plans.tolerance.max(sharding.stated_error());
+            let mut finding = Finding::new(what, limit);
             let everybody = self.plans.everybody();
             let shards = self.run_stage(id, everybody, |_| &values)?;
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
@@ -127,7 +135,7 @@ impl Rehearsal {
     /// The final answer, with every set of devices that the plan tolerates,
     /// and every single one, dead from the first stage to the last.
     pub fn dead_throughout(&self) -> anyhow::Result<Vec<Finding>> {
-        let mut finding = Finding::new("answer, devices dead throughout".to_owned());
+        let mut finding = Finding::new("answer, devices dead throughout".to_owned(), self.limit());
         let (count, plan) = (self.plans.devices.len(), self.plans.main());
         // Where single devices are not covered, those that are.
         let most = plan.tolerance().max(1);
@@ -158,7 +166,8 @@ impl Rehearsal {
     /// The final answer when every device that reads a value, and the
     /// gateway, loses other shards of it: as many as its code repairs.
     pub fn inconsistent(&self, seed: u64, trials: u64) -> anyhow::Result<Vec<Finding>> {
-        let mut finding = Finding::new("answer, each reader loses other shards".to_owned());
+        let mut finding =
+            Finding::new("answer, each reader loses other shards".to_owned(), self.limit());
         let count = self.plans.devices.len();
         for trial in 0..trials {
             let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
@@ -183,26 +192,20 @@ impl Rehearsal {
     fn with_inputs(&self) -> anyhow::Result<Values> {
         let mut values: Values = vec![None; self.plans.values.len()];
         for (tensor, value) in self.inputs.iter().zip(self.plans.main().inputs()) {
-            values[value.index()] = Some(self.as_gathered(value, tensor)?);
+            values[value.index()] = Some(self.as_gathered(value, tensor));
         }
         Ok(values)
     }
 
+    /// The error that an answer may have.
+    fn limit(&self) -> f64 {
+        self.plans.tolerance.max(self.plans.main().stated_error())
+    }
+
     /// A whole value, as if it had been gathered.
-    fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> anyhow::Result<Arc<Gathered>> {
-        let sharding = self.plans.main().sharding(value).context("a value of the plan")?;
-        let form = &self.plans.values[value.index()];
-        let inner: usize = form.shape[form.axis + 1..].iter().product();
-        let row = inner * form.dtype.size();
-        let mut shards = vec![None; sharding.code.shards()];
-        for (shard, rows) in shards.iter_mut().zip(&sharding.rows) {
-            let mut bytes = Vec::with_capacity(form.part_bytes(rows.len()));
-            for outer in tensor.data().chunks_exact((row * form.rows()).max(1)) {
-                bytes.extend_from_slice(&outer[rows.start * row..rows.end * row]);
-            }
-            *shard = Some(Bytes::from(bytes));
-        }
-        self.gather(value, &shards, ShardSet::new())
+    fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> Arc<Gathered> {
+        let (values, plan) = (self.plans.values.clone(), self.plans.main().clone());
+        Arc::new(Gathered::whole(values, plan, value, tensor.clone()))
     }
 
     /// Every shard of a stage's value that `alive` devices make, each from
@@ -224,11 +227,11 @@ impl Rehearsal {
             }
             let gathered = |value: &ValueId| view(device)[value.index()].clone();
             let inputs: Option<Vec<_>> = stage.reads.iter().map(gathered).collect();
-            let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.layer))?;
+            let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.name))?;
             let stem = task_stem(plan, id, shard);
             let outputs = self.devices[device.index()].run(&stem, &inputs)?;
             ensure!(outputs.len() == 1, "task {stem} made {} values", outputs.len());
-            shards.push(Some(outputs[0].data().clone()));
+            shards.push(Some(plan.stage_sharding(id).payload(&outputs[0])?.data().clone()));
         }
         Ok(shards)
     }

@@ -3,8 +3,9 @@ use quorate_code::Code;
 use super::*;
 use crate::fixture::{A, B, H, devices, f32_bytes, ms, plans};
 use crate::id::{DeviceId, PlanId, SeatId, StageId};
-use crate::plan::Stage;
+use crate::plan::{Division, Stage, Tiles};
 use quorate_model::method::Method;
+use quorate_model::tensor::DType;
 
 const WAIT: Duration = Duration::from_millis(5);
 
@@ -65,18 +66,23 @@ fn gaps_are_seen_after_the_decision_too() {
 fn sharded(dtype: DType, shape: &[usize], axis: usize, rows: &[usize], parity: usize) -> Gather {
     let name = if parity == 0 { "none" } else { "mds" };
     let code = Code::by_name(name, rows.len(), parity).expect("a code");
-    let value = Value { name: "v".to_owned(), dtype, shape: shape.to_vec(), axis };
     let mut start = 0;
     let rows = rows.iter().map(|n| {
         start += n;
         start - n..start
     });
-    let rows: Vec<_> = rows.collect();
+    let division = Division::Rows(rows.collect());
+    let value = Value { name: "v".to_owned(), dtype, shape: shape.to_vec(), axis };
+    divided(value, division, code, dtype)
+}
+
+/// A gather of a value of one stage.
+fn divided(value: Value, division: Division, code: Code, wire: DType) -> Gather {
     let seats = (0..code.shards() as u8).map(SeatId).collect();
     let members = DeviceSet::first(code.shards());
-    let sharding = Sharding::new(code, rows, seats, Some(StageId(0)));
+    let sharding = Sharding::new(code, division, seats, Some(StageId(0)), wire);
     let stage = Stage {
-        layer: "l".to_owned(),
+        name: "l".to_owned(),
         method: Method::Channel,
         reads: Vec::new(),
         value: ValueId(0),
@@ -105,17 +111,18 @@ fn payloads(gather: &Gather) -> Vec<Vec<f32>> {
     let outer: usize = value.shape[..value.axis].iter().product();
     let inner: usize = value.shape[value.axis + 1..].iter().product();
     let at = |o: usize, row: usize, i: usize| element((o * value.rows() + row) * inner + i);
+    let Division::Rows(ranges) = &sharding.division else { panic!("not by rows") };
     let data = |shard: usize, o: usize, row: usize, i: usize| {
-        let rows = &sharding.rows[shard];
+        let rows = &ranges[shard];
         if row < rows.len() { at(o, rows.start + row, i) } else { 0.0 }
     };
     (0..sharding.code.shards())
         .map(|shard| {
             let mut out = Vec::new();
             for o in 0..outer {
-                for row in 0..sharding.shard_rows(shard).len() {
+                for row in 0..sharding.division.rows(value, shard).len() {
                     for i in 0..inner {
-                        out.push(match shard.checked_sub(sharding.rows.len()) {
+                        out.push(match shard.checked_sub(ranges.len()) {
                             None => data(shard, o, row, i),
                             Some(parity) => {
                                 let line = sharding.code.generator_row(parity).iter().enumerate();
@@ -190,4 +197,119 @@ fn other_types_merge_but_do_not_decode() {
     let Decision::Gathered(gathered) = gather.decide(ms(9), WAIT) else { panic!("short") };
     let error = gathered.tensor().unwrap_err();
     assert_eq!(error.to_string(), "value v of i32 cannot be decoded, only f32 can");
+}
+
+/// Takes in all payloads but the lost ones and makes the value whole.
+fn whole(mut gather: Gather, payloads: &[Bytes], lost: ShardSet) -> Option<Vec<f32>> {
+    for (shard, payload) in payloads.iter().enumerate().filter(|(shard, _)| !lost.contains(*shard))
+    {
+        gather.accept(ms(0), shard, payload.clone());
+    }
+    match gather.decide(ms(9), WAIT) {
+        Decision::Gathered(gathered) => Some(gathered.tensor().expect("merges").to_f32().unwrap()),
+        _ => None,
+    }
+}
+
+#[test]
+fn tiles_are_laid_in_their_places() {
+    let lengths: [&[&[usize]]; 4] =
+        [&[&[2, 2, 1], &[4]], &[&[3, 2], &[2, 2]], &[&[5], &[1, 3]], &[&[1, 4], &[3, 1]]];
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![2, 3, 5, 4], axis: 1 };
+    let all: Vec<f32> = (0..120).map(element).collect();
+    for (lengths, parity) in lengths.iter().flat_map(|l| [0, 1, 2].map(|m| (l, m))) {
+        let lengths: Vec<Vec<usize>> = lengths.iter().map(|parts| parts.to_vec()).collect();
+        let grid = Tiles::new(lengths.clone(), parity > 0);
+        let name = if parity == 0 { "none" } else { "mds" };
+        let code = Code::by_name(name, grid.boxes.len(), parity).expect("a code");
+        let cut = |tile: &[std::ops::Range<usize>]| -> Vec<f32> {
+            let mut out = Vec::new();
+            for channel in 0..6 {
+                for row in tile[0].clone() {
+                    out.extend(tile[1].clone().map(|col| all[(channel * 5 + row) * 4 + col]));
+                }
+            }
+            out
+        };
+        let data: Vec<Vec<f32>> = grid.boxes.iter().map(|tile| cut(tile)).collect();
+        let parities = (0..parity).map(|p| {
+            let row = code.generator_row(p);
+            let sum =
+                |i| row.iter().zip(&data).map(|(c, d)| c * f64::from(d[i])).sum::<f64>() as f32;
+            (0..data[0].len()).map(sum).collect()
+        });
+        let parities: Vec<Vec<f32>> = parities.collect();
+        let payloads: Vec<Bytes> = data.iter().chain(&parities).map(|p| f32_bytes(p)).collect();
+        for lost in (0..=parity).flat_map(|lost| subsets(payloads.len(), lost)) {
+            let division = Division::Tiles(grid.clone());
+            let gather = divided(value.clone(), division, code.clone(), DType::F32);
+            let got = whole(gather, &payloads, lost).expect("quorate");
+            let apart = got.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-4, "{lengths:?} with {parity}, lost {lost}: {apart} apart");
+        }
+    }
+}
+
+#[test]
+fn terms_are_added_up_from_any_copy() {
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 4], axis: 1 };
+    let terms = [[1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 30.0, 40.0], [0.5, 0.0, 0.0, -1.0]];
+    let sum = vec![11.5, 22.0, 33.0, 43.0];
+    for copies in 0..=2 {
+        let name = if copies == 0 { "none" } else { "replication" };
+        let code = Code::by_name(name, 3, 3 * copies).expect("a code");
+        let payloads: Vec<Bytes> = (0..code.shards()).map(|s| f32_bytes(&terms[s % 3])).collect();
+        for lost in (0..=copies + 1).flat_map(|lost| subsets(payloads.len(), lost)) {
+            let division = Division::Terms(vec![0..1, 1..2, 2..3]);
+            let gather = divided(value.clone(), division, code.clone(), DType::F32);
+            let gone = (0..3).any(|t| (0..=copies).all(|copy| lost.contains(t + 3 * copy)));
+            let wanted = (!gone).then(|| sum.clone());
+            assert_eq!(whole(gather, &payloads, lost), wanted, "{copies} copies, lost {lost}");
+        }
+    }
+}
+
+/// Of copies the first to arrive is taken at once, whatever the roster says,
+/// and in every type: nothing is computed with it.
+#[test]
+fn the_first_copy_wins() {
+    let value = Value { name: "v".into(), dtype: DType::I64, shape: vec![2], axis: 0 };
+    let code = Code::by_name("replication", 1, 2).expect("a code");
+    let mut gather = divided(value, Division::Whole, code, DType::I64);
+    let payload = Bytes::from(vec![7; 16]);
+    assert_eq!(gather.accept(ms(0), 2, payload.clone()), Accepted::Taken);
+    let Decision::Gathered(gathered) = gather.decide(ms(0), WAIT) else { panic!("short") };
+    assert!(!gathered.is_decoded());
+    assert_eq!(gathered.tensor().expect("merges").data(), &payload);
+}
+
+#[test]
+fn f16_is_widened_before_decoding() {
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 4], axis: 1 };
+    let half = |values: [f32; 2]| {
+        let tensor = Tensor::from_f32(vec![1, 2], &values).expect("fits");
+        crate::half::narrow(&tensor).expect("fits").data().clone()
+    };
+    let payloads = [half([1.0, 2.5]), half([-3.0, 0.25]), half([-2.0, 2.75])];
+    for lost in 0..3 {
+        let code = Code::by_name("sum", 2, 1).expect("a code");
+        let gather = divided(value.clone(), Division::Rows(vec![0..2, 2..4]), code, DType::F16);
+        let got = whole(gather, &payloads, [lost].into_iter().collect());
+        assert_eq!(got, Some(vec![1.0, 2.5, -3.0, 0.25]), "without {lost}");
+    }
+}
+
+#[test]
+fn rosters_hold_no_copy_twice() {
+    let code = Code::by_name("replication", 2, 2).expect("a code");
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 2], axis: 1 };
+    let gather = divided(value, Division::Terms(vec![0..1, 1..2]), code, DType::F32);
+    let everybody = DeviceSet::first(4);
+    let cases: [(&[u8], &[usize]); 4] =
+        [(&[], &[0, 1]), (&[0], &[1, 2]), (&[1], &[0, 3]), (&[0, 1], &[2, 3])];
+    for (suspects, wanted) in cases {
+        let suspects: DeviceSet = suspects.iter().map(|d| DeviceId(*d)).collect();
+        let roster = gather.sharding().roster(everybody, suspects);
+        assert_eq!(roster.iter().collect::<Vec<_>>(), wanted, "{suspects:?}");
+    }
 }

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use quorate_model::method::Method;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Plans;
+use super::{Division, Plans, Sharding, Value};
 
 /// Version of the file's form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Longest plan file that is read.
 pub const BYTES_MAX: usize = 16 << 20;
 
@@ -35,8 +36,6 @@ pub(super) struct PlanFile {
     pub model_sha256: Spanned<String>,
     pub wait: Spanned<String>,
     pub tolerance: Spanned<f64>,
-    #[serde(default)]
-    pub glue: Vec<Spanned<String>>,
     pub devices: Spanned<Vec<Spanned<String>>>,
     pub hosts: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "value")]
@@ -67,15 +66,27 @@ pub(super) struct PlanEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StageEntry {
-    pub layer: Spanned<String>,
+    pub layer: Option<Spanned<String>>,
     pub method: Spanned<String>,
     pub reads: Vec<Spanned<String>>,
     pub value: Spanned<String>,
-    pub rows: Spanned<Vec<usize>>,
-    pub code: Spanned<String>,
+    pub rows: Option<Spanned<Vec<usize>>>,
+    pub columns: Option<Spanned<Vec<usize>>>,
+    pub tiles: Option<Spanned<Vec<Vec<usize>>>>,
+    pub wire: Option<Spanned<String>>,
+    pub code: Option<Spanned<String>>,
     pub data: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     pub parity: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub replicas: Vec<Spanned<String>>,
+}
+
+impl StageEntry {
+    /// The layer's name, or the value's where no layer is named.
+    pub fn name(&self) -> &Spanned<String> {
+        self.layer.as_ref().unwrap_or(&self.value)
+    }
 }
 
 impl Plans {
@@ -102,10 +113,6 @@ impl Plans {
         let _ = writeln!(out, "model_sha256 = {}", quote(&self.model_sha256));
         let _ = writeln!(out, "{WAIT_COMMENT}\nwait = {}", quote(&self.wait.to_string()));
         let _ = writeln!(out, "{TOLERANCE_COMMENT}\ntolerance = {:e}", self.tolerance);
-        if !self.glue.is_empty() {
-            let layers = quoted(&mut self.glue.iter().map(String::as_str));
-            let _ = writeln!(out, "{GLUE_COMMENT}\nglue = [{layers}]");
-        }
         let devices = quoted(&mut self.devices.iter().map(String::as_str));
         let _ = writeln!(out, "devices = [{devices}]");
         let _ = writeln!(out, "\n{HOSTS_COMMENT}\n[hosts]");
@@ -143,22 +150,45 @@ impl Plans {
         let _ = writeln!(out, "result = [{}]\n", values(&plan.result));
         for (stage, id) in plan.stages.iter().zip(0..) {
             let sharding = plan.stage_sharding(crate::id::StageId(id));
-            let n = sharding.code.data_shards();
-            let seats = |range: &[crate::id::SeatId]| {
-                let names = range.iter().map(|seat| quote(&self.seat_name(index, seat.index())));
-                names.collect::<Vec<_>>().join(", ")
-            };
-            let rows: Vec<usize> = sharding.rows.iter().map(|r| r.len()).collect();
-            let _ = writeln!(out, "[[plan.stage]]\nlayer = {}", quote(&stage.layer));
+            let value = &self.values[stage.value.index()];
+            if stage.method != Method::Whole || stage.name != value.name {
+                let _ = writeln!(out, "[[plan.stage]]\nlayer = {}", quote(&stage.name));
+            } else {
+                out.push_str("[[plan.stage]]\n");
+            }
             let _ = writeln!(out, "method = \"{}\"", stage.method);
             let _ = writeln!(out, "reads = [{}]", values(&stage.reads));
             let _ = writeln!(out, "value = {}", values(&[stage.value]));
-            let _ = writeln!(out, "rows = {rows:?}\ncode = \"{}\"", sharding.code.name());
-            let _ = writeln!(out, "data = [{}]", seats(&sharding.seats[..n]));
-            if sharding.seats.len() > n {
-                let _ = writeln!(out, "parity = [{}]", seats(&sharding.seats[n..]));
-            }
+            self.write_sharding(index, value, sharding, out);
             out.push('\n');
+        }
+    }
+
+    fn write_sharding(&self, plan: usize, value: &Value, sharding: &Sharding, out: &mut String) {
+        let lengths = |ranges: &[std::ops::Range<usize>]| -> Vec<usize> {
+            ranges.iter().map(ExactSizeIterator::len).collect()
+        };
+        let _ = match &sharding.division {
+            Division::Whole => Ok(()),
+            Division::Rows(rows) => writeln!(out, "rows = {:?}", lengths(rows)),
+            Division::Terms(columns) => writeln!(out, "columns = {:?}", lengths(columns)),
+            Division::Tiles(tiles) => writeln!(out, "tiles = {:?}", tiles.lengths),
+        };
+        if sharding.wire != value.dtype {
+            let _ = writeln!(out, "wire = \"{}\"", sharding.wire);
+        }
+        let n = sharding.code.data_shards();
+        let seats = |range: &[crate::id::SeatId]| {
+            let names = range.iter().map(|seat| quote(&self.seat_name(plan, seat.index())));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        if n > 1 || sharding.code.parity_shards() > 0 {
+            let _ = writeln!(out, "code = \"{}\"", sharding.code.name());
+        }
+        let _ = writeln!(out, "data = [{}]", seats(&sharding.seats[..n]));
+        if sharding.seats.len() > n {
+            let word = if sharding.is_replicated() { "replicas" } else { "parity" };
+            let _ = writeln!(out, "{word} = [{}]", seats(&sharding.seats[n..]));
         }
     }
 
@@ -198,17 +228,22 @@ const WAIT_COMMENT: &str = "\
 # takes any sufficient set: \"auto\", or a time such as \"5ms\".";
 const TOLERANCE_COMMENT: &str = "\
 # Relative error below which an answer is right.";
-const GLUE_COMMENT: &str = "\
-# Layers that are not split: whoever reads what they make computes them, whole.";
 const HOSTS_COMMENT: &str = "\
 # Where each device listens. May change at any time, also in the packed bundle.";
 const VALUES_COMMENT: &str = "\
-# Values that travel: inputs of the model, and what each layer makes, before
-# its activation. `axis` is the one that shards divide.
+# Values that travel: inputs of the model, and what each stage makes. Rows lie
+# along `axis`.
 ";
 const MAIN_COMMENT: &str = "\
-# The main plan. A stage is a layer, split: `rows` of its output a data shard,
-# the shards' devices under `data`, those of the code's parity under `parity`.";
+# The main plan. A stage makes one value from others; all nodes of the model
+# between belong to it. `method` says how it is divided:
+#   output, channel  rows = lengths along the value's axis; any code
+#   spatial          tiles = lengths along each spatial dimension; any code
+#   input, filter    columns = lengths along the layer's input; replicas only
+#   whole            not divided; replicas only
+# `data` are the devices of the data shards, `parity` those of the code's
+# parity; `replicas` in place of parity have copies of the data shards in turn.
+# `wire = \"f16\"` sends a value as f16.";
 const FALLBACK_COMMENT: &str = "\
 # Plans for fewer devices: seat-1 is the first device, in the order above, of
 # those that are left, and so on.";

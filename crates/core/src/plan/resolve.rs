@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::sync::Arc;
 
-use quorate_code::Code;
-use quorate_model::method::Method;
 use quorate_model::tensor::{DType, byte_len};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::file::{FORMAT, PlanEntry, PlanError, PlanFile, StageEntry, ValueEntry, line_of};
-use super::{Plan, Plans, Sharding, Stage, Value, WaitPolicy};
-use crate::id::{DeviceSet, PlanId, SeatId, StageId, ValueId};
+use super::file::{FORMAT, PlanEntry, PlanError, PlanFile, ValueEntry, line_of};
+use super::stage::add_stage;
+use super::{Plan, Plans, Sharding, Value, WaitPolicy};
+use crate::id::{DeviceSet, PlanId, StageId, ValueId};
 
 const RANK_MAX: usize = 8;
 const VALUE_BYTES_MAX: usize = 1 << 30;
@@ -22,10 +20,14 @@ const PLANS_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 63;
 
 /// Turns byte offsets into lines.
-struct Lines<'a>(&'a str);
+pub(super) struct Lines<'a>(&'a str);
 
 impl Lines<'_> {
-    fn error<T, U>(&self, at: &Spanned<T>, message: impl Into<String>) -> Result<U, PlanError> {
+    pub(super) fn error<T, U>(
+        &self,
+        at: &Spanned<T>,
+        message: impl Into<String>,
+    ) -> Result<U, PlanError> {
         Err(PlanError { line: line_of(self.0, at.span().start), message: message.into() })
     }
 }
@@ -58,7 +60,6 @@ pub(super) fn resolve(file: &PlanFile, text: &str) -> Result<Plans, PlanError> {
     let mut plans = Plans {
         model: file.model.clone(),
         model_sha256: sha.to_ascii_lowercase(),
-        glue: glue(file, &lines)?,
         devices,
         hosts,
         values: Arc::new(values),
@@ -73,26 +74,11 @@ pub(super) fn resolve(file: &PlanFile, text: &str) -> Result<Plans, PlanError> {
             return lines.error(&entry.name, format!("second plan named {name}"));
         }
         let plan = plan(index, entry, &plans, &lines)?;
+        cut_alike(&plan, entry, &plans, &lines)?;
         plans.plans.push(Arc::new(plan));
     }
     plans.identify();
     Ok(plans)
-}
-
-fn glue(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError> {
-    let mut names: Vec<String> = Vec::new();
-    for layer in &file.glue {
-        let name = layer.get_ref();
-        if names.contains(name) {
-            return lines.error(layer, format!("layer {name} is listed twice as glue"));
-        }
-        let split = |stage: &StageEntry| stage.layer.get_ref() == name;
-        if file.plans.iter().flat_map(|plan| &plan.stages).any(split) {
-            return lines.error(layer, format!("layer {name} is glue and has a stage too"));
-        }
-        names.push(name.clone());
-    }
-    Ok(names)
 }
 
 fn devices(file: &PlanFile, lines: &Lines<'_>) -> Result<Vec<String>, PlanError> {
@@ -254,8 +240,29 @@ fn plan(
     Ok(plan)
 }
 
+/// All plans of a file cut the model at the same values: so they share
+/// weights, and a value has one number in frames.
+fn cut_alike(
+    plan: &Plan,
+    entry: &PlanEntry,
+    plans: &Plans,
+    lines: &Lines<'_>,
+) -> Result<(), PlanError> {
+    let Some(main) = plans.plans.first() else { return Ok(()) };
+    let values = |plan: &Plan| plan.stages.iter().map(|s| s.value).collect::<BTreeSet<_>>();
+    match values(main).symmetric_difference(&values(plan)).next() {
+        None => Ok(()),
+        Some(value) => {
+            let (name, main) = (&plans.values[value.index()].name, &main.name);
+            let message =
+                format!("value {name} is made in plan {main} or {} but not both", plan.name);
+            lines.error(&entry.name, message)
+        }
+    }
+}
+
 /// A value that is read: an input, or made by a stage further up.
-fn read(
+pub(super) fn read(
     word: &Spanned<String>,
     reader: &str,
     made: &BTreeSet<&str>,
@@ -273,126 +280,9 @@ fn read(
             return lines
                 .error(word, format!("{reader} reads value {name} before a stage makes it"));
         }
-        *sharding = Some(Sharding::input(plans.values[value.index()].rows()));
+        *sharding = Some(Sharding::input(&plans.values[value.index()]));
     }
     Ok(value)
-}
-
-fn add_stage(
-    index: usize,
-    entry: &StageEntry,
-    made: &BTreeSet<&str>,
-    plan: &mut Plan,
-    plans: &Plans,
-    lines: &Lines<'_>,
-) -> Result<(), PlanError> {
-    let layer = entry.layer.get_ref();
-    let word = entry.method.get_ref();
-    let method = match word.parse::<Method>() {
-        Ok(method @ (Method::Output | Method::Channel)) => method,
-        Ok(other) => {
-            let message = format!("layer {layer}: method {other} is not supported yet");
-            return lines.error(&entry.method, message);
-        }
-        Err(_) => {
-            return lines.error(&entry.method, format!("layer {layer}: unknown method \"{word}\""));
-        }
-    };
-    if plan.stages.iter().any(|stage| stage.layer == *layer) {
-        return lines.error(&entry.layer, format!("second stage for layer {layer}"));
-    }
-    let reader = format!("layer {layer}");
-    let mut reads = Vec::new();
-    for word in &entry.reads {
-        reads.push(read(word, &reader, made, plan, plans, lines)?);
-    }
-    if reads.is_empty() {
-        return lines.error(&entry.layer, format!("layer {layer} reads nothing"));
-    }
-    let name = entry.value.get_ref();
-    let Some(value) = plans.value(name) else {
-        return lines
-            .error(&entry.value, format!("layer {layer} makes {name}, which is not listed"));
-    };
-    if plan.shardings[value.index()].is_some() {
-        return lines.error(&entry.value, format!("value {name} is made twice"));
-    }
-    let id = StageId(plan.stages.len() as u16);
-    let rows = rows(entry, &plans.values[value.index()], lines)?;
-    let code = code(entry, rows.len(), lines)?;
-    let seats = seats(index, entry, &code, plan.seats, plans, lines)?;
-    for read in &reads {
-        plan.readers[read.index()].push(id);
-    }
-    plan.shardings[value.index()] = Some(Sharding::new(code, rows, seats, Some(id)));
-    plan.stages.push(Stage { layer: layer.clone(), method, reads, value });
-    Ok(())
-}
-
-fn rows(
-    entry: &StageEntry,
-    value: &Value,
-    lines: &Lines<'_>,
-) -> Result<Vec<Range<usize>>, PlanError> {
-    let (layer, counts) = (entry.layer.get_ref(), entry.rows.get_ref());
-    let sum = counts.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
-    if counts.is_empty() || counts.contains(&0) || sum != Some(value.rows()) {
-        return lines.error(
-            &entry.rows,
-            format!(
-                "layer {layer}: rows {counts:?} must be at least 1 each and sum to {}, the rows \
-                 of {}",
-                value.rows(),
-                value.name
-            ),
-        );
-    }
-    let mut start = 0;
-    let range = |&n: &usize| {
-        start += n;
-        start - n..start
-    };
-    Ok(counts.iter().map(range).collect())
-}
-
-fn code(entry: &StageEntry, shards: usize, lines: &Lines<'_>) -> Result<Code, PlanError> {
-    let (layer, name) = (entry.layer.get_ref(), entry.code.get_ref());
-    Code::by_name(name, shards, entry.parity.len())
-        .or_else(|error| lines.error(&entry.code, format!("layer {layer}: {error}")))
-}
-
-fn seats(
-    index: usize,
-    entry: &StageEntry,
-    code: &Code,
-    seats: usize,
-    plans: &Plans,
-    lines: &Lines<'_>,
-) -> Result<Vec<SeatId>, PlanError> {
-    let layer = entry.layer.get_ref();
-    let data = entry.data.get_ref();
-    if data.len() != code.data_shards() {
-        let (got, needed) = (data.len(), code.data_shards());
-        return lines
-            .error(&entry.data, format!("layer {layer}: {got} devices for {needed} data shards"));
-    }
-    let mut taken = Vec::new();
-    for word in data.iter().chain(&entry.parity) {
-        let name = word.get_ref();
-        let Some(seat) = (0..seats).find(|seat| plans.seat_name(index, *seat) == *name) else {
-            let kind = if index == 0 { "device" } else { "seat" };
-            return lines.error(word, format!("layer {layer}: unknown {kind} {name}"));
-        };
-        let seat = SeatId(seat as u8);
-        if taken.contains(&seat) {
-            return lines.error(
-                word,
-                format!("layer {layer}: two shards on {name}, which would be lost together"),
-            );
-        }
-        taken.push(seat);
-    }
-    Ok(taken)
 }
 
 impl Plans {
@@ -402,9 +292,6 @@ impl Plans {
         let mut prints = BTreeMap::new();
         prints.insert("model".to_owned(), self.model_sha256.clone());
         prints.insert("devices".to_owned(), fingerprint(&self.devices.join(" ")));
-        if !self.glue.is_empty() {
-            prints.insert("glue".to_owned(), fingerprint(&format!("{:?}", self.glue)));
-        }
         for (index, value) in self.values.iter().enumerate() {
             let Value { name, dtype, shape, axis } = value;
             let text = format!("{index} {name} {dtype} {shape:?} {axis}");
@@ -419,19 +306,20 @@ impl Plans {
                 let sharding = plan.stage_sharding(StageId(id));
                 let n = sharding.code.data_shards();
                 let mut line = format!(
-                    "{} {} {:?} {:?} {:?} {} {:?}",
-                    stage.layer,
+                    "{} {} {:?} {:?} {:?} {} {:?} {}",
+                    stage.name,
                     stage.method,
                     stage.reads,
                     stage.value,
-                    sharding.rows,
+                    sharding.division,
                     sharding.code.name(),
                     &sharding.seats[..n],
+                    sharding.wire,
                 );
                 for (parity, seat) in sharding.seats[n..].iter().enumerate() {
                     let _ = write!(line, " {seat:?} {:?}", sharding.code.generator_row(parity));
                 }
-                prints.insert(format!("plan {name}, layer {}", stage.layer), fingerprint(&line));
+                prints.insert(format!("plan {name}, layer {}", stage.name), fingerprint(&line));
                 text.push_str(&line);
             }
             let digest = Sha256::digest(text.as_bytes());

@@ -1,14 +1,24 @@
 //! The plan that is made without measuring: every layer over all devices.
+//!
+//! ```text
+//! coded      data shards on the data devices, parity on the spares
+//! replicas   shard j on seat j, its copies on the seats behind, round and round
+//! whole      one seat and its replicas; the next whole stage that does not
+//!            read this one goes to the next seats
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_code::{Code, CodeError};
-use quorate_model::method::Method;
-use quorate_model::shard::{ShardError, even_rows};
+use quorate_code::{Code, CodeError, SHARDS_MAX};
+use quorate_model::layer::Layer;
+use quorate_model::method::{Codable, Method};
+use quorate_model::shard::even;
 use quorate_model::stage::{Source, Staged};
+use quorate_model::tensor::DType;
+use quorate_model::window::grid;
 
-use super::{Plan, Plans, Sharding, Stage, Value, WaitPolicy};
+use super::{Division, Plan, Plans, REPLICATION, Sharding, Stage, Tiles, Value, WaitPolicy};
 use crate::id::{DeviceSet, PlanId, SeatId, StageId, ValueId};
 
 /// What the rule is to plan for.
@@ -18,8 +28,6 @@ pub struct Wish {
     pub model: String,
     /// SHA-256 of the model file, in hex.
     pub model_sha256: String,
-    /// Layers to compute whole, with what reads them; `staged` is cut so.
-    pub glue: Vec<String>,
     /// Names of the devices: those for data, then the spares.
     pub devices: Vec<String>,
     /// Address of each device.
@@ -28,13 +36,24 @@ pub struct Wish {
     pub spares: usize,
     /// Plans for fewer devices, down to this many.
     pub fewest_devices: usize,
-    /// Split only layers whose method is this one; others stay in one piece,
-    /// with a replica on each spare.
-    pub only: Option<Method>,
+    /// How to divide layers; of several that fit the last counts. Where none
+    /// does, by rows.
+    pub methods: Vec<MethodWish>,
+    /// Layers, or values, that travel as f16; `*` for all.
+    pub f16: Vec<String>,
     /// Relative error of an answer that is still right.
     pub tolerance: f64,
     /// How long a consumer stays with the roster.
     pub wait: WaitPolicy,
+}
+
+/// A method for one layer, or for all layers of its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodWish {
+    /// The layer; `None` for all that the method is for.
+    pub layer: Option<String>,
+    /// The method.
+    pub method: Method,
 }
 
 /// Why there is no plan.
@@ -52,14 +71,18 @@ pub enum RuleError {
     Address { device: String, address: String },
     #[error("layer {layer}")]
     Code { layer: String, source: CodeError },
-    #[error(transparent)]
-    Shards(#[from] ShardError),
+    #[error("layer {layer}: method {method} is for {needed}")]
+    Method { layer: String, method: Method, needed: &'static str },
+    #[error("model has no layer {layer} at a border of a stage (it has {known})")]
+    Layer { layer: String, known: String },
+    #[error("{stage}: {dtype} cannot travel as f16, only f32 can")]
+    Wire { stage: String, dtype: DType },
 }
 
 impl Plans {
-    /// Every Conv by channel and every Gemm and MatMul by output, evenly over
-    /// all data devices, parity on the spares; and the same for every smaller
-    /// number of devices.
+    /// Every layer by the method wished for, else every Conv by channel and
+    /// every Gemm and MatMul by output, evenly over the devices; and the same
+    /// for every smaller number of devices.
     pub fn by_rule(staged: &Staged, wish: &Wish) -> Result<Plans, RuleError> {
         let devices = wish.devices.len();
         if devices <= wish.spares || devices > DeviceSet::MAX {
@@ -77,15 +100,15 @@ impl Plans {
                 return Err(RuleError::Address { device, address });
             }
         }
-        let mut plans = vec![plan(staged, "main", devices, wish.spares, wish.only)?];
+        known(staged, wish)?;
+        let mut plans = vec![plan(staged, "main", devices, wish.spares, wish)?];
         for seats in (wish.fewest_devices.max(1)..devices).rev() {
             let spares = wish.spares.min(seats / 2);
-            plans.push(plan(staged, &format!("{seats}-devices"), seats, spares, wish.only)?);
+            plans.push(plan(staged, &format!("{seats}-devices"), seats, spares, wish)?);
         }
         let mut plans = Plans {
             model: wish.model.clone(),
             model_sha256: wish.model_sha256.clone(),
-            glue: wish.glue.clone(),
             devices: wish.devices.clone(),
             hosts,
             values: Arc::new(values(staged)),
@@ -110,12 +133,28 @@ pub fn values(staged: &Staged) -> Vec<Value> {
     staged.values.iter().map(value).collect()
 }
 
+/// Are all layers that are wished for there?
+fn known(staged: &Staged, wish: &Wish) -> Result<(), RuleError> {
+    let values = |stage: &quorate_model::stage::Stage| staged.values[stage.value].name.clone();
+    let is = |name: &String| {
+        name == "*" || staged.stages.iter().any(|s| s.name == *name || values(s) == *name)
+    };
+    let layers = wish.methods.iter().filter_map(|wish| wish.layer.as_ref());
+    match layers.chain(&wish.f16).find(|name| !is(name)) {
+        None => Ok(()),
+        Some(layer) => {
+            let known: Vec<&str> = staged.stages.iter().map(|s| s.name.as_str()).collect();
+            Err(RuleError::Layer { layer: layer.clone(), known: known.join(", ") })
+        }
+    }
+}
+
 fn plan(
     staged: &Staged,
     name: &str,
     seats: usize,
     spares: usize,
-    only: Option<Method>,
+    wish: &Wish,
 ) -> Result<Plan, RuleError> {
     let count = staged.values.len();
     let mut plan = Plan {
@@ -127,28 +166,30 @@ fn plan(
         shardings: vec![None; count],
         readers: vec![Vec::new(); count],
     };
-    let data_devices = seats - spares;
+    let values = values(staged);
+    let mut room = Room { seats, spares, turn: 0, next: 0, whole: Vec::new() };
     for (index, stage) in staged.stages.iter().enumerate() {
         let id = StageId(index as u16);
-        let total = staged.values[stage.value].rows;
-        let split = only.is_none_or(|method| method == stage.layer.method());
-        let shards = if split { data_devices.min(total) } else { 1 };
-        let rows = even_rows(&stage.layer, shards)?;
-        let code = code(rows.len(), spares)
-            .map_err(|source| RuleError::Code { layer: stage.layer.name.clone(), source })?;
-        let spare_seats = data_devices..data_devices + spares;
-        let seats = (0..rows.len()).chain(spare_seats).map(|s| SeatId(s as u8)).collect();
+        let value = &values[stage.value];
+        let method = method(stage, &wish.methods)?;
+        let placed = room.place(stage, value, method);
+        let (division, code, seats) =
+            placed.map_err(|source| RuleError::Code { layer: stage.name.clone(), source })?;
+        let f16 = |name: &String| name == "*" || *name == stage.name || *name == value.name;
+        let wire = match value.dtype {
+            DType::F32 if wish.f16.iter().any(f16) => DType::F16,
+            dtype if wish.f16.iter().any(|name| name != "*" && f16(name)) => {
+                return Err(RuleError::Wire { stage: stage.name.clone(), dtype });
+            }
+            dtype => dtype,
+        };
         let reads: Vec<ValueId> = stage.reads.iter().map(|&v| ValueId(v as u16)).collect();
         for &value in &reads {
             plan.readers[value.index()].push(id);
         }
-        plan.shardings[stage.value] = Some(Sharding::new(code, rows, seats, Some(id)));
-        plan.stages.push(Stage {
-            layer: stage.layer.name.clone(),
-            method: stage.layer.method(),
-            reads,
-            value: ValueId(stage.value as u16),
-        });
+        plan.shardings[stage.value] = Some(Sharding::new(code, division, seats, Some(id), wire));
+        let (name, value) = (stage.name.clone(), ValueId(stage.value as u16));
+        plan.stages.push(Stage { name, method, reads, value });
     }
     let read = |value: &usize| {
         !plan.readers[*value].is_empty() || plan.result.contains(&ValueId(*value as u16))
@@ -156,10 +197,105 @@ fn plan(
     let inputs: Vec<usize> = (0..count).filter(read).collect();
     for value in inputs {
         if matches!(staged.values[value].source, Source::Input(_)) {
-            plan.shardings[value] = Some(Sharding::input(staged.values[value].rows));
+            plan.shardings[value] = Some(Sharding::input(&values[value]));
         }
     }
     Ok(plan)
+}
+
+/// The method that `stage` is divided by.
+fn method(stage: &quorate_model::stage::Stage, wishes: &[MethodWish]) -> Result<Method, RuleError> {
+    let Some(layer) = &stage.layer else { return Ok(Method::Whole) };
+    let fits = |wish: &&MethodWish| match &wish.layer {
+        Some(name) => *name == layer.name,
+        None => wish.method.is_for(layer.kind),
+    };
+    let method = wishes.iter().rfind(fits).map_or(layer.method(), |wish| wish.method);
+    if !method.is_for(layer.kind) {
+        let needed = if method.is_for(quorate_model::layer::Kind::Fc) {
+            "fully-connected layers"
+        } else {
+            "convolutions"
+        };
+        return Err(RuleError::Method { layer: layer.name.clone(), method, needed });
+    }
+    // A tile of what was pooled would need its neighbours.
+    Ok(if method == Method::Spatial && !stage.tail.is_empty() { layer.method() } else { method })
+}
+
+/// Where the shards of stages go.
+struct Room {
+    seats: usize,
+    spares: usize,
+    /// First seat of the whole stages at hand.
+    turn: usize,
+    /// First seat of those after them.
+    next: usize,
+    /// Values that whole stages at this turn make.
+    whole: Vec<usize>,
+}
+
+type Placed = (Division, Code, Vec<SeatId>);
+
+impl Room {
+    fn place(
+        &mut self,
+        stage: &quorate_model::stage::Stage,
+        value: &Value,
+        method: Method,
+    ) -> Result<Placed, CodeError> {
+        match (&stage.layer, method) {
+            (Some(layer), Method::Input | Method::Filter) => self.replicas(layer.columns),
+            (Some(layer), method) if method.codable() != Codable::No => {
+                self.coded(layer, value, method)
+            }
+            _ => {
+                if !stage.reads.iter().any(|read| self.whole.contains(read)) {
+                    self.whole.clear();
+                    self.turn = self.next;
+                    self.next = (self.turn + 1 + self.spares) % self.seats;
+                }
+                self.whole.push(stage.value);
+                let code = replication(1, self.spares)?;
+                Ok((Division::Whole, code, self.round(self.turn, self.spares + 1)))
+            }
+        }
+    }
+
+    /// So many seats from `first` on, round and round.
+    fn round(&self, first: usize, count: usize) -> Vec<SeatId> {
+        (first..first + count).map(|seat| SeatId((seat % self.seats) as u8)).collect()
+    }
+
+    /// Data shards on the data devices, parity on the spares.
+    fn coded(&self, layer: &Layer, value: &Value, method: Method) -> Result<Placed, CodeError> {
+        let data = self.seats - self.spares;
+        let division = match method {
+            Method::Spatial => {
+                let lengths = grid(&value.shape[value.axis + 1..], data);
+                Division::Tiles(Tiles::new(lengths, self.spares > 0))
+            }
+            _ => Division::Rows(even(layer.rows, data.min(layer.rows)).unwrap_or_default()),
+        };
+        let n = division.shards();
+        let code = code(n, self.spares)?;
+        let spares = data..data + self.spares;
+        let seats = (0..n).chain(spares).map(|seat| SeatId(seat as u8)).collect();
+        Ok((division, code, seats))
+    }
+
+    /// Terms over all devices, each with as many copies as there are spares.
+    fn replicas(&self, columns: usize) -> Result<Placed, CodeError> {
+        let copies = self.spares;
+        let n = self.seats.min(columns).min(SHARDS_MAX / (copies + 1));
+        let code = replication(n, copies)?;
+        let seats = (0..=copies).flat_map(|copy| self.round(copy, n)).collect();
+        Ok((Division::Terms(even(columns, n).unwrap_or_default()), code, seats))
+    }
+}
+
+fn replication(n: usize, copies: usize) -> Result<Code, CodeError> {
+    Code::by_name(if copies == 0 { "none" } else { REPLICATION }, n, n * copies)
 }
 
 /// The code for `n` data shards and `m` spares: none, the paper's sum, MDS.

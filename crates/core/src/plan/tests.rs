@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 
@@ -18,12 +19,12 @@ fn wish(data: usize, spares: usize, fewest_devices: usize) -> Wish {
     Wish {
         model: "lenet5.onnx".to_owned(),
         model_sha256: "ab".repeat(32),
-        glue: Vec::new(),
         devices: (1..=count).map(|i| format!("pi-{i}")).collect(),
         hosts: (1..=count).map(|i| format!("10.0.0.{i}:7000")).collect(),
         spares,
         fewest_devices,
-        only: None,
+        methods: Vec::new(),
+        f16: Vec::new(),
         tolerance: 1e-4,
         wait: WaitPolicy::Auto,
     }
@@ -56,13 +57,79 @@ fn what_the_rule_makes_reads_back_equal() {
     }
 }
 
+/// A stage of another method in the fixture's place, and what it means.
+#[test]
+fn stages_of_every_method() {
+    let stage = "method = \"output\"\nreads = [\"x\"]\nvalue = \"h\"\nrows = [3, 3]\ncode = \"sum\"\n\
+                 data = [\"a\", \"b\"]\nparity = [\"c\"]";
+    let made = |lines: &str| format!("reads = [\"x\"]\nvalue = \"h\"\n{lines}");
+    let cases: [(&str, &str, usize); 5] = [
+        ("input", "columns = [5, 3]\ndata = [\"a\", \"b\"]\nreplicas = [\"b\", \"c\"]", 1),
+        ("input", "columns = [5, 3]\ndata = [\"a\", \"b\"]", 0),
+        ("whole", "data = [\"b\"]\nreplicas = [\"c\", \"a\"]", 2),
+        ("output", "rows = [2, 4]\ndata = [\"a\", \"b\"]\nreplicas = [\"b\", \"a\"]", 1),
+        ("output", "rows = [2, 4]\ncode = \"sum\"\ndata = [\"a\", \"b\"]\nparity = [\"c\"]", 1),
+    ];
+    for (method, lines, tolerance) in cases {
+        let lines = format!("method = \"{method}\"\n{}", made(lines));
+        let read = Plans::parse(&edited(stage, &lines)).unwrap_or_else(|e| panic!("{lines}: {e}"));
+        let sharding = read.main().sharding(crate::fixture::H).expect("used");
+        assert_eq!(sharding.tolerance(), tolerance, "{lines}");
+        let again = Plans::parse(&read.to_toml()).expect("what was written reads");
+        assert_eq!(said(&again), said(&read));
+    }
+    // A copy beside its original is none.
+    let lines = made("data = [\"a\", \"b\"]\ncolumns = [5, 3]\nreplicas = [\"a\", \"c\"]");
+    let error = Plans::parse(&edited(stage, &format!("method = \"input\"\n{lines}"))).unwrap_err();
+    assert!(error.message.contains("two shards on a"), "{error}");
+}
+
+/// Every method by the rule reads back as it was made, and bears as many
+/// losses as there are spares.
+#[test]
+fn the_rule_makes_every_method() {
+    let staged = lenet();
+    let methods = |list: &[(Option<&str>, Method)]| -> Vec<super::rule::MethodWish> {
+        let wish = |(layer, method): &(Option<&str>, Method)| super::rule::MethodWish {
+            layer: layer.map(str::to_owned),
+            method: *method,
+        };
+        list.iter().map(wish).collect()
+    };
+    let cases = [
+        methods(&[(None, Method::Spatial)]),
+        methods(&[(None, Method::Filter), (None, Method::Input)]),
+        methods(&[(None, Method::Whole)]),
+        methods(&[(None, Method::Spatial), (Some("/fc1/Gemm"), Method::Input)]),
+    ];
+    for (data, spares) in [(1, 0), (2, 0), (2, 1), (4, 1), (4, 2), (8, 2), (3, 3)] {
+        for methods in &cases {
+            let mut wish = wish(data, spares, 1);
+            wish.methods = methods.clone();
+            wish.f16 = vec!["/conv2/Conv".to_owned()];
+            let made = Plans::by_rule(&staged, &wish).expect("planned");
+            let read = Plans::parse(&made.to_toml()).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(said(&read), said(&made), "{data}+{spares} {methods:?}");
+            assert!(made.main().tolerance() >= spares, "{data}+{spares} {methods:?}");
+        }
+    }
+    let refused = |list: &[(Option<&str>, Method)]| {
+        let mut wish = wish(2, 1, 1);
+        wish.methods = methods(list);
+        Plans::by_rule(&staged, &wish).unwrap_err().to_string()
+    };
+    let said = refused(&[(Some("/fc1/Gemm"), Method::Spatial)]);
+    assert_eq!(said, "layer /fc1/Gemm: method spatial is for convolutions");
+    assert!(refused(&[(Some("fc9"), Method::Input)]).starts_with("model has no layer fc9"));
+}
+
 /// A bundle that was packed before must stay readable: an id that changes
 /// without the plan changing is a change of format.
 #[test]
 fn ids_are_stable() {
     let made = Plans::by_rule(&lenet(), &wish(4, 1, 4)).expect("planned");
     let ids: Vec<String> = made.plans.iter().map(|plan| plan.id.to_string()).collect();
-    assert_eq!(ids, ["28939b4db7029ec6", "52e2123193e7f203"]);
+    assert_eq!(ids, ["72c74e0f89a7bdfc", "2e8b7ffc6fbc5f4a"]);
 }
 
 #[test]
@@ -81,7 +148,7 @@ fn the_rule_refuses() {
 
 /// A line of the fixture replaced, and the mistake that this is.
 const MISTAKES: &[(&str, &str, usize, &str)] = &[
-    ("format = 1", "format = 2", 1, "format 2, this program reads 1"),
+    ("format = 2", "format = 1", 1, "format 1, this program reads 2"),
     ("00aa\"", "00a\"", 3, "model_sha256 is not 64 hexadecimal digits"),
     ("00aa\"", "00zz\"", 3, "model_sha256 is not 64 hexadecimal digits"),
     ("\"auto\"", "\"soon\"", 4, "wait \"soon\" is neither auto nor like 5ms"),
@@ -105,7 +172,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("result = [\"y\"]", "result = [\"q\"]", 33, "result reads value q, which is not listed"),
     ("result = [\"y\"]", "result = [\"h\"]", 49, "nobody reads value y"),
     ("name = \"main\"", "name = \"main\"\nseats = 3", 33, "the main plan names devices"),
-    ("method = \"output\"", "method = \"filter\"", 37, "method filter is not supported yet"),
+    ("method = \"output\"", "method = \"filter\"", 43, "method filter takes replicas, not parity"),
     ("method = \"output\"", "method = \"half\"", 37, "layer fc1: unknown method \"half\""),
     ("reads = [\"x\"]", "reads = []", 36, "layer fc1 reads nothing"),
     ("reads = [\"x\"]", "reads = [\"q\"]", 38, "reads value q, which is not listed"),
@@ -120,6 +187,17 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("data = [\"a\", \"b\"]", "data = [\"a\"]", 42, "layer fc1: 1 devices for 2 data shards"),
     ("data = [\"a\", \"b\"]", "data = [\"a\", \"d\"]", 42, "layer fc1: unknown device d"),
     ("parity = [\"c\"]", "parity = [\"a\"]", 43, "layer fc1: two shards on a"),
+    ("rows = [3, 3]", "tiles = [[3, 3]]", 40, "layer fc1: method output takes no tiles"),
+    ("rows = [3, 3]\n", "", 37, "layer fc1: method output needs rows"),
+    ("method = \"output\"", "method = \"whole\"", 43, "method whole takes replicas, not parity"),
+    ("parity = [\"c\"]", "replicas = [\"c\"]", 41, "replicas go with code replication"),
+    ("parity = [\"c\"]", "parity = [\"c\"]\nreplicas = [\"c\"]", 44, "both parity and replicas"),
+    (
+        "value = \"h\"",
+        "value = \"h\"\nwire = \"f64\"",
+        40,
+        "wire \"f64\" of h: f16 for f32, else f32",
+    ),
     ("layer = \"fc2\"", "layer = \"fc1\"", 46, "second stage for layer fc1"),
     ("name = \"two\"", "name = \"main\"", 56, "second plan named main"),
     ("seats = 2", "", 56, "fallback plan two needs seats"),
@@ -127,7 +205,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("seats = 2", "seats = 0", 57, "0 seats, needs 1 to 3"),
     ("data = [\"seat-1\"]", "data = [\"a\"]", 67, "layer fc1: unknown seat a"),
     ("axis = 0", "axis = 0\nspeed = 3", 18, "unknown field `speed`"),
-    ("format = 1", "format = ", 1, ""),
+    ("format = 2", "format = ", 1, ""),
     ("model = \"small.onnx\"", "", 1, "missing field `model`"),
 ];
 
@@ -210,14 +288,14 @@ fn viable_as_long_as_every_stage_is() {
         assert_eq!(viable, alive.len() >= 2, "{alive:?}");
         let unanswered = plans.main().unanswered(plans.everybody(), alive);
         assert_eq!(unanswered.is_none(), viable);
-        assert!(unanswered.is_none_or(|stage| stage.layer == "fc1"));
+        assert!(unanswered.is_none_or(|stage| stage.name == "fc1"));
         for members in [[A, B], [A, C], [B, C]] {
             let here = all.iter().filter(|d| members.contains(d) && alive.contains(**d)).count();
             assert_eq!(plans.plans[1].viable(devices(&members), alive), here == 2);
         }
     }
     let partly = plans.plans[1].unanswered(devices(&[A, C]), devices(&[A]));
-    assert_eq!(partly.map(|stage| stage.layer.as_str()), Some("fc2"));
+    assert_eq!(partly.map(|stage| stage.name.as_str()), Some("fc2"));
     assert!(!plans.main().viable(DeviceSet::default(), plans.everybody()), "nobody sits");
 }
 

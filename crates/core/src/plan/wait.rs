@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use quorate_code::{ChainError, ChainLayer, Code};
+use quorate_model::tensor::DType;
 
+use super::bound::ROUNDING_F16;
 use super::{Plan, parse_span};
 use crate::id::StageId;
 
@@ -48,13 +50,17 @@ impl Plan {
             let larger = |a: ChainError, b: ChainError| if b.total() > a.total() { b } else { a };
             let read = stage.reads.iter().map(|value| errors[value.index()]);
             let before = read.fold(ChainError::default(), larger);
-            let code = &self.stage_sharding(StageId(id)).code;
+            let sharding = self.stage_sharding(StageId(id));
+            let code = &sharding.code;
             let divergence = match known.iter().find(|(other, _)| *other == &**code) {
                 Some((_, divergence)) => *divergence,
+                // A copy is what it is a copy of.
+                None if sharding.is_replicated() => 0.0,
                 None => code.mean_divergence(),
             };
             known.push((&**code, divergence));
-            let layer = ChainLayer { gain: 1.0, rounding: ROUNDING, divergence };
+            let rounding = if sharding.wire == DType::F16 { ROUNDING_F16 } else { ROUNDING };
+            let layer = ChainLayer { gain: 1.0, rounding, divergence };
             errors[stage.value.index()] = before.after(layer);
         }
         self.result.iter().map(|value| errors[value.index()].total()).fold(0.0, f64::max)

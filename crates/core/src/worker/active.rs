@@ -190,13 +190,14 @@ impl Active {
     pub fn outgoing(&self, now: Time, job: &Job, output: Tensor) -> Result<Data, String> {
         let stage = &self.plan.stages[job.task.stage.index()];
         let sharding = self.plan.stage_sharding(job.task.stage);
-        let rows = sharding.shard_rows(job.task.shard);
         let value = &self.values[stage.value.index()];
-        let shape = value.part(rows.len());
+        let rows = sharding.division.rows(value, job.task.shard);
+        let shape = sharding.division.shard_shape(value, job.task.shard);
         if output.dtype() != value.dtype || output.shape() != shape {
             let (got, dtype) = (output, value.dtype);
             return Err(format!("task made {got:?}, plan says {dtype} {shape:?}"));
         }
+        let output = sharding.payload(&output).map_err(|e| format!("value {}: {e}", value.name))?;
         let left = self.deadline.since(now).as_micros();
         Ok(Data {
             input: false,

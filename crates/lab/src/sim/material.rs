@@ -13,10 +13,11 @@ use bytes::Bytes;
 use quorate_core::gather::Gathered;
 use quorate_core::id::SeatId;
 use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, Shelf, pack, task_stem};
-use quorate_core::plan::rule::Wish;
+use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::worker::TaskId;
 use quorate_engine::{Engine, Task, Tract};
+use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 use quorate_model::tensor::Tensor;
@@ -41,6 +42,24 @@ pub struct Packing {
     pub parity: usize,
     /// The plan's `wait`.
     pub wait: WaitPolicy,
+    /// How layers are divided.
+    pub methods: Vec<MethodWish>,
+    /// Layers that travel as f16.
+    pub f16: Vec<String>,
+}
+
+impl Packing {
+    /// Every layer by its default method.
+    pub fn new(data: usize, parity: usize, wait: WaitPolicy) -> Packing {
+        Packing { data, parity, wait, methods: Vec::new(), f16: Vec::new() }
+    }
+
+    /// The same with layers divided by those of `methods` that fit.
+    pub fn by(mut self, methods: &[Method]) -> Packing {
+        let wish = |method: &Method| MethodWish { layer: None, method: *method };
+        self.methods = methods.iter().map(wish).collect();
+        self
+    }
 }
 
 /// A bundle, its tasks, and what is right.
@@ -67,12 +86,12 @@ impl Material {
         let wish = Wish {
             model: "model.onnx".to_owned(),
             model_sha256: "0".repeat(64),
-            glue: Vec::new(),
             devices: (1..=devices).map(|i| format!("pi-{i}")).collect(),
             hosts: (1..=devices).map(|i| format!("10.0.0.{i}:7000")).collect(),
             spares: packing.parity,
             fewest_devices: 1,
-            only: None,
+            methods: packing.methods.clone(),
+            f16: packing.f16.clone(),
             tolerance: 1e-4,
             wait: packing.wait,
         };

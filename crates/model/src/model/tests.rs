@@ -10,7 +10,7 @@ use crate::onnx::{
 use crate::pack::{TaskSpec, Work, lay_out};
 use crate::sample::{LENET, Sample, shared};
 use crate::shard::Part;
-use crate::stage::{Stage, Staged};
+use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
 
 fn mlp() -> Sample {
@@ -268,11 +268,11 @@ fn damaged_files_are_errors() {
         }
         let Ok(model) = Model::read(bytes.into(), &Limits::default()) else { continue };
         let Ok(staged) = Staged::new(model) else { continue };
-        let task = |(stage, s): (usize, &Stage)| TaskSpec {
+        let task = |stage: usize| TaskSpec {
             name: stage.to_string(),
-            work: Work::Stage { stage, part: Part::whole(&s.layer) },
+            work: Work::Stage { stage, part: Part::Whole },
         };
-        let tasks: Vec<TaskSpec> = staged.stages.iter().enumerate().map(task).collect();
+        let tasks: Vec<TaskSpec> = (0..staged.stages.len()).map(task).collect();
         let Ok(layout) = lay_out(&staged, &tasks, "w") else { continue };
         layout.write_weights(&mut io::sink(), &mut |_| {}).unwrap();
         (0..tasks.len()).for_each(|i| drop(layout.task_onnx(i)));

@@ -17,6 +17,10 @@ pub(super) fn bias(
     part: &Part,
 ) -> Result<Option<(Vec<usize>, Bytes)>, PackError> {
     let Some(name) = &layer.bias else { return Ok(None) };
+    // A sum has its bias once.
+    if matches!(part, Part::Term { columns } if columns.start > 0) {
+        return Ok(None);
+    }
     let tensor = staged.model.graph.initializers.get(name);
     let tensor = tensor.ok_or_else(|| PackError::Absent { name: name.clone() })?;
     let wrap = |why| PackError::Initializer { name: name.clone(), why };
@@ -31,20 +35,25 @@ pub(super) fn bias(
         let column = if columns == 1 { 0 } else { row };
         f64::from(values.get(line * columns + column).copied().unwrap_or(0.0))
     };
-    let rows = part.rows();
+    let rows = part.rows(layer);
     let mut out = Vec::with_capacity(lines * rows);
     for line in 0..lines {
-        for row in 0..rows {
-            out.push(match part {
-                Part::Data { rows } => at(line, rows.start + row) as f32,
-                Part::Parity { terms } => {
-                    let reach = terms.iter().filter(|(_, range)| row < range.len());
-                    reach.map(|(c, range)| c * at(line, range.start + row)).sum::<f64>() as f32
-                }
-            });
-        }
+        out.extend((0..rows).map(|row| coded(part, row, |row| at(line, row)) as f32));
     }
     let shape = if lines == 1 { vec![rows] } else { vec![lines, rows] };
     let tensor = Tensor::from_f32(shape.clone(), &out).map_err(wrap)?;
     Ok(Some((shape, tensor.data().clone())))
+}
+
+/// The bias of row `row` of `part`, where `at` gives the layer's.
+fn coded(part: &Part, row: usize, at: impl Fn(usize) -> f64) -> f64 {
+    match part {
+        Part::Data { rows } => at(rows.start + row),
+        Part::Parity { terms } => {
+            let reach = terms.iter().filter(|(_, range)| row < range.len());
+            reach.map(|(c, range)| c * at(range.start + row)).sum()
+        }
+        Part::TileParity { terms } => terms.iter().map(|(c, _)| c * at(row)).sum(),
+        Part::Whole | Part::Tile { .. } | Part::Term { .. } => at(row),
+    }
 }

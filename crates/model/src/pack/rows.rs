@@ -18,6 +18,8 @@ pub(super) struct RowSource<'a> {
     data: &'a [u8],
     rows: usize,
     row_len: usize,
+    /// Elements of a row that belong to one column.
+    column_len: usize,
     orientation: Orientation,
 }
 
@@ -34,7 +36,8 @@ impl<'a> RowSource<'a> {
         if rows.checked_mul(row_len) != Some(tensor.data().len() / 4) {
             return Err(absent());
         }
-        Ok(RowSource { data: tensor.data(), rows, row_len, orientation })
+        let column_len = row_len / layer.columns.max(1);
+        Ok(RowSource { data: tensor.data(), rows, row_len, column_len, orientation })
     }
 
     /// Bytes that `rows` rows take.
@@ -52,6 +55,21 @@ impl<'a> RowSource<'a> {
         for start in rows.clone().step_by(self.rows_a_piece()) {
             let rows = start..rows.end.min(start + self.rows_a_piece());
             write(self.read(rows, &mut piece))?;
+        }
+        Ok(())
+    }
+
+    /// Writes some columns of every row.
+    pub fn write_columns(&self, columns: Range<usize>, write: Write<'_>) -> Result<(), PackError> {
+        let bytes = |column: usize| column * self.column_len * 4;
+        let (mut piece, mut cut) = (Vec::new(), Vec::new());
+        for start in (0..self.rows).step_by(self.rows_a_piece()) {
+            let rows = start..self.rows.min(start + self.rows_a_piece());
+            cut.clear();
+            for row in self.read(rows, &mut piece).chunks_exact(self.row_len * 4) {
+                cut.extend_from_slice(&row[bytes(columns.start)..bytes(columns.end)]);
+            }
+            write(&cut)?;
         }
         Ok(())
     }

@@ -6,20 +6,16 @@ use prost::Message;
 
 use super::{Layout, PackError, Place, Task, TaskValue, Work};
 use crate::graph::{Node, ValueType};
-use crate::layer::{Layer, Orientation};
 use crate::onnx::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    external_tensor, inline_tensor, int_attribute, ints_attribute, value_info,
+    external_tensor, inline_tensor, value_info,
 };
-use crate::shard::Part;
-use crate::stage::{Stage, Staged};
+use crate::shard::{Part, show_tile};
+use crate::stage::Staged;
 use crate::tensor::DType;
 
 /// From this version of the format on, initializers are not inputs as well.
 const IR_MIN: i64 = 4;
-
-/// From this opset on, a Gemm may have no C.
-const GEMM_WITHOUT_C: i64 = 11;
 
 /// The wire values that `task` reads.
 pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
@@ -48,8 +44,7 @@ pub(super) fn outputs(staged: &Staged, task: &Task) -> Result<Vec<TaskValue>, Pa
     match &task.spec.work {
         Work::Stage { stage, part } => {
             let value = &staged.values[staged.stages[*stage].value];
-            let mut shape = value.shape.clone();
-            shape[value.axis] = part.rows();
+            let shape = part.output_shape(&value.shape, value.axis);
             Ok(vec![TaskValue { name: value.name.clone(), dtype: value.dtype, shape }])
         }
         Work::Output => {
@@ -62,28 +57,39 @@ pub(super) fn outputs(staged: &Staged, task: &Task) -> Result<Vec<TaskValue>, Pa
     }
 }
 
-fn type_of<'a>(staged: &'a Staged, name: &str) -> Result<&'a ValueType, PackError> {
+/// Nodes of the graph that a task takes over as they are.
+pub(super) fn nodes<'a>(staged: &'a Staged, work: &Work) -> impl Iterator<Item = usize> + 'a {
+    let (glue, tail) = match work {
+        Work::Stage { stage, .. } => {
+            let stage = &staged.stages[*stage];
+            (&stage.glue, stage.tail.as_slice())
+        }
+        Work::Output => (&staged.output.glue, &[][..]),
+    };
+    glue.iter().chain(tail).copied()
+}
+
+pub(super) fn type_of<'a>(staged: &'a Staged, name: &str) -> Result<&'a ValueType, PackError> {
     let found = staged.model.graph.types.get(name);
     found.ok_or_else(|| PackError::Absent { name: name.to_owned() })
 }
 
 /// Names that the task's graph has before its own are added.
-fn taken<'a>(staged: &'a Staged, task: &Task) -> BTreeSet<&'a str> {
-    let (reads, glue) = match &task.spec.work {
-        Work::Stage { stage, .. } => {
-            let stage = &staged.stages[*stage];
-            (&stage.reads, &stage.glue)
-        }
-        Work::Output => (&staged.output.reads, &staged.output.glue),
+pub(super) fn taken<'a>(staged: &'a Staged, task: &Task) -> BTreeSet<&'a str> {
+    let reads = match &task.spec.work {
+        Work::Stage { stage, .. } => &staged.stages[*stage].reads,
+        Work::Output => &staged.output.reads,
     };
     let mut names: BTreeSet<&str> = reads.iter().map(|&v| staged.values[v].name.as_str()).collect();
-    for &node in glue {
+    for node in nodes(staged, &task.spec.work) {
         let node = &staged.model.graph.nodes[node];
         names.extend(node.inputs.iter().chain(&node.outputs).map(String::as_str));
     }
     match &task.spec.work {
         Work::Stage { stage, .. } => {
-            names.insert(&staged.values[staged.stages[*stage].value].name);
+            let stage = &staged.stages[*stage];
+            names.insert(&staged.values[stage.value].name);
+            names.extend(stage.layer.iter().map(|layer| layer.output.as_str()));
         }
         Work::Output => names.extend(staged.output.outputs.iter().map(String::as_str)),
     }
@@ -91,7 +97,7 @@ fn taken<'a>(staged: &'a Staged, task: &Task) -> BTreeSet<&'a str> {
 }
 
 /// `name`, with `word` and more at its end until nothing else has it.
-fn fresh(name: &str, word: &str, taken: &BTreeSet<&str>) -> String {
+pub(super) fn fresh(name: &str, word: &str, taken: &BTreeSet<&str>) -> String {
     let mut name = format!("{name}_{word}");
     while taken.contains(name.as_str()) {
         name.push('_');
@@ -103,13 +109,11 @@ fn fresh(name: &str, word: &str, taken: &BTreeSet<&str>) -> String {
 pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackError> {
     let staged = layout.staged;
     let mut graph = Writer { layout, graph: GraphProto::default() };
-    let glue = match &task.spec.work {
-        Work::Stage { stage, .. } => &staged.stages[*stage].glue,
-        Work::Output => &staged.output.glue,
-    };
     let inputs = inputs(staged, task);
     let outputs = outputs(staged, task)?;
-    let mut domains = BTreeSet::from([""]);
+    let others = nodes(staged, &task.spec.work).map(|node| &staged.model.graph.nodes[node]);
+    let others = others.filter(|node| !node.is_standard()).map(|node| node.domain.as_str());
+    let domains: BTreeSet<&str> = others.chain([""]).collect();
     for (name, place) in &task.constants {
         let ValueType { dtype, shape } = type_of(staged, name)?;
         // An output that is constant needs a node that makes it.
@@ -129,21 +133,17 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
             }
         }
     }
-    for &node in glue {
-        let node = &staged.model.graph.nodes[node];
-        if !node.is_standard() {
-            domains.insert(&node.domain);
-        }
-        graph.graph.node.push(proto(node));
-        for output in node.outputs.iter().filter(|o| !o.is_empty()) {
-            if outputs.iter().all(|o| o.name != *output) {
-                let ValueType { dtype, shape } = type_of(staged, output)?;
-                graph.graph.value_info.push(value_info(output, *dtype, shape));
+    let made = outputs.as_slice();
+    match &task.spec.work {
+        Work::Output => graph.glue(&staged.output.glue, made)?,
+        Work::Stage { stage, part } => {
+            let stage = &staged.stages[*stage];
+            graph.glue(&stage.glue, made)?;
+            if let Some(layer) = &stage.layer {
+                graph.layer(layer, part, task)?;
+                graph.tail(stage, layer, part)?;
             }
         }
-    }
-    if let Work::Stage { stage, part } = &task.spec.work {
-        graph.layer(&staged.stages[*stage], part, task)?;
     }
     let mut graph = graph.graph;
     graph.name = Some(task.spec.name.clone());
@@ -173,23 +173,27 @@ fn info(value: &TaskValue) -> ValueInfoProto {
 }
 
 fn explain(staged: &Staged, work: &Work) -> String {
-    match work {
-        Work::Output => "output stage".to_owned(),
-        Work::Stage { stage, part } => {
-            let layer = &staged.stages[*stage].layer;
-            match part {
-                Part::Data { rows } => format!(
-                    "rows {}..{} of {} of layer {}",
-                    rows.start, rows.end, layer.rows, layer.name
-                ),
-                Part::Parity { terms } => {
-                    let term = |(c, r): &(f64, std::ops::Range<usize>)| {
-                        format!("{c} * rows {}..{}", r.start, r.end)
-                    };
-                    let terms: Vec<String> = terms.iter().map(term).collect();
-                    format!("parity of layer {}: {}", layer.name, terms.join(" + "))
-                }
-            }
+    let (stage, part) = match work {
+        Work::Output => return "output stage".to_owned(),
+        Work::Stage { stage, part } => (&staged.stages[*stage], part),
+    };
+    let name = &stage.name;
+    let sum = |terms: Vec<String>| format!("parity of layer {name}: {}", terms.join(" + "));
+    match part {
+        Part::Whole => format!("all of {name}"),
+        Part::Data { rows } => {
+            let of = stage.layer.as_ref().map_or(0, |layer| layer.rows);
+            format!("rows {}..{} of {of} of layer {name}", rows.start, rows.end)
+        }
+        Part::Parity { terms } => {
+            sum(terms.iter().map(|(c, r)| format!("{c} * rows {}..{}", r.start, r.end)).collect())
+        }
+        Part::Tile { tile } => format!("tile {} of layer {name}", show_tile(tile)),
+        Part::TileParity { terms } => {
+            sum(terms.iter().map(|(c, t)| format!("{c} * tile {}", show_tile(t))).collect())
+        }
+        Part::Term { columns } => {
+            format!("what columns {}..{} add to layer {name}", columns.start, columns.end)
         }
     }
 }
@@ -206,13 +210,14 @@ fn proto(node: &Node) -> NodeProto {
     }
 }
 
-struct Writer<'a> {
-    layout: &'a Layout<'a>,
+/// Writes the nodes of a task.
+pub(super) struct Writer<'a> {
+    pub(super) layout: &'a Layout<'a>,
     graph: GraphProto,
 }
 
 impl Writer<'_> {
-    fn initializer(&mut self, name: &str, dtype: DType, shape: &[usize], place: &Place) {
+    pub(super) fn initializer(&mut self, name: &str, dtype: DType, shape: &[usize], place: &Place) {
         let tensor: TensorProto = match place {
             Place::Inline(data) => inline_tensor(name, dtype, shape, data.clone()),
             Place::File { offset, length } => {
@@ -223,7 +228,13 @@ impl Writer<'_> {
         self.graph.initializer.push(tensor);
     }
 
-    fn node(&mut self, name: &str, op: &str, inputs: &[&str], output: &str) -> &mut NodeProto {
+    pub(super) fn node(
+        &mut self,
+        name: &str,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+    ) -> &mut NodeProto {
         self.graph.node.push(NodeProto {
             name: Some(name.to_owned()),
             op_type: Some(op.to_owned()),
@@ -235,62 +246,28 @@ impl Writer<'_> {
         &mut self.graph.node[last]
     }
 
+    /// Says what type an inner value has.
+    pub(super) fn info(&mut self, name: &str, dtype: DType, shape: &[usize]) {
+        self.graph.value_info.push(value_info(name, dtype, shape));
+    }
+
     fn identity(&mut self, from: &str, to: &str) {
         self.node(&format!("{to}_pass"), "Identity", &[from], to);
     }
 
-    /// The layer with the part's weights, by rows whatever they were before.
-    fn layer(&mut self, stage: &Stage, part: &Part, task: &Task) -> Result<(), PackError> {
-        let layer = &stage.layer;
+    /// Nodes as they are in the model.
+    fn glue(&mut self, nodes: &[usize], outputs: &[TaskValue]) -> Result<(), PackError> {
         let staged = self.layout.staged;
-        let taken = taken(staged, task);
-        let absent = || PackError::Absent { name: layer.weight.clone() };
-        let weight = fresh(&layer.weight, "rows", &taken);
-        let shape = part_shape(layer, part.rows());
-        self.initializer(&weight, DType::F32, &shape, task.weight.as_ref().ok_or_else(absent)?);
-        let mut inputs = vec![layer.input.as_str(), &weight];
-        let bias = fresh(layer.bias.as_deref().unwrap_or("bias"), "part", &taken);
-        if let Some((shape, place)) = &task.bias {
-            self.initializer(&bias, DType::F32, shape, place);
-            inputs.push(&bias);
-        }
-        let mut attributes = staged.model.graph.nodes[layer.node].attributes.clone();
-        let matrix = layer.input_shape.len() == 2 && staged.model.opset >= GEMM_WITHOUT_C;
-        match layer.op.as_str() {
-            "MatMul" if matrix => {
-                // Both need no transposed copy of the weights.
-                let node = self.node(&layer.name, "Gemm", &inputs, &layer.output);
-                node.attribute = vec![int_attribute("transB", 1)];
-            }
-            "MatMul" => {
-                let columns = fresh(&layer.weight, "columns", &taken);
-                let turn = format!("{}_transpose", layer.name);
-                let node = self.node(&turn, "Transpose", &[&weight], &columns);
-                node.attribute = vec![ints_attribute("perm", &[1, 0])];
-                let turned = value_info(&columns, DType::F32, &[shape[1], shape[0]]);
-                self.graph.value_info.push(turned);
-                self.node(&layer.name, "MatMul", &[&layer.input, &columns], &layer.output);
-            }
-            op => {
-                if layer.orientation == Orientation::Columns {
-                    attributes.retain(|a| a.name() != "transB");
-                    attributes.push(int_attribute("transB", 1));
+        for &node in nodes {
+            let node = &staged.model.graph.nodes[node];
+            self.graph.node.push(proto(node));
+            for output in node.outputs.iter().filter(|o| !o.is_empty()) {
+                if outputs.iter().all(|o| o.name != *output) {
+                    let ValueType { dtype, shape } = type_of(staged, output)?;
+                    self.info(output, *dtype, shape);
                 }
-                self.node(&layer.name, op, &inputs, &layer.output).attribute = attributes;
             }
         }
         Ok(())
-    }
-}
-
-/// Shape of `rows` rows of the layer's weights.
-fn part_shape(layer: &Layer, rows: usize) -> Vec<usize> {
-    match layer.orientation {
-        Orientation::Columns => vec![rows, layer.row_len],
-        Orientation::Rows => {
-            let mut shape = layer.weight_shape.clone();
-            shape[0] = rows;
-            shape
-        }
     }
 }

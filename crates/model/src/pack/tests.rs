@@ -4,13 +4,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{ALIGN_BYTES, Layout, TaskSpec, Work, lay_out};
-use crate::layer::{Layer, Orientation};
+use crate::layer::{Kind, Layer, Orientation};
 use crate::model::{Limits, Model, ReadOptions};
 use crate::onnx::{AttributeProto, float_attribute, int_attribute};
 use crate::sample::{LENET, Sample, shared};
-use crate::shard::{Part, even_rows};
+use crate::shard::{Part, even, even_rows};
 use crate::stage::Staged;
 use crate::tensor::Tensor;
+use crate::window::{grid, tiles};
 
 fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
     TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part } }
@@ -23,7 +24,7 @@ fn output() -> TaskSpec {
 /// Every stage in `n` data shards and two parities, then the output.
 fn specs(staged: &Staged, n: usize) -> Vec<TaskSpec> {
     let mut specs = Vec::new();
-    for (s, layer) in staged.stages.iter().map(|s| &s.layer).enumerate() {
+    for (s, layer) in staged.stages.iter().map(|s| s.layer.as_ref().unwrap()).enumerate() {
         let rows = even_rows(layer, n.min(layer.rows)).unwrap();
         for (i, rows) in rows.iter().enumerate() {
             let name = format!("{}-d{i}", layer.file_name);
@@ -34,8 +35,29 @@ fn specs(staged: &Staged, n: usize) -> Vec<TaskSpec> {
             let name = format!("{}-p{i}", layer.file_name);
             specs.push(stage(&name, s, Part::parity(&coefficients, &rows)));
         }
+        specs.push(stage(&format!("{}-whole", layer.file_name), s, Part::Whole));
+        for (i, columns) in even(layer.columns, n.min(layer.columns)).unwrap().iter().enumerate() {
+            let name = format!("{}-c{i}", layer.file_name);
+            specs.push(stage(&name, s, Part::Term { columns: columns.clone() }));
+        }
+        if let Kind::Conv { .. } = layer.kind {
+            specs.extend(tiled(s, layer, n));
+        }
     }
     specs.push(output());
+    specs
+}
+
+/// A convolution in tiles and the sum of them.
+fn tiled(s: usize, layer: &Layer, n: usize) -> Vec<TaskSpec> {
+    let lengths = grid(&layer.output_shape[2..], n);
+    let mut specs = Vec::new();
+    for (i, tile) in tiles(&lengths, false).into_iter().enumerate() {
+        specs.push(stage(&format!("{}-t{i}", layer.file_name), s, Part::Tile { tile }));
+    }
+    let terms = tiles(&lengths, true).into_iter().enumerate();
+    let terms = terms.map(|(i, tile)| (1.0 + i as f64, tile)).collect();
+    specs.push(stage(&format!("{}-tp", layer.file_name), s, Part::TileParity { terms }));
     specs
 }
 
@@ -65,8 +87,13 @@ fn weights(layer: &Layer, tensor: &Tensor, part: &Part) -> Vec<f32> {
         Orientation::Columns => values[column * layer.rows + row],
     };
     let mut out = Vec::new();
-    for row in 0..part.rows() {
-        for column in 0..layer.row_len {
+    let each = layer.row_len / layer.columns;
+    let columns = match part {
+        Part::Term { columns } => columns.start * each..columns.end * each,
+        _ => 0..layer.row_len,
+    };
+    for row in 0..part.rows(layer) {
+        for column in columns.clone() {
             out.push(match part {
                 Part::Data { rows } => at(rows.start + row, column),
                 Part::Parity { terms } => terms
@@ -74,6 +101,7 @@ fn weights(layer: &Layer, tensor: &Tensor, part: &Part) -> Vec<f32> {
                     .filter(|(_, r)| row < r.len())
                     .map(|(c, r)| c * f64::from(at(r.start + row, column)))
                     .sum::<f64>() as f32,
+                _ => at(row, column),
             });
         }
     }
@@ -95,14 +123,15 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
             assert_eq!(model.graph.types[&value.name].shape, value.shape, "{}", spec.name);
         }
         let Work::Stage { stage, part } = &spec.work else { continue };
-        let layer = &staged.stages[*stage].layer;
+        let layer = staged.stages[*stage].layer.as_ref().unwrap();
         let whole = &staged.model.graph.initializers[&layer.weight];
         let node = model.graph.nodes.last().unwrap();
         let got = &model.graph.initializers[&node.inputs[1]];
         let mut wanted = weights(layer, whole, part);
         // The transposed constant before a MatMul is folded while reading.
         if node.op == "MatMul" {
-            let (rows, k) = (part.rows(), layer.row_len);
+            let rows = part.rows(layer);
+            let k = wanted.len() / rows;
             wanted = (0..rows * k).map(|i| wanted[i % rows * k + i / rows]).collect();
         }
         assert_eq!(got.to_f32().unwrap(), wanted, "{}", spec.name);
@@ -281,6 +310,11 @@ fn refusals() {
     let staged = staged.unwrap();
     let data = |rows: Range<usize>| stage("t", 0, Part::Data { rows });
     let parity = |terms: Vec<(f64, Range<usize>)>| stage("t", 0, Part::Parity { terms });
+    let tile = |s: usize, tile: Vec<Range<usize>>| stage("t", s, Part::Tile { tile });
+    let sum = |tiles: Vec<Vec<Range<usize>>>| {
+        let terms = tiles.into_iter().map(|tile| (1.0, tile)).collect();
+        stage("t", 0, Part::TileParity { terms })
+    };
     let cases: Vec<(Vec<TaskSpec>, &str)> = vec![
         (vec![output(), output()], "two tasks have it"),
         (vec![stage("a/b", 0, Part::Data { rows: 0..1 })], "separates folders"),
@@ -291,12 +325,18 @@ fn refusals() {
         (vec![parity(vec![])], "has no shards"),
         (vec![parity(vec![(f64::NAN, 0..1)])], "has a coefficient that is no number"),
         (vec![parity(vec![(1.0, 0..3), (1.0, 3..9)])], "rows 3..9"),
+        (vec![stage("t", 0, Part::Term { columns: 0..2 })], "columns 0..2 are none of layer"),
+        (vec![tile(0, vec![0..4])], "tile 0..4 of layer /conv1/Conv: none of its [28, 28] outputs"),
+        (vec![tile(0, vec![0..4, 0..29])], "none of its [28, 28] outputs"),
+        (vec![tile(2, vec![0..1])], "only convolutions are divided into tiles"),
+        (vec![sum(vec![])], "has no shards"),
+        (vec![sum(vec![vec![0..2, 0..28], vec![2..5, 0..28]])], "has tiles of unlike sizes"),
     ];
     for (specs, message) in cases {
         let error = lay_out(&staged, &specs, "weights.bin").unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     assert!(lay_out(&staged, &[], "../w").is_err());
-    let error = even_rows(&staged.stages[0].layer, 256).unwrap_err().to_string();
+    let error = even_rows(staged.stages[0].layer.as_ref().unwrap(), 256).unwrap_err().to_string();
     assert_eq!(error, "layer /conv1/Conv splits into at most 6 shards, plan asks for 256");
 }

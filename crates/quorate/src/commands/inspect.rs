@@ -51,7 +51,7 @@ fn short(number: u64) -> String {
 
 fn page(model: &ModelFile) -> String {
     let staged = &model.staged;
-    let layers = || staged.stages.iter().map(|stage| &stage.layer);
+    let layers = || staged.stages.iter().filter_map(|stage| stage.layer.as_ref());
     let params: u64 = layers().map(|layer| layer.params).sum();
     let flops: u64 = layers().map(|layer| layer.flops).sum();
     let mut out = format!(
@@ -67,7 +67,7 @@ fn page(model: &ModelFile) -> String {
         "layer", "kind", "input", "output", "params", "FLOPs"
     );
     for stage in &staged.stages {
-        let layer = &stage.layer;
+        let Some(layer) = &stage.layer else { continue };
         let reads: Vec<&str> =
             stage.reads.iter().map(|&value| staged.values[value].name.as_str()).collect();
         out += &format!(
@@ -98,7 +98,7 @@ fn page(model: &ModelFile) -> String {
                 mark(split.divides_output),
                 split.shards_max,
                 codable(split),
-                if split.method == layer.method() { "" } else { " (not split so yet)" },
+                if split.method == layer.method() { " (default)" } else { "" },
             );
         }
     }
@@ -125,12 +125,12 @@ fn object(model: &ModelFile) -> Value {
     let layers: Vec<Value> = staged
         .stages
         .iter()
-        .map(|stage| {
-            let layer = &stage.layer;
+        .filter_map(|stage| {
+            let layer = stage.layer.as_ref()?;
             let reads: Vec<&str> =
                 stage.reads.iter().map(|&value| staged.values[value].name.as_str()).collect();
             let methods: Vec<Value> = layer.splits().iter().map(method).collect();
-            json!({
+            Some(json!({
                 "name": layer.name,
                 "op": layer.op,
                 "kind": kind(layer),
@@ -143,7 +143,7 @@ fn object(model: &ModelFile) -> Value {
                 "makes": staged.values[stage.value].name,
                 "method": layer.method().to_string(),
                 "methods": methods,
-            })
+            }))
         })
         .collect();
     let whole: Vec<Value> = staged

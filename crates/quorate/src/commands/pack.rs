@@ -15,7 +15,7 @@ use crate::words::{counted, note};
 /// Runs the command.
 pub fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let plans = read_plan(&args.plan)?;
-    let model = ModelFile::open(&args.model)?.cut(&plans.glue)?;
+    let model = ModelFile::open(&args.model)?.cut_for(&plans)?;
     let packed = pack_into(&model, &plans, &args.output)?;
     for folder in &packed {
         note(&format!(

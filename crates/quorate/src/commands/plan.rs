@@ -20,7 +20,7 @@ const FIRST_PORT: u16 = 7001;
 
 /// Runs the command.
 pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?.cut(&args.glue)?;
+    let model = ModelFile::open(&args.model)?.with_glue(&args.splitting.glue)?;
     let count = args.cluster.devices + args.cluster.spares;
     let names = if args.names.is_empty() { default_names(count) } else { args.names.clone() };
     let hosts = if args.hosts.is_empty() {
@@ -34,12 +34,12 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     let wish = Wish {
         model: model.name.clone(),
         model_sha256: model.sha256.clone(),
-        glue: args.glue.clone(),
         devices: names,
         hosts,
         spares: args.cluster.spares,
         fewest_devices: args.fewest,
-        only: None,
+        methods: args.splitting.methods.clone(),
+        f16: args.splitting.f16_wishes(),
         tolerance: args.tolerance,
         wait: args.wait,
     };

@@ -1,0 +1,201 @@
+//! From shards to the whole value.
+//!
+//! ```text
+//! widen (f16 -> f32) -> take copies -> decode what is missing -> lay together
+//! ```
+//!
+//! Rows and tiles are laid beside each other, terms are added up. Decoding
+//! and sums accumulate in f64.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use quorate_code::{CodeError, Decoder, ShardSet};
+use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
+
+use crate::half::widen;
+use crate::plan::{Division, Sharding, Value};
+
+/// Why a gathered value cannot be made whole.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum MergeError {
+    #[error("value {value}")]
+    Code { value: String, source: CodeError },
+    #[error("value {value}")]
+    Tensor { value: String, source: TensorError },
+    #[error("value {value} of {dtype} cannot be decoded, only f32 can")]
+    Type { value: String, dtype: DType },
+    #[error("value {value}: shard {shard} is missing and not recovered")]
+    Absent { value: String, shard: usize },
+}
+
+/// The shard that data shard `data` can be taken from as it is.
+fn copy_of(sharding: &Sharding, used: ShardSet, data: usize) -> Option<usize> {
+    used.iter().find(|shard| sharding.data_of(*shard) == Some(data))
+}
+
+/// Data shards that have to be decoded.
+pub(super) fn missing(sharding: &Sharding, used: ShardSet) -> impl Iterator<Item = usize> + '_ {
+    let n = sharding.code.data_shards();
+    (0..n).filter(move |data| copy_of(sharding, used, *data).is_none())
+}
+
+/// The whole of `value` from the shards `used`, whose payloads are `shards`.
+pub(super) fn merge(
+    value: &Value,
+    sharding: &Sharding,
+    used: ShardSet,
+    shards: &[Option<Bytes>],
+) -> Result<Tensor, MergeError> {
+    let name = || value.name.clone();
+    let wrong = |source| MergeError::Tensor { value: name(), source };
+    let narrow = sharding.wire == DType::F16 && value.dtype == DType::F32;
+    let widened = |shard: &Bytes| if narrow { Bytes::from(widen(shard)) } else { shard.clone() };
+    let shards: Vec<Option<Bytes>> =
+        shards.iter().map(|shard| shard.as_ref().map(widened)).collect();
+    let data = |data: usize| shards[copy_of(sharding, used, data)?].as_ref();
+    let count = sharding.division.shards();
+    if let (1, Some(whole)) = (count, data(0)) {
+        return Tensor::new(value.dtype, value.shape.clone(), whole.clone()).map_err(wrong);
+    }
+    let lost: Vec<usize> = missing(sharding, used).collect();
+    if !lost.is_empty() && value.dtype != DType::F32 {
+        return Err(MergeError::Type { value: name(), dtype: value.dtype });
+    }
+    // Words of four bytes, so that f32 values can be written in place.
+    let bytes = value.bytes();
+    let mut out = vec![0u32; bytes.div_ceil(4)];
+    if let Division::Terms(_) = sharding.division {
+        let terms: Option<Vec<&Bytes>> = (0..count).map(data).collect();
+        let terms = terms.ok_or_else(|| MergeError::Absent { value: name(), shard: lost[0] })?;
+        add_up(&terms, bytemuck::cast_slice_mut(&mut out));
+    } else {
+        let flat: &mut [u8] = bytemuck::cast_slice_mut(&mut out);
+        for shard in 0..count {
+            if let Some(payload) = data(shard) {
+                lay(value, &region(value, &sharding.division, shard), payload, flat);
+            }
+        }
+        let decoding = Decoding::new(value, sharding, used, &shards, !lost.is_empty());
+        for shard in lost {
+            let recover = || decoding.as_ref().map_or(Ok(Vec::new()), |d| d.recover(shard));
+            let payload = recover().map_err(|source| MergeError::Code { value: name(), source })?;
+            let payload = bytemuck::cast_slice(&payload);
+            lay(value, &region(value, &sharding.division, shard), payload, flat);
+        }
+    }
+    let data = Bytes::from_owner(Words(out)).slice(..bytes);
+    Tensor::new(value.dtype, value.shape.clone(), data).map_err(wrong)
+}
+
+/// The element-wise sum of f32 payloads.
+fn add_up(terms: &[&Bytes], out: &mut [f32]) {
+    let mut sums = vec![0f64; out.len()];
+    for term in terms {
+        for (sum, value) in sums.iter_mut().zip(read_f32(term)) {
+            *sum += f64::from(value);
+        }
+    }
+    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
+}
+
+/// Where data shard `shard` lies in the value: a range of each dimension.
+fn region(value: &Value, division: &Division, shard: usize) -> Vec<Range<usize>> {
+    let mut region: Vec<Range<usize>> = value.shape.iter().map(|&length| 0..length).collect();
+    match division {
+        Division::Rows(rows) => region[value.axis] = rows[shard].clone(),
+        Division::Tiles(tiles) => {
+            let spatial = region[value.axis + 1..].iter_mut();
+            spatial.zip(&tiles.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
+        }
+        Division::Whole | Division::Terms(_) => {}
+    }
+    region
+}
+
+/// Copies `payload` to its region of `out`, the whole value's bytes.
+fn lay(value: &Value, region: &[Range<usize>], payload: &[u8], out: &mut [u8]) {
+    // Dimensions behind the last divided one are copied in one go with it.
+    let divided = |(range, &length): (&Range<usize>, &usize)| range.len() < length;
+    let last = region.iter().zip(&value.shape).rposition(divided).unwrap_or(0);
+    let inner: usize = value.shape[last + 1..].iter().product::<usize>() * value.dtype.size();
+    let run = region[last].len() * inner;
+    let mut index: Vec<usize> = region[..last].iter().map(|range| range.start).collect();
+    for piece in payload.chunks_exact(run.max(1)) {
+        let outer = index.iter().zip(&value.shape).fold(0, |at, (i, length)| at * length + i);
+        let at = (outer * value.shape[last] + region[last].start) * inner;
+        out[at..at + run].copy_from_slice(piece);
+        for d in (0..last).rev() {
+            index[d] += 1;
+            if index[d] < region[d].end {
+                break;
+            }
+            index[d] = region[d].start;
+        }
+    }
+}
+
+/// Recovers data shards of one value.
+struct Decoding {
+    decoder: Result<Decoder, CodeError>,
+    /// By shard; empty where decoding does not need it.
+    received: Vec<Vec<f32>>,
+    /// Elements of each shard in one block.
+    lengths: Vec<usize>,
+    /// Blocks that are coded one by one: with several rows of a batch the
+    /// shorter shards are padded in each.
+    blocks: usize,
+}
+
+impl Decoding {
+    fn new(
+        value: &Value,
+        sharding: &Sharding,
+        used: ShardSet,
+        shards: &[Option<Bytes>],
+        needed: bool,
+    ) -> Option<Decoding> {
+        if !needed {
+            return None;
+        }
+        let decoder = sharding.decoder(used);
+        let sources = decoder.as_ref().map(Decoder::sources).unwrap_or_default();
+        let read = |(index, shard): (usize, &Option<Bytes>)| match shard {
+            Some(shard) if sources.contains(index) => read_f32(shard),
+            _ => Vec::new(),
+        };
+        let received = shards.iter().enumerate().map(read).collect();
+        let blocks = match sharding.division {
+            Division::Rows(_) => value.shape[..value.axis].iter().product(),
+            _ => 1,
+        };
+        let elements =
+            |shard| sharding.division.shard_shape(value, shard).iter().product::<usize>() / blocks;
+        let lengths = (0..shards.len()).map(elements).collect();
+        Some(Decoding { decoder, received, lengths, blocks })
+    }
+
+    /// The payload of data shard `missing`.
+    fn recover(&self, missing: usize) -> Result<Vec<f32>, CodeError> {
+        let decoder = self.decoder.as_ref().map_err(Clone::clone)?;
+        let length = self.lengths[missing];
+        let mut out = vec![0f32; length * self.blocks];
+        for (block, part) in out.chunks_exact_mut(length.max(1)).enumerate() {
+            let shard = |index: usize| {
+                let length = self.lengths[index];
+                &self.received[index][block * length..(block + 1) * length]
+            };
+            decoder.recover_f32(missing, shard, part)?;
+        }
+        Ok(out)
+    }
+}
+
+struct Words(Vec<u32>);
+
+impl AsRef<[u8]> for Words {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}

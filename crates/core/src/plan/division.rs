@@ -1,0 +1,89 @@
+//! How the shards of a value make it up.
+//!
+//! ```text
+//! rows    |--0--|--1--|--2--|     one after the other along the value's axis
+//! tiles   0 | 1                   boxes of the dimensions behind the axis
+//!         --+--
+//!         2 | 3
+//! terms   0 + 1 + 2               partial sums, each as large as the value
+//! whole   0                       there is one
+//! ```
+
+use std::ops::Range;
+
+use quorate_model::window::{Tile, tiles};
+
+use super::Value;
+
+/// What the data shards of a value are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Division {
+    /// One shard.
+    Whole,
+    /// Rows of each shard along the value's axis: the methods output and
+    /// channel.
+    Rows(Vec<Range<usize>>),
+    /// A grid over the spatial dimensions: the method spatial.
+    Tiles(Tiles),
+    /// Columns of the layer's input that each partial sum is made of: the
+    /// methods input and filter.
+    Terms(Vec<Range<usize>>),
+}
+
+/// A grid of tiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tiles {
+    /// Lengths of the parts of each spatial dimension.
+    pub lengths: Vec<Vec<usize>>,
+    /// The box of each data shard. Where there is parity all are of one size,
+    /// and so some overlap.
+    pub boxes: Vec<Tile>,
+}
+
+impl Tiles {
+    /// The grid of these lengths; `equal` boxes are what a code needs.
+    pub fn new(lengths: Vec<Vec<usize>>, equal: bool) -> Tiles {
+        let boxes = tiles(&lengths, equal);
+        Tiles { lengths, boxes }
+    }
+}
+
+impl Division {
+    /// Number of data shards.
+    pub fn shards(&self) -> usize {
+        match self {
+            Division::Whole => 1,
+            Division::Rows(ranges) | Division::Terms(ranges) => ranges.len(),
+            Division::Tiles(tiles) => tiles.boxes.len(),
+        }
+    }
+
+    /// Shape of the payload of `shard` of `value`: its own for data, the
+    /// largest for parity.
+    pub fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
+        let mut shape = value.shape.clone();
+        match self {
+            Division::Whole | Division::Terms(_) => {}
+            Division::Rows(_) => shape[value.axis] = self.rows(value, shard).len(),
+            Division::Tiles(tiles) => {
+                // With parity all boxes are of one size.
+                let tile = tiles.boxes.get(shard).or(tiles.boxes.first());
+                let lengths = tile.into_iter().flatten().map(ExactSizeIterator::len);
+                shape[value.axis + 1..].iter_mut().zip(lengths).for_each(|(d, n)| *d = n);
+            }
+        }
+        shape
+    }
+
+    /// Rows along the value's axis that `shard` is of: for parity of rows so
+    /// many as the longest data shard has.
+    pub fn rows(&self, value: &Value, shard: usize) -> Range<usize> {
+        match self {
+            Division::Rows(rows) => match rows.get(shard) {
+                Some(rows) => rows.clone(),
+                None => 0..rows.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
+            },
+            _ => 0..value.rows(),
+        }
+    }
+}

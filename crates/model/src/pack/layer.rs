@@ -1,0 +1,310 @@
+//! The nodes of a part of a layer.
+//!
+//! ```text
+//! rows          x ------------------------> layer (rows of the weights)
+//! tile          x -> slice ----------------> conv, padded where the tile ends
+//! tile parity   x -> slice, pad, times c --+
+//!               x -> slice, pad, times c --+-> sum -> conv without padding
+//! term          x -> slice of columns -----> layer (columns of the weights)
+//! ```
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::task::{Writer, fresh, taken, type_of};
+use super::{PackError, Place, Task};
+use crate::layer::{Layer, Orientation};
+use crate::onnx::{AttributeProto, int_attribute, ints_attribute};
+use crate::shard::Part;
+use crate::stage::Stage;
+use crate::tensor::{DType, Tensor, TensorError};
+use crate::window::{Reach, Tile, Window};
+
+/// From this opset on, a Gemm may have no C.
+const GEMM_WITHOUT_C: i64 = 11;
+/// From this opset on, what to slice is an input, not an attribute.
+const SLICE_BY_INPUT: i64 = 10;
+/// From this opset on, how to pad is an input, not an attribute.
+const PAD_BY_INPUT: i64 = 11;
+
+/// A value on the way to the layer: its name and shape.
+struct Feed {
+    name: String,
+    shape: Vec<usize>,
+}
+
+impl Writer<'_> {
+    /// The layer with the part's weights, by rows whatever they were before.
+    pub(super) fn layer(
+        &mut self,
+        layer: &Layer,
+        part: &Part,
+        task: &Task,
+    ) -> Result<(), PackError> {
+        let taken = taken(self.layout.staged, task);
+        let mut names = Names { taken, made: 0 };
+        let absent = || PackError::Absent { name: layer.weight.clone() };
+        let weight = names.of(&layer.weight, "part");
+        let shape = part_shape(layer, part);
+        self.initializer(&weight, DType::F32, &shape, task.weight.as_ref().ok_or_else(absent)?);
+        let (feed, pads) = self.feed(layer, part, &mut names)?;
+        let mut inputs = vec![feed.name.as_str(), &weight];
+        let bias = names.of(layer.bias.as_deref().unwrap_or("bias"), "part");
+        if let Some((shape, place)) = &task.bias {
+            self.initializer(&bias, DType::F32, shape, place);
+            inputs.push(&bias);
+        } else if layer.op == "Gemm" && self.opset() < GEMM_WITHOUT_C {
+            self.constant(&bias, DType::F32, &[1], Bytes::from_static(&[0; 4]));
+            inputs.push(&bias);
+        }
+        let model = &self.layout.staged.model;
+        let mut attributes = model.graph.nodes[layer.node].attributes.clone();
+        if let Some(pads) = pads {
+            attributes.retain(|a| !matches!(a.name(), "auto_pad" | "pads"));
+            attributes.push(ints_attribute("pads", &pads));
+        }
+        if layer.op == "MatMul" {
+            self.mat_mul(layer, &inputs, &shape, &mut names);
+            return Ok(());
+        }
+        if layer.orientation == Orientation::Columns {
+            attributes.retain(|a| a.name() != "transB");
+            attributes.push(int_attribute("transB", 1));
+        }
+        self.node(&layer.name, &layer.op, &inputs, &layer.output).attribute = attributes;
+        Ok(())
+    }
+
+    /// Pooling behind the layer, on the part's rows.
+    pub(super) fn tail(
+        &mut self,
+        stage: &Stage,
+        layer: &Layer,
+        part: &Part,
+    ) -> Result<(), PackError> {
+        let staged = self.layout.staged;
+        let mut before = layer.output.as_str();
+        for &node in &stage.tail {
+            let shape = &type_of(staged, before)?.shape;
+            self.info(before, DType::F32, &part.output_shape(shape, layer.axis));
+            let node = &staged.model.graph.nodes[node];
+            let output = &node.outputs[0];
+            self.node(&node.name, &node.op, &[before], output).attribute = node.attributes.clone();
+            before = output;
+        }
+        Ok(())
+    }
+
+    fn opset(&self) -> i64 {
+        self.layout.staged.model.opset
+    }
+
+    /// A product with [rows, columns] weights as a Gemm where the input is a
+    /// matrix, else with the weights turned: neither copies them.
+    fn mat_mul(&mut self, layer: &Layer, inputs: &[&str], shape: &[usize], names: &mut Names<'_>) {
+        let (feed, weight) = (inputs[0], inputs[1]);
+        if layer.input_shape.len() == 2 && self.opset() >= GEMM_WITHOUT_C {
+            let node = self.node(&layer.name, "Gemm", inputs, &layer.output);
+            node.attribute = vec![int_attribute("transB", 1)];
+            return;
+        }
+        let columns = names.of(&layer.weight, "columns");
+        let turn = format!("{}_transpose", layer.name);
+        let node = self.node(&turn, "Transpose", &[weight], &columns);
+        node.attribute = vec![ints_attribute("perm", &[1, 0])];
+        self.info(&columns, DType::F32, &[shape[1], shape[0]]);
+        self.node(&layer.name, "MatMul", &[feed, &columns], &layer.output);
+    }
+
+    /// What the part's layer reads, and the paddings that it needs where they
+    /// are others than the whole layer's.
+    fn feed(
+        &mut self,
+        layer: &Layer,
+        part: &Part,
+        names: &mut Names<'_>,
+    ) -> Result<(Feed, Option<Vec<i64>>), PackError> {
+        let whole = Feed { name: layer.input.clone(), shape: layer.input_shape.clone() };
+        match (part, &layer.window) {
+            (Part::Term { columns }, _) if columns.len() < layer.columns => {
+                let axis = layer.input_axis();
+                let cut: Vec<_> = std::iter::once((axis, columns.clone())).collect();
+                Ok((self.slice(&whole, &cut, names)?, None))
+            }
+            (Part::Tile { tile }, Some(window)) => {
+                let reaches = reaches(layer, window, tile)?;
+                let before = reaches.iter().map(|r| r.pads.0 as i64);
+                let pads = before.chain(reaches.iter().map(|r| r.pads.1 as i64)).collect();
+                Ok((self.slice(&whole, &cuts(&reaches), names)?, Some(pads)))
+            }
+            (Part::TileParity { terms }, Some(window)) => {
+                let pads = vec![0; 2 * window.extent.len()];
+                Ok((self.combination(&whole, layer, window, terms, names)?, Some(pads)))
+            }
+            _ => Ok((whole, None)),
+        }
+    }
+
+    /// The sum of the inputs of several tiles, each times its coefficient.
+    fn combination(
+        &mut self,
+        whole: &Feed,
+        layer: &Layer,
+        window: &Window,
+        terms: &[(f64, Tile)],
+        names: &mut Names<'_>,
+    ) -> Result<Feed, PackError> {
+        let mut sum: Option<Feed> = None;
+        for (coefficient, tile) in terms {
+            let reaches = reaches(layer, window, tile)?;
+            let cut = self.slice(whole, &cuts(&reaches), names)?;
+            let padded = self.pad(cut, &reaches, names)?;
+            let term = self.times(padded, *coefficient as f32, names);
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => {
+                    let name = names.of(&layer.input, "sum");
+                    self.info(&name, DType::F32, &sum.shape);
+                    self.node(&name, "Add", &[&sum.name, &term.name], &name);
+                    Feed { name, shape: sum.shape }
+                }
+            });
+        }
+        sum.ok_or_else(|| PackError::Absent { name: layer.input.clone() })
+    }
+
+    fn constant(&mut self, name: &str, dtype: DType, shape: &[usize], data: Bytes) {
+        self.initializer(name, dtype, shape, &Place::Inline(data));
+    }
+
+    fn list(&mut self, name: &str, values: &[i64]) -> Result<(), PackError> {
+        let wrap = |why: TensorError| PackError::Initializer { name: name.to_owned(), why };
+        let tensor = Tensor::from_i64(vec![values.len()], values).map_err(wrap)?;
+        self.constant(name, DType::I64, &[values.len()], tensor.data().clone());
+        Ok(())
+    }
+
+    /// `from`, cut to a range of some of its dimensions.
+    fn slice(
+        &mut self,
+        from: &Feed,
+        cuts: &[(usize, Range<usize>)],
+        names: &mut Names<'_>,
+    ) -> Result<Feed, PackError> {
+        let mut shape = from.shape.clone();
+        let real = |(axis, range): &&(usize, Range<usize>)| range.len() < from.shape[*axis];
+        let cuts: Vec<_> = cuts.iter().filter(real).collect();
+        if cuts.is_empty() {
+            return Ok(Feed { name: from.name.clone(), shape });
+        }
+        cuts.iter().for_each(|(axis, range)| shape[*axis] = range.len());
+        let numbers = |of: fn(&(usize, Range<usize>)) -> usize| -> Vec<i64> {
+            cuts.iter().map(|cut| of(cut) as i64).collect()
+        };
+        let lists = [
+            ("starts", numbers(|(_, range)| range.start)),
+            ("ends", numbers(|(_, range)| range.end)),
+            ("axes", numbers(|(axis, _)| *axis)),
+        ];
+        let name = names.of(&from.name, "cut");
+        if self.opset() < SLICE_BY_INPUT {
+            let attributes = lists.iter().map(|(word, values)| ints_attribute(word, values));
+            let attributes: Vec<AttributeProto> = attributes.collect();
+            self.node(&name, "Slice", &[&from.name], &name).attribute = attributes;
+        } else {
+            let mut inputs = vec![from.name.clone()];
+            for (word, values) in &lists {
+                let list = format!("{name}_{word}");
+                self.list(&list, values)?;
+                inputs.push(list);
+            }
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            self.node(&name, "Slice", &inputs, &name);
+        }
+        self.info(&name, DType::F32, &shape);
+        Ok(Feed { name, shape })
+    }
+
+    /// `from` with zeros where a tile reaches past the input.
+    fn pad(
+        &mut self,
+        from: Feed,
+        reaches: &[Reach],
+        names: &mut Names<'_>,
+    ) -> Result<Feed, PackError> {
+        if reaches.iter().all(|reach| reach.pads == (0, 0)) {
+            return Ok(from);
+        }
+        let rank = from.shape.len();
+        let (mut shape, mut pads) = (from.shape.clone(), vec![0i64; 2 * rank]);
+        for (d, Reach { pads: (before, after), .. }) in reaches.iter().enumerate() {
+            shape[2 + d] += before + after;
+            pads[2 + d] = *before as i64;
+            pads[rank + 2 + d] = *after as i64;
+        }
+        let name = names.of(&from.name, "padded");
+        if self.opset() < PAD_BY_INPUT {
+            let attribute = ints_attribute("pads", &pads);
+            self.node(&name, "Pad", &[&from.name], &name).attribute = vec![attribute];
+        } else {
+            let list = format!("{name}_pads");
+            self.list(&list, &pads)?;
+            self.node(&name, "Pad", &[&from.name, &list], &name);
+        }
+        self.info(&name, DType::F32, &shape);
+        Ok(Feed { name, shape })
+    }
+
+    fn times(&mut self, from: Feed, factor: f32, names: &mut Names<'_>) -> Feed {
+        if factor == 1.0 {
+            return from;
+        }
+        let name = names.of(&from.name, "times");
+        let constant = format!("{name}_factor");
+        self.constant(&constant, DType::F32, &[1], Bytes::copy_from_slice(&factor.to_le_bytes()));
+        self.node(&name, "Mul", &[&from.name, &constant], &name);
+        self.info(&name, DType::F32, &from.shape);
+        Feed { name, shape: from.shape }
+    }
+}
+
+/// Names that nothing else in the task has.
+struct Names<'a> {
+    taken: BTreeSet<&'a str>,
+    made: usize,
+}
+
+impl Names<'_> {
+    fn of(&mut self, name: &str, word: &str) -> String {
+        self.made += 1;
+        fresh(&format!("{name}_{word}"), &self.made.to_string(), &self.taken)
+    }
+}
+
+fn reaches(layer: &Layer, window: &Window, tile: &Tile) -> Result<Vec<Reach>, PackError> {
+    let reach = |(d, range): (usize, &Range<usize>)| {
+        let absent = || PackError::Absent { name: layer.input.clone() };
+        window.reach(d, range, layer.input_shape[2 + d]).ok_or_else(absent)
+    };
+    tile.iter().enumerate().map(reach).collect()
+}
+
+/// The spatial dimensions of a convolution come after batch and channels.
+fn cuts(reaches: &[Reach]) -> Vec<(usize, Range<usize>)> {
+    reaches.iter().enumerate().map(|(d, reach)| (2 + d, reach.input.clone())).collect()
+}
+
+/// Shape of the part's weights, by rows.
+fn part_shape(layer: &Layer, part: &Part) -> Vec<usize> {
+    let columns = match part {
+        Part::Term { columns } => columns.len(),
+        _ => layer.columns,
+    };
+    let mut shape = vec![part.rows(layer), columns];
+    if layer.orientation == Orientation::Rows {
+        shape.extend(&layer.weight_shape[2..]);
+    }
+    shape
+}
