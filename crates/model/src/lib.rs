@@ -10,6 +10,7 @@ pub mod onnx;
 pub mod pack;
 #[cfg(test)]
 mod sample;
+pub mod scaled;
 mod shape;
 pub mod shard;
 pub mod stage;

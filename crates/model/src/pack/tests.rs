@@ -10,7 +10,7 @@ use crate::onnx::{AttributeProto, float_attribute, int_attribute};
 use crate::sample::{LENET, Sample, shared};
 use crate::shard::{Part, even_rows};
 use crate::stage::Staged;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
     TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part } }
@@ -58,8 +58,7 @@ fn read_back(layout: &Layout<'_>, task: usize, file: &Bytes) -> Model {
 }
 
 /// The naive way to the weights of `part`, row by row.
-fn weights(layer: &Layer, tensor: &Tensor, part: &Part) -> Vec<f32> {
-    let values = tensor.to_f32().unwrap();
+fn weights(layer: &Layer, values: &[f32], part: &Part) -> Vec<f32> {
     let at = |row: usize, column: usize| match layer.orientation {
         Orientation::Rows => values[row * layer.row_len + column],
         Orientation::Columns => values[column * layer.rows + row],
@@ -96,10 +95,10 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
         }
         let Work::Stage { stage, part } = &spec.work else { continue };
         let layer = &staged.stages[*stage].layer;
-        let whole = &staged.model.graph.initializers[&layer.weight];
+        let whole = staged.model.graph.constant(&layer.weight).unwrap().to_f32().unwrap();
         let node = model.graph.nodes.last().unwrap();
         let got = &model.graph.initializers[&node.inputs[1]];
-        let mut wanted = weights(layer, whole, part);
+        let mut wanted = weights(layer, &whole, part);
         // The transposed constant before a MatMul is folded while reading.
         if node.op == "MatMul" {
             let (rows, k) = (part.rows(), layer.row_len);
@@ -143,6 +142,73 @@ fn matrix_products_there_and_back() {
     for sample in samples {
         let staged = staged(&sample);
         round_trip(&staged, &specs(&staged, 3));
+    }
+}
+
+/// 300 x 400 numbers, quantized, with a scale and a zero point for each of the
+/// dimension `axis`, as `w`.
+fn quantized(sample: Sample, axis: usize) -> Sample {
+    let count = [300usize, 400][axis];
+    let bytes = |n: usize, step: usize| (0..n).map(|i| (i * step) as u8).collect::<Vec<u8>>();
+    let scales: Vec<f32> = (0..count).map(|i| 0.01 * (i + 1) as f32).collect();
+    let tensor = |shape: Vec<usize>, data: Vec<u8>| Tensor::new(DType::U8, shape, data.into());
+    sample
+        .tensor("q", tensor(vec![300, 400], bytes(300 * 400, 7)).unwrap())
+        .tensor("scale", Tensor::from_f32(vec![count], &scales).unwrap())
+        .tensor("zero", tensor(vec![count], bytes(count, 3)).unwrap())
+        .node(
+            "DequantizeLinear",
+            &["q", "scale", "zero"],
+            &["w"],
+            &[int_attribute("axis", axis as i64)],
+        )
+}
+
+/// The naive way to element [i, j] of `w`.
+fn dequantized(axis: usize, i: usize, j: usize) -> f32 {
+    let at = [i, j][axis];
+    let difference = i32::from(((i * 400 + j) * 7) as u8) - i32::from((at * 3) as u8);
+    difference as f32 * (0.01 * (at + 1) as f32)
+}
+
+#[test]
+fn quantized_weights_there_and_back() {
+    for axis in [0, 1] {
+        let all: Vec<f32> = (0..120_000).map(|i| dequantized(axis, i / 400, i % 400)).collect();
+        let turned: Vec<f32> = (0..120_000).map(|i| dequantized(axis, i % 300, i / 300)).collect();
+        let sample = || Sample::new(&[("x", &[2, 300])], &["y"]);
+        let columns = || quantized(sample(), axis);
+        let product = |s: Sample, w: &str| s.node("MatMul", &["x", w], &["y"], &[]);
+        let rows = quantized(Sample::new(&[("x", &[2, 400])], &["y"]), axis);
+        let cases = [
+            (product(columns(), "w"), &all, true),
+            (rows.node("Gemm", &["x", "w"], &["y"], &[int_attribute("transB", 1)]), &all, true),
+            (
+                product(
+                    columns().ints("to", &[300, 400]).node("Reshape", &["w", "to"], &["r"], &[]),
+                    "r",
+                ),
+                &all,
+                true,
+            ),
+            (
+                columns().node("Transpose", &["w"], &["t"], &[]).node(
+                    "Gemm",
+                    &["x", "t"],
+                    &["y"],
+                    &[int_attribute("transB", 1)],
+                ),
+                &turned,
+                false,
+            ),
+        ];
+        for (sample, wanted, computed) in cases {
+            let staged = staged(&sample);
+            let (graph, weight) = (&staged.model.graph, &staged.stages[0].layer.weight);
+            assert_eq!(graph.scaled.contains_key(weight), computed);
+            assert_eq!(&graph.constant(weight).unwrap().to_f32().unwrap(), wanted);
+            round_trip(&staged, &specs(&staged, 3));
+        }
     }
 }
 
