@@ -1,5 +1,6 @@
 //! From an ONNX model to shards: graph, layers, stages, task files.
 
+mod batch_norm;
 mod fold;
 pub mod graph;
 pub mod layer;

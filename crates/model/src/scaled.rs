@@ -1,5 +1,5 @@
 //! Constants whose values are computed while they are read: weights that are
-//! stored quantized.
+//! stored quantized, and weights times the scale of a normalization.
 //!
 //! ```text
 //! base (u8, shared with the file) --> - zero point, * scale --> * scale --> f32
@@ -74,10 +74,28 @@ impl Scaled {
         Some(Scaled { base, zeros, scalings })
     }
 
+    /// `base`, an f32 tensor, times scales.
+    pub(crate) fn product(base: Tensor, scales: Tensor, run: usize) -> Option<Scaled> {
+        let scalings = vec![Scaling::new(scales, run)?];
+        (base.dtype() == DType::F32).then_some(Scaled { base, zeros: None, scalings })
+    }
+
+    /// These values times further scales.
+    pub(crate) fn times(&self, scales: Tensor, run: usize) -> Option<Scaled> {
+        let mut scaled = self.clone();
+        scaled.scalings.push(Scaling::new(scales, run)?);
+        Some(scaled)
+    }
+
     /// The same values in another shape.
     pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Scaled, TensorError> {
         let base = Tensor::new(self.base.dtype(), shape, self.base.data().clone())?;
         Ok(Scaled { base, ..self.clone() })
+    }
+
+    /// How many factors each element has.
+    pub(crate) fn depth(&self) -> usize {
+        self.scalings.len()
     }
 
     /// Element type of the values.
@@ -235,11 +253,19 @@ mod tests {
                 let scaled = Scaled::dequantized(base, zeros, f32s(&scales[..count]), run).unwrap();
                 check(&scaled, &wanted, &case);
 
-                let reshaped = scaled.reshaped(vec![24]).unwrap();
-                assert_eq!(reshaped.shape(), [24]);
-                assert_eq!(reshaped.whole().unwrap().to_f32().unwrap(), wanted);
+                let rows = [0.7f32, 1e-3];
+                let more: Vec<f32> = (0..values.len()).map(|i| wanted[i] * rows[i / 12]).collect();
+                let reshaped = scaled.times(f32s(&rows), 12).unwrap().reshaped(vec![24]).unwrap();
+                assert_eq!((reshaped.shape(), reshaped.depth()), (&[24][..], 2));
+                check(&reshaped, &more, &format!("{case}, then rows"));
             }
         }
+        let values: Vec<f32> = (0..24).map(|i| i as f32 / 7.0).collect();
+        let base = Tensor::from_f32(shape.to_vec(), &values).unwrap();
+        let product = Scaled::product(base, f32s(&scales[..2]), 12).unwrap();
+        let wanted: Vec<f32> = (0..24).map(|i| values[i] * scales[i / 12]).collect();
+        check(&product, &wanted, "f32");
+        assert_eq!(product.whole().unwrap().to_f32().unwrap(), wanted);
     }
 
     #[test]
@@ -251,6 +277,7 @@ mod tests {
         assert!(Scaled::dequantized(u8s.clone(), Some(i8s.clone()), scale(), 1).is_none());
         assert!(Scaled::dequantized(u8s.clone(), Some(u8s.clone()), scale(), 1).is_none());
         assert!(Scaled::dequantized(u8s.clone(), None, none, 1).is_none());
-        assert!(Scaled::dequantized(u8s, None, i8s, 1).is_none());
+        assert!(Scaled::dequantized(u8s.clone(), None, i8s, 1).is_none());
+        assert!(Scaled::product(u8s, scale(), 1).is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::initializer;
 use super::{Limits, Model, ModelError, OPSET_MAX, OPSET_MIN, ReadOptions, Resolver, describe};
+use crate::batch_norm;
 use crate::fold::{self, Folded};
 use crate::graph::{self, Graph, GraphError, Node, ValueType};
 use crate::onnx::{
@@ -51,6 +52,7 @@ pub(super) fn build(
     graph.prune();
     let declared = declared(&proto)?;
     infer(&mut graph, opset, &declared, limits)?;
+    batch_norm::fold(&mut graph);
     graph.prune();
     Ok(Model { graph, ir_version, opset, opsets })
 }

@@ -213,6 +213,46 @@ fn quantized_weights_there_and_back() {
 }
 
 #[test]
+fn folded_normalizations_there_and_back() {
+    for group in [1, 4] {
+        let mut sample = Sample::new(&[("x", &[1, 4, 8, 8])], &["y"])
+            .counting("w1", &[64, 4 / group, 3, 3])
+            .counting("b1", &[64])
+            .counting("w2", &[5, 64, 1, 1]);
+        for name in ["beta", "mean"] {
+            sample = sample.counting(name, &[64]);
+        }
+        let fives = Tensor::from_f32(vec![64], &[5.0; 64]).unwrap();
+        let staged = staged(
+            &sample
+                .tensor("five", fives)
+                .node("Conv", &["x", "w1", "b1"], &["c1"], &[int_attribute("group", group as i64)])
+                .node("BatchNormalization", &["c1", "mean", "beta", "mean", "five"], &["n1"], &[])
+                .node("Relu", &["n1"], &["r1"], &[])
+                .node("Conv", &["r1", "w2"], &["y"], &[]),
+        );
+        let names: Vec<&str> = staged.values.iter().map(|v| v.name.as_str()).collect();
+        // A convolution in groups is glue, with computed weights all the same.
+        assert_eq!(names, if group == 1 { &["x", "n1", "y"][..] } else { &["x", "y"] });
+        let specs = specs(&staged, 3);
+        round_trip(&staged, &specs);
+        if group == 1 {
+            continue;
+        }
+        let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
+        let file = write(&layout);
+        for task in 0..4 {
+            assert_eq!(layout.tasks[task].constants, layout.tasks[0].constants, "stored once");
+            let task = read_back(&layout, task, &file);
+            let got = task.graph.initializers["conv_0_weight"].to_f32().unwrap();
+            let g = |row: usize| (row as f64 / (5.0 + f64::from(1e-5f32)).sqrt()) as f32;
+            let wanted: Vec<f32> = (0..64 * 9).map(|i| i as f32 * g(i / 9)).collect();
+            assert_eq!(got, wanted);
+        }
+    }
+}
+
+#[test]
 fn pieces_join() {
     // Rows of 1 MiB and more, so that each is a piece of its own, and rows of
     // which a piece holds several but not all.
