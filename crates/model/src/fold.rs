@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::graph::ValueType;
+use crate::scaled::Scaled;
 use crate::shape::layout::{cuts, permutation, shape_range};
 use crate::shape::{NodeError, Op};
 use crate::tensor::{DType, Tensor};
@@ -13,9 +14,52 @@ use crate::tensor::{DType, Tensor};
 /// Arithmetic on more elements than this is left to the runtime.
 const ARITHMETIC_ELEMENTS: u64 = 65_536;
 
+/// Quantized tensors of more elements than this are computed when they are
+/// read. A model may have hundreds: as f32 they would be much of its file.
+const DEQUANTIZED_ELEMENTS: u64 = 4096;
+
+/// What a node's output is.
+pub(crate) enum Folded {
+    Plain(Tensor),
+    Scaled(Scaled),
+}
+
 /// The value of the node's only output, of type `to`, where it is known and
-/// the operator is handled.
-pub(crate) fn fold(op: &Op<'_>, to: &ValueType) -> Result<Option<Tensor>, NodeError> {
+/// the operator is handled. `scaled` is its first input, if that is one.
+pub(crate) fn fold(
+    op: &Op<'_>,
+    scaled: Option<&Scaled>,
+    to: &ValueType,
+) -> Result<Option<Folded>, NodeError> {
+    if let Some(scaled) = scaled.filter(|_| op.node.is_standard()) {
+        return fold_scaled(op, scaled, to);
+    }
+    if let Some(scaled) = dequantize(op, to)? {
+        let small = to.elements() <= DEQUANTIZED_ELEMENTS;
+        let folded = if small { Folded::Plain(scaled.whole()?) } else { Folded::Scaled(scaled) };
+        return Ok(Some(folded));
+    }
+    Ok(fold_plain(op, to)?.map(Folded::Plain))
+}
+
+/// A new shape takes no computation; where elements move, all are computed.
+fn fold_scaled(op: &Op<'_>, scaled: &Scaled, to: &ValueType) -> Result<Option<Folded>, NodeError> {
+    let whole = match op.node.op.as_str() {
+        "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => {
+            return Ok(Some(Folded::Scaled(scaled.reshaped(to.shape.clone())?)));
+        }
+        "Transpose" => Some(scaled.whole()?),
+        "Gather" | "Slice" if scaled.elements() as u64 <= ARITHMETIC_ELEMENTS => {
+            Some(scaled.whole()?)
+        }
+        _ => None,
+    };
+    let mut op = Op { constants: op.constants.clone(), inputs: op.inputs.clone(), ..*op };
+    op.constants[0] = whole.as_ref();
+    Ok(fold_plain(&op, to)?.map(Folded::Plain))
+}
+
+fn fold_plain(op: &Op<'_>, to: &ValueType) -> Result<Option<Tensor>, NodeError> {
     if !op.node.is_standard() {
         return Ok(None);
     }
@@ -36,7 +80,6 @@ pub(crate) fn fold(op: &Op<'_>, to: &ValueType) -> Result<Option<Tensor>, NodeEr
     let data = match op.node.op.as_str() {
         "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => Some(x.data().clone()),
         "Transpose" => Some(transpose(op, x)?),
-        "DequantizeLinear" => dequantize(op, x)?,
         "Cast" if small => cast(x, to.dtype),
         "Gather" if small => gather(op, x)?,
         "Slice" if small => slice(op, x)?,
@@ -84,45 +127,21 @@ fn for_each_index(lengths: &[usize], mut f: impl FnMut(&[usize])) {
     }
 }
 
-/// (x - zero point) * scale, in f32 as ONNX defines it.
-fn dequantize(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
+/// What a `DequantizeLinear` of constants makes.
+fn dequantize(op: &Op<'_>, to: &ValueType) -> Result<Option<Scaled>, NodeError> {
     let constant = |i: usize| op.constants.get(i).copied().flatten();
-    let Some(scale) = constant(1).filter(|s| s.dtype() == DType::F32) else { return Ok(None) };
-    let scales = scale.to_f32()?;
-    let Some(values) = integers(x) else { return Ok(None) };
-    let zeros = match constant(2) {
-        None => vec![0; scales.len()],
-        Some(zero) => match integers(zero) {
-            Some(zeros) => zeros.collect(),
-            None => return Ok(None),
-        },
-    };
+    let (Some(x), Some(scale)) = (constant(0), constant(1)) else { return Ok(None) };
+    let (zero, zero_given) = (constant(2), op.node.input(2).is_some());
+    let handled = op.node.op == "DequantizeLinear" && op.node.is_standard();
+    if !handled || zero.is_some() != zero_given || to.elements() == 0 {
+        return Ok(None);
+    }
     // Elements in a row that share one scale.
-    let run = match scales.len() {
+    let run = match scale.elements() {
         1 => usize::MAX,
         _ => strides(x.shape())[op.axis("axis", 1, x.shape().len())?],
     };
-    let mut data = Vec::with_capacity(x.elements().saturating_mul(4));
-    for (i, value) in values.enumerate() {
-        let at = i / run % scales.len();
-        let real = (value - zeros[at]) as f32 * scales[at];
-        data.extend_from_slice(&real.to_le_bytes());
-    }
-    Ok(Some(data.into()))
-}
-
-/// The elements of an integer tensor up to 32 bits.
-fn integers(tensor: &Tensor) -> Option<impl Iterator<Item = i64> + '_> {
-    let dtype = tensor.dtype();
-    if !matches!(dtype, DType::I8 | DType::U8 | DType::I16 | DType::I32) {
-        return None;
-    }
-    Some(tensor.data().chunks_exact(dtype.size()).map(move |b| match (dtype, b) {
-        (DType::U8, [b]) => i64::from(*b),
-        (_, [b]) => i64::from(*b as i8),
-        (_, [a, b]) => i64::from(i16::from_le_bytes([*a, *b])),
-        (_, b) => b.try_into().map(i32::from_le_bytes).map(i64::from).unwrap_or_default(),
-    }))
+    Ok(Scaled::dequantized(x.clone(), zero.cloned(), scale.clone(), run))
 }
 
 fn cast(x: &Tensor, to: DType) -> Option<Bytes> {

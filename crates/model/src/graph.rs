@@ -2,10 +2,12 @@
 //! initializers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::onnx::{AttributeProto, attribute_proto::AttributeType};
+use crate::scaled::Scaled;
 use crate::shape::NodeError;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, TensorError};
 
 /// Element type and full shape of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,9 +140,83 @@ pub struct Graph {
     pub types: BTreeMap<String, ValueType>,
     /// Constant tensors, those folded from constant nodes included.
     pub initializers: BTreeMap<String, Tensor>,
+    /// Further constants, whose values are computed when they are read.
+    pub scaled: BTreeMap<String, Scaled>,
+}
+
+/// A constant of a graph.
+#[derive(Clone, Copy, Debug)]
+pub enum Constant<'a> {
+    /// Its values lie in memory.
+    Plain(&'a Tensor),
+    /// Its values are computed when they are read.
+    Scaled(&'a Scaled),
+}
+
+impl<'a> Constant<'a> {
+    /// Element type.
+    pub fn dtype(self) -> DType {
+        match self {
+            Constant::Plain(tensor) => tensor.dtype(),
+            Constant::Scaled(scaled) => scaled.dtype(),
+        }
+    }
+
+    /// Length of each dimension.
+    pub fn shape(self) -> &'a [usize] {
+        match self {
+            Constant::Plain(tensor) => tensor.shape(),
+            Constant::Scaled(scaled) => scaled.shape(),
+        }
+    }
+
+    /// Number of elements.
+    pub fn elements(self) -> usize {
+        match self {
+            Constant::Plain(tensor) => tensor.elements(),
+            Constant::Scaled(scaled) => scaled.elements(),
+        }
+    }
+
+    /// The little-endian bytes of the elements `range`, put into `space` where
+    /// they have to be computed.
+    ///
+    /// # Panics
+    ///
+    /// If `range` goes beyond the constant.
+    pub fn read<'s>(self, range: Range<usize>, space: &'s mut Vec<u8>) -> &'s [u8]
+    where
+        'a: 's,
+    {
+        match self {
+            Constant::Plain(tensor) => {
+                let size = tensor.dtype().size();
+                &tensor.data()[range.start * size..range.end * size]
+            }
+            Constant::Scaled(scaled) => {
+                space.clear();
+                scaled.read(range, space);
+                space
+            }
+        }
+    }
+
+    /// The values of an f32 constant, in order; for small ones.
+    pub fn to_f32(self) -> Result<Vec<f32>, TensorError> {
+        match self {
+            Constant::Plain(tensor) => tensor.to_f32(),
+            Constant::Scaled(scaled) => scaled.to_f32(),
+        }
+    }
 }
 
 impl Graph {
+    /// The constant `name`, if there is such a constant.
+    pub fn constant(&self, name: &str) -> Option<Constant<'_>> {
+        let plain = self.initializers.get(name).map(Constant::Plain);
+        plain.or_else(|| self.scaled.get(name).map(Constant::Scaled))
+    }
+
     /// The node that makes each value.
     pub fn producers(&self) -> BTreeMap<&str, usize> {
         let mut producers = BTreeMap::new();
@@ -174,6 +250,7 @@ impl Graph {
             named.extend(node.inputs.iter().chain(&node.outputs).map(String::as_str));
         }
         self.initializers.retain(|name, _| named.contains(name.as_str()));
+        self.scaled.retain(|name, _| named.contains(name.as_str()));
         self.types.retain(|name, _| named.contains(name.as_str()));
     }
 }

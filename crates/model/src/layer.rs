@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Constant, Graph, Node};
 use crate::method::{Method, Split};
 use crate::model::Model;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use crate::window::Window;
 
 /// What a layer computes.
@@ -198,27 +198,27 @@ fn form(node: &Node, shape: &[usize]) -> Result<(Kind, Orientation), String> {
 fn constants<'a>(
     graph: &'a Graph,
     node: &'a Node,
-) -> Result<(&'a str, &'a Tensor, Option<&'a str>), String> {
+) -> Result<(&'a str, Constant<'a>, Option<&'a str>), String> {
     let weight = node.input(1).ok_or("it has no weights")?;
-    let tensor = graph.initializers.get(weight);
-    let tensor = tensor.ok_or_else(|| format!("weights {weight} are not constant"))?;
-    if tensor.dtype() != DType::F32 {
-        return Err(format!("weights {weight} are {}, only f32 is split", tensor.dtype()));
+    let constant = graph.constant(weight);
+    let constant = constant.ok_or_else(|| format!("weights {weight} are not constant"))?;
+    if constant.dtype() != DType::F32 {
+        return Err(format!("weights {weight} are {}, only f32 is split", constant.dtype()));
     }
     let bias = if node.op == "MatMul" { None } else { node.input(2) };
-    match bias.filter(|b| !graph.initializers.contains_key(*b)) {
+    match bias.filter(|b| graph.constant(b).is_none()) {
         Some(bias) => Err(format!("bias {bias} is not constant")),
-        None => Ok((weight, tensor, bias)),
+        None => Ok((weight, constant, bias)),
     }
 }
 
 fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String> {
-    let (weight, tensor, bias) = constants(graph, node)?;
+    let (weight, weights, bias) = constants(graph, node)?;
     let input = node.input(0).ok_or("it has no input")?;
-    if graph.initializers.contains_key(input) {
+    if graph.constant(input).is_some() {
         return Err(format!("input {input} is constant"));
     }
-    let shape = tensor.shape();
+    let shape = weights.shape();
     let (kind, orientation) = form(node, shape)?;
     let type_of =
         |name: &str| graph.types.get(name).ok_or_else(|| format!("value {name} has no known type"));
@@ -228,7 +228,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         Orientation::Rows => (shape[0], shape[1]),
         Orientation::Columns => (shape[1], shape[0]),
     };
-    let row_len = tensor.elements().checked_div(rows).unwrap_or(0);
+    let row_len = weights.elements().checked_div(rows).unwrap_or(0);
     let axis = match node.op.as_str() {
         "MatMul" => output_type.shape.len().saturating_sub(1),
         _ => 1,
@@ -243,7 +243,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
             Some(Window::read(node, &shape[2..], from, to).map_err(|e| e.to_string())?)
         }
     };
-    let bias_len = bias.and_then(|b| graph.initializers.get(b)).map_or(0, Tensor::elements);
+    let bias_len = bias.and_then(|b| graph.constant(b)).map_or(0, Constant::elements);
     Ok(Layer {
         name: node.name.clone(),
         file_name: String::new(),
@@ -263,7 +263,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         columns,
         row_len,
         window,
-        params: (tensor.elements() + bias_len) as u64,
+        params: (weights.elements() + bias_len) as u64,
         flops: node_flops(graph, index),
     })
 }

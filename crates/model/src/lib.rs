@@ -1,5 +1,6 @@
 //! From an ONNX model to shards: graph, layers, stages, task files.
 
+mod batch_norm;
 mod fold;
 pub mod graph;
 pub mod layer;
@@ -10,6 +11,7 @@ pub mod onnx;
 pub mod pack;
 #[cfg(test)]
 mod sample;
+pub mod scaled;
 mod shape;
 pub mod shard;
 pub mod stage;

@@ -22,7 +22,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
+use crate::scaled::Scaled;
 use crate::shard::{Part, ShardError};
 use crate::stage::{Stage, Staged};
 use crate::tensor::{DType, TensorError};
@@ -159,6 +161,7 @@ enum Content<'a> {
     Columns { source: RowSource<'a>, columns: Range<usize> },
     Parity { source: RowSource<'a>, terms: Vec<(f64, Range<usize>)> },
     Bytes(Bytes),
+    Scaled(&'a Scaled),
 }
 
 /// The files of one device, laid out but not written.
@@ -248,6 +251,7 @@ struct Store<'a> {
     /// Parities and columns.
     derived: BTreeMap<(WeightKey, TermsKey), u64>,
     constants: BTreeMap<Bytes, u64>,
+    scaled: BTreeMap<&'a str, u64>,
 }
 
 impl<'a> Store<'a> {
@@ -259,6 +263,7 @@ impl<'a> Store<'a> {
             rows: BTreeMap::new(),
             derived: BTreeMap::new(),
             constants: BTreeMap::new(),
+            scaled: BTreeMap::new(),
         };
         let mut wanted: BTreeMap<WeightKey, (&'a Layer, Vec<Range<usize>>)> = BTreeMap::new();
         let mut order = Vec::new();
@@ -317,9 +322,13 @@ impl<'a> Store<'a> {
             Work::Stage { .. } => &[],
         };
         for name in read.chain(made) {
-            let Some(tensor) = graph.initializers.get(name) else { continue };
+            let Some(constant) = graph.constant(name) else { continue };
             if !constants.contains_key(name) {
-                constants.insert(name.clone(), self.bytes(tensor.data().clone()));
+                let place = match constant {
+                    Constant::Plain(tensor) => self.bytes(tensor.data().clone()),
+                    Constant::Scaled(scaled) => self.scaled(name, scaled),
+                };
+                constants.insert(name.clone(), place);
             }
         }
         Ok(Task { spec, weight, bias, constants })
@@ -372,6 +381,25 @@ impl<'a> Store<'a> {
         offset
     }
 
+    /// Computed constants are stored once a name.
+    fn scaled(&mut self, name: &'a str, scaled: &'a Scaled) -> Place {
+        let length = scaled.elements() as u64 * 4;
+        if length < INLINE_BYTES as u64 {
+            let mut data = Vec::new();
+            scaled.read(0..scaled.elements(), &mut data);
+            return self.bytes(data.into());
+        }
+        let offset = match self.scaled.get(name) {
+            Some(&offset) => offset,
+            None => {
+                let offset = self.add(length, Content::Scaled(scaled));
+                self.scaled.insert(name, offset);
+                offset
+            }
+        };
+        Place::File { offset, length }
+    }
+
     /// Small constants stay in the task file; equal large ones are stored once.
     fn bytes(&mut self, data: Bytes) -> Place {
         if data.len() < INLINE_BYTES {
@@ -414,8 +442,8 @@ impl Layout<'_> {
         self.weights_len
     }
 
-    /// Writes the weights file. Weights pass through in pieces of about a
-    /// megabyte; `progress` gets the number of bytes written so far.
+    /// Writes the weights file. Weights pass through in pieces of at most
+    /// about a megabyte; `progress` gets the number of bytes written so far.
     pub fn write_weights(
         &self,
         out: &mut dyn Write,
@@ -440,6 +468,7 @@ impl Layout<'_> {
                 }
                 Content::Parity { source, terms } => source.write_sum(terms, &mut write)?,
                 Content::Bytes(data) => write(data)?,
+                Content::Scaled(scaled) => rows::write_scaled(scaled, &mut write)?,
             }
             debug_assert_eq!(at, block.offset + block.length);
         }

@@ -363,7 +363,7 @@ impl<'a> Walk<'a> {
                     let inputs = &self.model.graph.nodes[node].inputs;
                     open.extend(inputs.iter().map(String::as_str).filter(|v| !v.is_empty()));
                 }
-            } else if !self.model.graph.initializers.contains_key(value) {
+            } else if self.model.graph.constant(value).is_none() {
                 return Err(StageError::Unknown { value: value.to_owned() });
             }
         }

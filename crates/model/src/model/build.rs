@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::initializer;
 use super::{Limits, Model, ModelError, OPSET_MAX, OPSET_MIN, ReadOptions, Resolver, describe};
-use crate::fold;
+use crate::batch_norm;
+use crate::fold::{self, Folded};
 use crate::graph::{self, Graph, GraphError, Node, ValueType};
 use crate::onnx::{
     GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
@@ -51,6 +52,7 @@ pub(super) fn build(
     graph.prune();
     let declared = declared(&proto)?;
     infer(&mut graph, opset, &declared, limits)?;
+    batch_norm::fold(&mut graph);
     graph.prune();
     Ok(Model { graph, ir_version, opset, opsets })
 }
@@ -307,7 +309,10 @@ fn infer(
             check(output, value, declared, limits)?;
         }
         let folded = match types.as_slice() {
-            [only] => fold::fold(&op, only).map_err(at)?,
+            [only] => {
+                let first = node.input(0).and_then(|v| graph.scaled.get(v));
+                fold::fold(&op, first, only).map_err(at)?
+            }
             _ => None,
         };
         for (output, value) in node.outputs.iter().zip(types).filter(|(o, _)| !o.is_empty()) {
@@ -317,8 +322,11 @@ fn infer(
             graph.types.insert(output.clone(), value);
         }
         match (folded, node.outputs.first()) {
-            (Some(tensor), Some(output)) => {
+            (Some(Folded::Plain(tensor)), Some(output)) => {
                 graph.initializers.insert(output.clone(), tensor);
+            }
+            (Some(Folded::Scaled(scaled)), Some(output)) => {
+                graph.scaled.insert(output.clone(), scaled);
             }
             _ => graph.nodes.push(node),
         }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use super::{Limits, Model, ModelError, ReadOptions};
 use crate::onnx::{
-    TensorProto, external_tensor, int_attribute, tensor_shape_proto::dimension, type_proto,
+    TensorProto, ValueInfoProto, external_tensor, int_attribute, tensor_shape_proto::dimension,
+    type_proto,
 };
 use crate::pack::{TaskSpec, Work, lay_out};
 use crate::sample::{LENET, Sample, shared};
@@ -229,6 +230,25 @@ fn constants_are_folded() {
         .node("MatMul", &["x", "w"], &["y"], &[]);
     let model = sample.read().unwrap();
     assert_eq!(model.graph.initializers["w"].to_f32().unwrap(), [0.0, 0.0, 10.0, 490.0]);
+
+    // Too large to be computed at once, but small enough to be cut.
+    let large = Tensor::new(DType::I8, vec![2, 4096], vec![3; 8192].into()).unwrap();
+    sample = Sample::new(&[("x", &[1, 2])], &["y"])
+        .tensor("q", large)
+        .tensor("scale", Tensor::from_f32(vec![], &[0.5]).unwrap())
+        .ints("start", &[4090])
+        .ints("end", &[4096])
+        .ints("axis", &[1])
+        .node("DequantizeLinear", &["q", "scale"], &["d"], &[])
+        .node("Slice", &["d", "start", "end", "axis"], &["w"], &[])
+        .node("Shape", &["d"], &["s"], &[])
+        .node("MatMul", &["x", "w"], &["y"], &[]);
+    let named = ValueInfoProto { name: Some("s".to_owned()), ..Default::default() };
+    sample.graph().output.push(named);
+    let model = sample.read().unwrap();
+    assert_eq!(model.graph.nodes.len(), 1);
+    assert_eq!(model.graph.initializers["w"].to_f32().unwrap(), [1.5; 12]);
+    assert_eq!(model.graph.initializers["s"].to_i64().unwrap(), [2, 4096]);
 }
 
 #[test]

@@ -21,11 +21,11 @@ pub(super) fn bias(
     if matches!(part, Part::Term { columns } if columns.start > 0) {
         return Ok(None);
     }
-    let tensor = staged.model.graph.initializers.get(name);
-    let tensor = tensor.ok_or_else(|| PackError::Absent { name: name.clone() })?;
+    let constant = staged.model.graph.constant(name);
+    let constant = constant.ok_or_else(|| PackError::Absent { name: name.clone() })?;
     let wrap = |why| PackError::Initializer { name: name.clone(), why };
-    let values = tensor.to_f32().map_err(wrap)?;
-    let (lines, columns) = match *tensor.shape() {
+    let values = constant.to_f32().map_err(wrap)?;
+    let (lines, columns) = match *constant.shape() {
         [] => (1, 1),
         [n] => (1, n),
         [m, n] => (m, n),

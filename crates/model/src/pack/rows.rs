@@ -3,11 +3,19 @@
 use std::ops::Range;
 
 use super::PackError;
+use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
+use crate::scaled::Scaled;
 use crate::stage::Staged;
+use crate::tensor::DType;
 
-/// Size of the pieces that weights are copied, transposed and coded in.
-const PIECE_BYTES: usize = 1 << 20;
+/// Least and most size of the pieces that weights are copied, transposed and
+/// coded in; a row is never divided.
+const PIECE_BYTES: Range<usize> = 1 << 16..1 << 20;
+
+/// Pieces of a layer, where that gives them a size between. Coding holds three
+/// times as much as one, which should be little beside the model's file.
+const PIECES: usize = 32;
 
 /// Columns that are transposed at once: their part of a piece stays in cache.
 const TILE: usize = 64;
@@ -15,7 +23,7 @@ const TILE: usize = 64;
 /// The f32 weights of a layer as `rows` rows of `row_len`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowSource<'a> {
-    data: &'a [u8],
+    weights: Constant<'a>,
     rows: usize,
     row_len: usize,
     /// Elements of a row that belong to one column.
@@ -27,17 +35,17 @@ type Write<'w> = &'w mut dyn FnMut(&[u8]) -> Result<(), PackError>;
 
 impl<'a> RowSource<'a> {
     pub fn new(staged: &'a Staged, layer: &Layer) -> Result<RowSource<'a>, PackError> {
-        let tensor = staged.model.graph.initializers.get(&layer.weight);
         let absent = || PackError::Absent { name: layer.weight.clone() };
-        let tensor = tensor.ok_or_else(absent)?;
+        let weights = staged.model.graph.constant(&layer.weight).ok_or_else(absent)?;
         let (rows, row_len, orientation) = (layer.rows, layer.row_len, layer.orientation);
-        // The layer was read from this tensor; only a caller that changed one
-        // of them gets here.
-        if rows.checked_mul(row_len) != Some(tensor.data().len() / 4) {
+        // The layer was read from these weights; only a caller that changed
+        // one of them gets here.
+        let same = rows.checked_mul(row_len) == Some(weights.elements());
+        if !same || weights.dtype() != DType::F32 {
             return Err(absent());
         }
         let column_len = row_len / layer.columns.max(1);
-        Ok(RowSource { data: tensor.data(), rows, row_len, column_len, orientation })
+        Ok(RowSource { weights, rows, row_len, column_len, orientation })
     }
 
     /// Bytes that `rows` rows take.
@@ -46,7 +54,9 @@ impl<'a> RowSource<'a> {
     }
 
     fn rows_a_piece(&self) -> usize {
-        (PIECE_BYTES / (self.row_len * 4)).max(1)
+        let row_bytes = self.row_len.saturating_mul(4);
+        let piece = self.rows.saturating_mul(row_bytes) / PIECES;
+        (piece.clamp(PIECE_BYTES.start, PIECE_BYTES.end) / row_bytes).max(1)
     }
 
     /// Writes `rows`, one after the other.
@@ -82,7 +92,7 @@ impl<'a> RowSource<'a> {
         write: Write<'_>,
     ) -> Result<(), PackError> {
         let longest = terms.iter().map(|(_, r)| r.len()).max().unwrap_or(0);
-        let (mut piece, mut sums, mut rounded) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut piece, mut sums) = (Vec::new(), Vec::new());
         for start in (0..longest).step_by(self.rows_a_piece()) {
             let end = longest.min(start + self.rows_a_piece());
             sums.clear();
@@ -98,9 +108,10 @@ impl<'a> RowSource<'a> {
                     *sum += coefficient * f64::from(value);
                 }
             }
-            rounded.clear();
-            rounded.extend(sums.iter().flat_map(|&s| (s as f32).to_le_bytes()));
-            write(&rounded)?;
+            piece.clear();
+            piece.reserve_exact(sums.len() * 4);
+            piece.extend(sums.iter().flat_map(|&s| (s as f32).to_le_bytes()));
+            write(&piece)?;
         }
         Ok(())
     }
@@ -112,19 +123,32 @@ impl<'a> RowSource<'a> {
     {
         let k = self.row_len;
         if self.orientation == Orientation::Rows {
-            return &self.data[rows.start * k * 4..rows.end * k * 4];
+            return self.weights.read(rows.start * k..rows.end * k, piece);
         }
+        let mut column = Vec::new();
         piece.clear();
         piece.resize(rows.len() * k * 4, 0);
         for tile in (0..k).step_by(TILE) {
             for i in tile..k.min(tile + TILE) {
-                let at = (i * self.rows + rows.start) * 4;
-                let values = self.data[at..at + rows.len() * 4].chunks_exact(4);
-                for (row, value) in piece.chunks_exact_mut(k * 4).zip(values) {
+                let at = i * self.rows + rows.start;
+                let values = self.weights.read(at..at + rows.len(), &mut column);
+                for (row, value) in piece.chunks_exact_mut(k * 4).zip(values.chunks_exact(4)) {
                     row[i * 4..i * 4 + 4].copy_from_slice(value);
                 }
             }
         }
         piece
     }
+}
+
+/// Writes all values.
+pub(super) fn write_scaled(scaled: &Scaled, write: Write<'_>) -> Result<(), PackError> {
+    let mut piece = Vec::new();
+    let length = PIECE_BYTES.start / 4;
+    for start in (0..scaled.elements()).step_by(length) {
+        piece.clear();
+        scaled.read(start..scaled.elements().min(start + length), &mut piece);
+        write(&piece)?;
+    }
+    Ok(())
 }

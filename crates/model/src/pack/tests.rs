@@ -10,7 +10,7 @@ use crate::onnx::{AttributeProto, float_attribute, int_attribute};
 use crate::sample::{LENET, Sample, shared};
 use crate::shard::{Part, even, even_rows};
 use crate::stage::Staged;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use crate::window::{grid, tiles};
 
 fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
@@ -80,8 +80,7 @@ fn read_back(layout: &Layout<'_>, task: usize, file: &Bytes) -> Model {
 }
 
 /// The naive way to the weights of `part`, row by row.
-fn weights(layer: &Layer, tensor: &Tensor, part: &Part) -> Vec<f32> {
-    let values = tensor.to_f32().unwrap();
+fn weights(layer: &Layer, values: &[f32], part: &Part) -> Vec<f32> {
     let at = |row: usize, column: usize| match layer.orientation {
         Orientation::Rows => values[row * layer.row_len + column],
         Orientation::Columns => values[column * layer.rows + row],
@@ -124,10 +123,10 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
         }
         let Work::Stage { stage, part } = &spec.work else { continue };
         let layer = staged.stages[*stage].layer.as_ref().unwrap();
-        let whole = &staged.model.graph.initializers[&layer.weight];
+        let whole = staged.model.graph.constant(&layer.weight).unwrap().to_f32().unwrap();
         let node = model.graph.nodes.last().unwrap();
         let got = &model.graph.initializers[&node.inputs[1]];
-        let mut wanted = weights(layer, whole, part);
+        let mut wanted = weights(layer, &whole, part);
         // The transposed constant before a MatMul is folded while reading.
         if node.op == "MatMul" {
             let rows = part.rows(layer);
@@ -172,6 +171,114 @@ fn matrix_products_there_and_back() {
     for sample in samples {
         let staged = staged(&sample);
         round_trip(&staged, &specs(&staged, 3));
+    }
+}
+
+/// 300 x 400 numbers, quantized, with a scale and a zero point for each of the
+/// dimension `axis`, as `w`.
+fn quantized(sample: Sample, axis: usize) -> Sample {
+    let count = [300usize, 400][axis];
+    let bytes = |n: usize, step: usize| (0..n).map(|i| (i * step) as u8).collect::<Vec<u8>>();
+    let scales: Vec<f32> = (0..count).map(|i| 0.01 * (i + 1) as f32).collect();
+    let tensor = |shape: Vec<usize>, data: Vec<u8>| Tensor::new(DType::U8, shape, data.into());
+    sample
+        .tensor("q", tensor(vec![300, 400], bytes(300 * 400, 7)).unwrap())
+        .tensor("scale", Tensor::from_f32(vec![count], &scales).unwrap())
+        .tensor("zero", tensor(vec![count], bytes(count, 3)).unwrap())
+        .node(
+            "DequantizeLinear",
+            &["q", "scale", "zero"],
+            &["w"],
+            &[int_attribute("axis", axis as i64)],
+        )
+}
+
+/// The naive way to element [i, j] of `w`.
+fn dequantized(axis: usize, i: usize, j: usize) -> f32 {
+    let at = [i, j][axis];
+    let difference = i32::from(((i * 400 + j) * 7) as u8) - i32::from((at * 3) as u8);
+    difference as f32 * (0.01 * (at + 1) as f32)
+}
+
+#[test]
+fn quantized_weights_there_and_back() {
+    for axis in [0, 1] {
+        let all: Vec<f32> = (0..120_000).map(|i| dequantized(axis, i / 400, i % 400)).collect();
+        let turned: Vec<f32> = (0..120_000).map(|i| dequantized(axis, i % 300, i / 300)).collect();
+        let sample = || Sample::new(&[("x", &[2, 300])], &["y"]);
+        let columns = || quantized(sample(), axis);
+        let product = |s: Sample, w: &str| s.node("MatMul", &["x", w], &["y"], &[]);
+        let rows = quantized(Sample::new(&[("x", &[2, 400])], &["y"]), axis);
+        let cases = [
+            (product(columns(), "w"), &all, true),
+            (rows.node("Gemm", &["x", "w"], &["y"], &[int_attribute("transB", 1)]), &all, true),
+            (
+                product(
+                    columns().ints("to", &[300, 400]).node("Reshape", &["w", "to"], &["r"], &[]),
+                    "r",
+                ),
+                &all,
+                true,
+            ),
+            (
+                columns().node("Transpose", &["w"], &["t"], &[]).node(
+                    "Gemm",
+                    &["x", "t"],
+                    &["y"],
+                    &[int_attribute("transB", 1)],
+                ),
+                &turned,
+                false,
+            ),
+        ];
+        for (sample, wanted, computed) in cases {
+            let staged = staged(&sample);
+            let (graph, weight) =
+                (&staged.model.graph, &staged.stages[0].layer.as_ref().unwrap().weight);
+            assert_eq!(graph.scaled.contains_key(weight), computed);
+            assert_eq!(&graph.constant(weight).unwrap().to_f32().unwrap(), wanted);
+            round_trip(&staged, &specs(&staged, 3));
+        }
+    }
+}
+
+#[test]
+fn folded_normalizations_there_and_back() {
+    for group in [1, 4] {
+        let mut sample = Sample::new(&[("x", &[1, 4, 8, 8])], &["y"])
+            .counting("w1", &[64, 4 / group, 3, 3])
+            .counting("b1", &[64])
+            .counting("w2", &[5, 64, 1, 1]);
+        for name in ["beta", "mean"] {
+            sample = sample.counting(name, &[64]);
+        }
+        let fives = Tensor::from_f32(vec![64], &[5.0; 64]).unwrap();
+        let staged = staged(
+            &sample
+                .tensor("five", fives)
+                .node("Conv", &["x", "w1", "b1"], &["c1"], &[int_attribute("group", group as i64)])
+                .node("BatchNormalization", &["c1", "mean", "beta", "mean", "five"], &["n1"], &[])
+                .node("Relu", &["n1"], &["r1"], &[])
+                .node("Conv", &["r1", "w2"], &["y"], &[]),
+        );
+        let names: Vec<&str> = staged.values.iter().map(|v| v.name.as_str()).collect();
+        // A convolution in groups is glue, with computed weights all the same.
+        assert_eq!(names, if group == 1 { &["x", "n1", "y"][..] } else { &["x", "y"] });
+        let specs = specs(&staged, 3);
+        round_trip(&staged, &specs);
+        if group == 1 {
+            continue;
+        }
+        let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
+        let file = write(&layout);
+        for task in 0..4 {
+            assert_eq!(layout.tasks[task].constants, layout.tasks[0].constants, "stored once");
+            let task = read_back(&layout, task, &file);
+            let got = task.graph.initializers["conv_0_weight"].to_f32().unwrap();
+            let g = |row: usize| (row as f64 / (5.0 + f64::from(1e-5f32)).sqrt()) as f32;
+            let wanted: Vec<f32> = (0..64 * 9).map(|i| i as f32 * g(i / 9)).collect();
+            assert_eq!(got, wanted);
+        }
     }
 }
 

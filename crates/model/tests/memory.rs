@@ -1,0 +1,160 @@
+//! Packing holds little more than the model's file, whatever the weights are
+//! stored as. Each model is packed in a process of its own, whose highest
+//! resident size the kernel keeps.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytes::Bytes;
+use prost::Message;
+use quorate_model::model::{Limits, Model};
+use quorate_model::onnx::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, inline_tensor,
+    int_attribute, value_info,
+};
+use quorate_model::pack::{TaskSpec, Work, lay_out};
+use quorate_model::shard::{Part, even_rows};
+use quorate_model::stage::Staged;
+use quorate_model::tensor::{DType, Tensor};
+
+/// Most bytes at once for each byte of the file.
+const RATIO_MAX: f64 = 1.2;
+
+/// Tells the child process which model to pack.
+const MODEL: &str = "QUORATE_MEMORY_MODEL";
+
+/// Packed first, so that the program's pages are there.
+const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
+
+/// Every stage in four data shards and two parities, then the output.
+fn pack(bytes: Bytes) {
+    let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();
+    let mut tasks = vec![TaskSpec { name: "output".to_owned(), work: Work::Output }];
+    for (stage, s) in staged.stages.iter().enumerate() {
+        let layer = s.layer.as_ref().unwrap();
+        let rows = even_rows(layer, layer.rows.min(4)).unwrap();
+        let parity =
+            [[1.0; 4], [1.0, 2.0, 3.0, 4.0]].map(|c| Part::parity(&c[..rows.len()], &rows));
+        let data = rows.into_iter().map(|rows| Part::Data { rows });
+        for (i, part) in data.chain(parity).enumerate() {
+            let work = Work::Stage { stage, part };
+            tasks.push(TaskSpec { name: format!("{stage}-{i}"), work });
+        }
+    }
+    let layout = lay_out(&staged, &tasks, "weights.bin").unwrap();
+    layout.write_weights(&mut io::sink(), &mut |_| {}).unwrap();
+    (0..layout.tasks()).for_each(|task| drop(layout.task_onnx(task).unwrap()));
+}
+
+/// A field of /proc/self/status, in bytes.
+fn status(field: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(field)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// Is run again by `packing_holds_little`, with a model.
+#[test]
+fn child() {
+    let Some(path) = std::env::var_os(MODEL) else { return };
+    let before = status("RssAnon");
+    pack(Bytes::from_static(LENET));
+    // Sets the highest resident size to the present one.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    pack(std::fs::read(path).unwrap().into());
+    // The program's own pages are resident too, and are no one's to save.
+    println!("held: {}", status("VmHWM").saturating_sub(status("RssFile") + before));
+}
+
+/// Six convolutions of about a megabyte of weights, quantized by channel or
+/// not, each with its normalization.
+fn normalized(quantized: bool) -> Vec<u8> {
+    let channels: usize = if quantized { 352 } else { 176 };
+    let weights = [channels, channels, 3, 3];
+    let mut graph = GraphProto {
+        input: vec![value_info("v0", DType::F32, &[1, channels, 15, 15])],
+        output: vec![ValueInfoProto { name: Some("v6".to_owned()), ..Default::default() }],
+        ..Default::default()
+    };
+    let ones = Tensor::from_f32(vec![channels], &vec![1.5; channels]).unwrap();
+    graph.initializer.push(inline_tensor("k", DType::F32, &[channels], ones.data().clone()));
+    for i in 0..6 {
+        let mut node = |op: &str, inputs: &[String], output: String, axis: Option<i64>| {
+            graph.node.push(NodeProto {
+                op_type: Some(op.to_owned()),
+                input: inputs.to_vec(),
+                output: vec![output],
+                attribute: axis.map(|a| int_attribute("axis", a)).into_iter().collect(),
+                ..Default::default()
+            });
+        };
+        let k = "k".to_owned();
+        let stored = format!("{}{i}", if quantized { "q" } else { "w" });
+        if quantized {
+            node("DequantizeLinear", &[stored.clone(), k.clone()], format!("w{i}"), Some(0));
+        }
+        node("Conv", &[format!("v{i}"), format!("w{i}")], format!("c{i}"), None);
+        let inputs = [format!("c{i}"), k.clone(), k.clone(), k.clone(), k];
+        node("BatchNormalization", &inputs, format!("v{}", i + 1), None);
+        let dtype = if quantized { DType::U8 } else { DType::F32 };
+        let data = vec![i as u8; weights.iter().product::<usize>() * dtype.size()];
+        graph.initializer.push(inline_tensor(&stored, dtype, &weights, data.into()));
+    }
+    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
+    let model = ModelProto {
+        ir_version: Some(8),
+        opset_import: vec![opset],
+        graph: Some(graph),
+        ..Default::default()
+    };
+    model.encode_to_vec()
+}
+
+/// Bytes held at most while the model at `path` is packed.
+fn held(path: &Path) -> u64 {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(MODEL, path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    let line = said.lines().find_map(|l| l.split_once("held: ")?.1.parse().ok());
+    line.unwrap_or_else(|| panic!("{said}\n{}", String::from_utf8_lossy(&child.stderr)))
+}
+
+#[test]
+fn packing_holds_little() {
+    if !Path::new("/proc/self/clear_refs").exists() {
+        println!("SKIPPED: the highest resident size is only known on Linux");
+        return;
+    }
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut models: Vec<PathBuf> = Vec::new();
+    for (name, quantized) in [("normalized.onnx", false), ("normalized_u8w.onnx", true)] {
+        std::fs::write(made.join(name), normalized(quantized)).unwrap();
+        models.push(made.join(name));
+    }
+    let kept = [
+        "cifar10_cnn.onnx",
+        "alexnet_features_imagenet.onnx",
+        "mobilenet_v2_imagenet.onnx",
+        "inception_v3_imagenet_u8w.onnx",
+    ];
+    models.extend(kept.map(|name| shared.join(name)));
+    let mut beyond = Vec::new();
+    for path in models {
+        let Ok(file) = std::fs::metadata(&path) else {
+            println!("SKIPPED: {} is not there", path.display());
+            continue;
+        };
+        let (held, name) = (held(&path), path.file_name().unwrap().to_string_lossy());
+        let ratio = held as f64 / file.len() as f64;
+        println!("{name}: {held} bytes held, {ratio:.3} x the file's {}", file.len());
+        if ratio > RATIO_MAX {
+            beyond.push(format!("{name}: {ratio:.3}"));
+        }
+    }
+    assert!(beyond.is_empty(), "limit {RATIO_MAX} x the file: {beyond:?}");
+}
