@@ -6,6 +6,7 @@ use super::initializer;
 use super::{Limits, Model, ModelError, OPSET_MAX, OPSET_MIN, ReadOptions, Resolver, describe};
 use crate::fold;
 use crate::graph::{self, Graph, GraphError, Node, ValueType};
+use crate::lower;
 use crate::onnx::{
     GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
@@ -51,6 +52,7 @@ pub(super) fn build(
     graph.prune();
     let declared = declared(&proto)?;
     infer(&mut graph, opset, &declared, limits)?;
+    lower::lower(&mut graph, opset, limits);
     graph.prune();
     Ok(Model { graph, ir_version, opset, opsets })
 }

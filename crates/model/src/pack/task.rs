@@ -5,21 +5,15 @@ use std::collections::BTreeSet;
 use prost::Message;
 
 use super::{Layout, PackError, Place, Task, TaskValue, Work};
-use crate::graph::{Node, ValueType};
+use crate::graph::ValueType;
 use crate::layer::{Layer, Orientation};
 use crate::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    external_tensor, inline_tensor, int_attribute, ints_attribute, value_info,
+    GEMM_WITHOUT_C, GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto, external_tensor, inline_tensor, int_attribute, ints_attribute, value_info,
 };
 use crate::shard::Part;
 use crate::stage::{Stage, Staged};
 use crate::tensor::DType;
-
-/// From this version of the format on, initializers are not inputs as well.
-const IR_MIN: i64 = 4;
-
-/// From this opset on, a Gemm may have no C.
-const GEMM_WITHOUT_C: i64 = 11;
 
 /// The wire values that `task` reads.
 pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
@@ -134,7 +128,7 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
         if !node.is_standard() {
             domains.insert(&node.domain);
         }
-        graph.graph.node.push(proto(node));
+        graph.graph.node.push(node.to_proto());
         for output in node.outputs.iter().filter(|o| !o.is_empty()) {
             if outputs.iter().all(|o| o.name != *output) {
                 let ValueType { dtype, shape } = type_of(staged, output)?;
@@ -191,18 +185,6 @@ fn explain(staged: &Staged, work: &Work) -> String {
                 }
             }
         }
-    }
-}
-
-fn proto(node: &Node) -> NodeProto {
-    NodeProto {
-        name: Some(node.name.clone()),
-        op_type: Some(node.op.clone()),
-        domain: (!node.domain.is_empty()).then(|| node.domain.clone()),
-        input: node.inputs.clone(),
-        output: node.outputs.clone(),
-        attribute: node.attributes.clone(),
-        ..Default::default()
     }
 }
 
