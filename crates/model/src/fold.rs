@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::graph::ValueType;
 use crate::scaled::Scaled;
-use crate::shape::layout::{cuts, permutation, shape_range};
+use crate::shape::layout::{cuts, filler, permutation, shape_range};
 use crate::shape::{NodeError, Op};
 use crate::tensor::{DType, Tensor};
 
@@ -84,6 +84,8 @@ fn fold_plain(op: &Op<'_>, to: &ValueType) -> Result<Option<Tensor>, NodeError> 
         "Gather" if small => gather(op, x)?,
         "Slice" if small => slice(op, x)?,
         "Concat" if small => concat(op, x)?,
+        "ConstantOfShape" if small => Some(filler(op)?.1.repeat(to.elements() as usize).into()),
+        "Expand" if small => Some(expand(x, &to.shape)),
         "Add" | "Sub" | "Mul" | "Div" if small => arithmetic(op, x, to),
         _ => None,
     };
@@ -208,6 +210,21 @@ fn concat(op: &Op<'_>, x: &Tensor) -> Result<Option<Bytes>, NodeError> {
         }
     }
     Ok(Some(data.into()))
+}
+
+/// `x`, broadcast to `shape`.
+fn expand(x: &Tensor, shape: &[usize]) -> Bytes {
+    let (size, missing) = (x.dtype().size(), shape.len() - x.shape().len());
+    let mut steps = vec![0; missing];
+    steps.extend(
+        strides(x.shape()).iter().zip(x.shape()).map(|(s, &d)| if d == 1 { 0 } else { *s }),
+    );
+    let mut data = Vec::new();
+    for_each_index(shape, |index| {
+        let at: usize = index.iter().zip(&steps).map(|(i, s)| i * s).sum();
+        data.extend_from_slice(&x.data()[at * size..(at + 1) * size]);
+    });
+    data.into()
 }
 
 /// On i64 only, which shapes are computed in; `None` where it overflows or

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::onnx::{AttributeProto, attribute_proto::AttributeType};
+use crate::onnx::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 use crate::scaled::Scaled;
 use crate::shape::NodeError;
 use crate::tensor::{DType, Tensor, TensorError};
@@ -85,16 +85,40 @@ impl Node {
         Ok(self.typed(name, AttributeType::Ints, "a list of integers")?.map(|a| a.ints.as_slice()))
     }
 
+    /// The float list `name`.
+    pub fn floats(&self, name: &str) -> Result<Option<&[f32]>, NodeError> {
+        let found = self.typed(name, AttributeType::Floats, "a list of floats")?;
+        Ok(found.map(|a| a.floats.as_slice()))
+    }
+
+    /// The list of texts `name`.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, NodeError> {
+        let Some(a) = self.typed(name, AttributeType::Strings, "a list of strings")? else {
+            return Ok(None);
+        };
+        let texts = a.strings.iter().map(|s| utf8(name, s));
+        texts.collect::<Result<_, _>>().map(Some)
+    }
+
     /// The text attribute `name`, or `default` where absent.
     pub fn text<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, NodeError> {
         let Some(a) = self.typed(name, AttributeType::String, "a string")? else {
             return Ok(default);
         };
-        std::str::from_utf8(a.s()).map_err(|_| NodeError::Attribute {
-            name: name.to_owned(),
-            got: "bytes that are no UTF-8".to_owned(),
-            expected: "a string",
-        })
+        utf8(name, a.s())
+    }
+
+    /// The node as it stands in a file.
+    pub(crate) fn to_proto(&self) -> NodeProto {
+        NodeProto {
+            name: Some(self.name.clone()),
+            op_type: Some(self.op.clone()),
+            domain: (!self.domain.is_empty()).then(|| self.domain.clone()),
+            input: self.inputs.clone(),
+            output: self.outputs.clone(),
+            attribute: self.attributes.clone(),
+            ..Default::default()
+        }
     }
 
     /// Writers that drop zeros leave the value out and only give the type;
@@ -111,6 +135,8 @@ impl Node {
             AttributeType::Float => a.f.is_some(),
             AttributeType::String => a.s.is_some(),
             AttributeType::Ints => !a.ints.is_empty(),
+            AttributeType::Floats => !a.floats.is_empty(),
+            AttributeType::Strings => !a.strings.is_empty(),
             _ => false,
         };
         let untyped = a.r#type() == AttributeType::Undefined && present;
@@ -123,6 +149,42 @@ impl Node {
             expected,
         })
     }
+}
+
+/// The bytes `text` of the attribute `name`.
+fn utf8<'a>(name: &str, text: &'a [u8]) -> Result<&'a str, NodeError> {
+    std::str::from_utf8(text).map_err(|_| NodeError::Attribute {
+        name: name.to_owned(),
+        got: "bytes that are no UTF-8".to_owned(),
+        expected: "a string",
+    })
+}
+
+/// A recurrent node of the file that was rewritten into plain nodes.
+///
+/// ```text
+/// sequence --> projection --+-> piece 0 --> cell --+--> hidden 0
+///                           |                      v
+///                           +-> piece 1 --> cell <-- step 1
+///                           |                ...
+/// ```
+///
+/// A projection multiplies the whole sequence at once; a step multiplies the
+/// state that the step before left. Both are layers. What else was made for
+/// the node is glue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The name of the node in the file.
+    pub name: String,
+    /// Its operator: `LSTM`, `GRU` or `RNN`.
+    pub op: String,
+    /// Names of the nodes that project the sequence, one a direction.
+    pub projections: Vec<String>,
+    /// Names of the nodes that multiply the state, each after those whose
+    /// result it needs.
+    pub steps: Vec<String>,
+    /// The values `Y`, `Y_h` and `Y_c` of the node, as far as they are read.
+    pub outputs: Vec<String>,
 }
 
 /// A directed acyclic graph of nodes over named values.
@@ -142,6 +204,10 @@ pub struct Graph {
     pub initializers: BTreeMap<String, Tensor>,
     /// Further constants, whose values are computed when they are read.
     pub scaled: BTreeMap<String, Scaled>,
+    /// Recurrent nodes that were rewritten into plain ones.
+    pub cells: Vec<Cell>,
+    /// Recurrent nodes that were left as they are, by name, and why.
+    pub unlowered: BTreeMap<String, String>,
 }
 
 /// A constant of a graph.
@@ -228,7 +294,8 @@ impl Graph {
         producers
     }
 
-    /// Drops nodes that no output depends on, then values nobody names.
+    /// Drops nodes that no output depends on, then values nobody names and
+    /// what is noted of nodes that are gone.
     pub(crate) fn prune(&mut self) {
         let producers = self.producers();
         let mut live = vec![false; self.nodes.len()];
@@ -252,6 +319,14 @@ impl Graph {
         self.initializers.retain(|name, _| named.contains(name.as_str()));
         self.scaled.retain(|name, _| named.contains(name.as_str()));
         self.types.retain(|name, _| named.contains(name.as_str()));
+        let nodes: BTreeSet<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
+        self.unlowered.retain(|name, _| nodes.contains(name.as_str()));
+        for cell in &mut self.cells {
+            cell.projections.retain(|name| nodes.contains(name.as_str()));
+            cell.steps.retain(|name| nodes.contains(name.as_str()));
+            cell.outputs.retain(|name| named.contains(name.as_str()));
+        }
+        self.cells.retain(|cell| !cell.projections.is_empty() || !cell.steps.is_empty());
     }
 }
 

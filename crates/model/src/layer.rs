@@ -163,10 +163,12 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
     }
     match node.op.as_str() {
         "Conv" | "Gemm" | "MatMul" => Some(read_layer(graph, index, node)),
-        "ConvTranspose" | "LSTM" | "GRU" | "RNN" | "ConvInteger" | "MatMulInteger"
-        | "QLinearConv" | "QLinearMatMul" | "Einsum" => {
-            Some(Err(format!("{} is not split", node.op)))
-        }
+        "LSTM" | "GRU" | "RNN" => Some(Err(match graph.unlowered.get(&node.name) {
+            Some(why) => why.clone(),
+            None => format!("{} is not split", node.op),
+        })),
+        "ConvTranspose" | "ConvInteger" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul"
+        | "Einsum" => Some(Err(format!("{} is not split", node.op))),
         _ => None,
     }
 }

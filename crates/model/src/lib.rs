@@ -5,6 +5,7 @@ mod fold;
 pub mod graph;
 pub mod layer;
 mod limits;
+mod lower;
 pub mod method;
 pub mod model;
 pub mod onnx;

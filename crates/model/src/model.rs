@@ -6,7 +6,8 @@
 //! understood is an error that names node and operator.
 
 mod build;
-mod initializer;
+pub(crate) mod initializer;
+mod write;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,6 +20,7 @@ pub use crate::limits::Limits;
 use crate::onnx::ModelProto;
 use crate::shape::NodeError;
 use crate::tensor::{DType, TensorError};
+pub use write::to_onnx;
 
 /// Oldest version of ONNX's own operators that is read: since then all of
 /// them broadcast in one way.

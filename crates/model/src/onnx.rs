@@ -11,6 +11,15 @@ pub use generated::*;
 
 use crate::tensor::DType;
 
+/// From this version of the format on, initializers are not inputs as well.
+pub(crate) const IR_MIN: i64 = 4;
+
+/// From this opset on, a Gemm may have no C.
+pub(crate) const GEMM_WITHOUT_C: i64 = 11;
+
+/// From this opset on, Split has its lengths as an input.
+pub(crate) const SPLIT_BY_INPUT: i64 = 13;
+
 /// An attribute holding one integer.
 pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
     AttributeProto {

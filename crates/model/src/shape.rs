@@ -8,6 +8,7 @@ mod conv;
 mod elementwise;
 pub(crate) mod layout;
 mod matmul;
+pub(crate) mod recurrent;
 mod reduce;
 
 use crate::graph::{Graph, Node, ValueType};
@@ -212,6 +213,7 @@ pub(crate) fn infer(op: &Op<'_>) -> Result<Option<Vec<ValueType>>, NodeError> {
         "GlobalAveragePool" | "GlobalMaxPool" => conv::global_pool(op)?,
         "Gemm" => matmul::gemm(op)?,
         "MatMul" => matmul::matmul(op)?,
+        "LSTM" | "GRU" | "RNN" => recurrent::infer(op)?,
         "BatchNormalization" => elementwise::batch_norm(op)?,
         "InstanceNormalization" | "LayerNormalization" | "LRN" | "GroupNormalization" => {
             elementwise::normalization(op)?
@@ -237,6 +239,7 @@ pub(crate) fn infer(op: &Op<'_>) -> Result<Option<Vec<ValueType>>, NodeError> {
         "Gather" => layout::gather(op)?,
         "Pad" => layout::pad(op)?,
         "Expand" => layout::expand(op)?,
+        "ConstantOfShape" => layout::constant_of_shape(op)?,
         "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1"
         | "ReduceL2" | "ReduceSumSquare" | "ReduceLogSumExp" => reduce::reduce(op)?,
         "ArgMax" | "ArgMin" => reduce::arg(op)?,

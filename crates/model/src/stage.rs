@@ -65,6 +65,28 @@ impl WireValue {
     }
 }
 
+/// Where a model is to be cut, beyond the wires that every layer is.
+#[derive(Clone, Debug, Default)]
+pub struct Cut {
+    /// Names of layers that end no stage: whoever reads what they make
+    /// computes them, whole.
+    pub glue: Vec<String>,
+    /// What becomes of the steps of recurrent cells.
+    pub recurrent: Recurrent,
+}
+
+/// How the recurrent products of LSTM, GRU and RNN are computed. The products
+/// with the input, which are one layer for the whole sequence, are at borders
+/// either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recurrent {
+    /// A cell is one stage, for one device and its replicas.
+    #[default]
+    Whole,
+    /// Each step's product is a layer, to be divided and coded.
+    Step,
+}
+
 /// What one wire is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
@@ -147,23 +169,28 @@ pub enum StageError {
 }
 
 impl Staged {
-    /// Cuts `model` at every layer.
+    /// Cuts `model` at every layer, recurrent cells whole.
     pub fn new(model: Model) -> Result<Staged, StageError> {
-        Staged::cut(Arc::new(model), &[])
+        Staged::cut(Arc::new(model), &Cut::default())
     }
 
-    /// Cuts `model` at every layer but those named in `as_glue`, which are
-    /// computed, whole, by whoever reads what they make. Pooling that is
-    /// linear goes before the border.
-    pub fn cut(model: Arc<Model>, as_glue: &[String]) -> Result<Staged, StageError> {
+    /// Cuts `model` at every layer that `cut` does not make glue. Pooling that
+    /// is linear goes before the border.
+    pub fn cut(model: Arc<Model>, cut: &Cut) -> Result<Staged, StageError> {
         let (layers, unsplit) = layers(&model);
-        if let Some(name) = as_glue.iter().find(|name| layers.iter().all(|l| l.name != **name)) {
+        if let Some(name) = cut.glue.iter().find(|name| layers.iter().all(|l| l.name != **name)) {
             let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
             return Err(StageError::NoLayer { name: name.clone(), known: known.join(", ") });
         }
+        let cells = || model.graph.cells.iter().filter(|_| cut.recurrent == Recurrent::Whole);
+        let steps: BTreeSet<&String> = cells().flat_map(|cell| &cell.steps).collect();
         let ends = Ends::new(&model);
-        let cut = layers.iter().filter(|layer| !as_glue.contains(&layer.name));
-        let wires: Vec<String> = cut.map(|layer| ends.pooled(layer)).collect();
+        let at_border = |layer: &&Layer| {
+            !cut.glue.contains(&layer.name) && !steps.contains(&model.graph.nodes[layer.node].name)
+        };
+        let mut wires: Vec<String> =
+            layers.iter().filter(at_border).map(|layer| ends.pooled(layer)).collect();
+        wires.extend(cells().flat_map(|cell| &cell.outputs).cloned());
         if wires.is_empty() {
             let asked = || "asked to be glue".to_owned();
             let first = unsplit.first().map(|u| (&u.op, &u.name, u.why.clone()));

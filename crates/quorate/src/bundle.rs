@@ -10,8 +10,9 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use quorate_core::packing::{PACKED_FILE, PLAN_FILE, Shelf, read_packed};
 use quorate_core::plan::{Plans, file::BYTES_MAX};
+use quorate_engine::{Engine, Task, Tract};
 use quorate_model::model::{Model, ReadOptions};
-use quorate_model::stage::Staged;
+use quorate_model::stage::{Cut, Staged};
 use sha2::{Digest, Sha256};
 
 /// Longest model file that is read.
@@ -27,6 +28,8 @@ pub struct ModelFile {
     pub bytes: Bytes,
     /// The model in stages.
     pub staged: Staged,
+    /// Where it was read from, if from a file.
+    path: Option<PathBuf>,
 }
 
 impl ModelFile {
@@ -40,7 +43,18 @@ impl ModelFile {
         let bytes = read().with_context(|| format!("model {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-        ModelFile::new(name, bytes, &folder).with_context(|| format!("model {}", path.display()))
+        let model = ModelFile::new(name, bytes, &folder);
+        let mut model = model.with_context(|| format!("model {}", path.display()))?;
+        model.path = Some(path.to_owned());
+        Ok(model)
+    }
+
+    /// The file itself, ready to run.
+    pub fn task(&self) -> anyhow::Result<Box<dyn Task>> {
+        Ok(match &self.path {
+            Some(path) => Tract.load(path)?,
+            None => Tract.load_bytes(&self.name, &self.bytes)?,
+        })
     }
 
     /// A model from its bytes; external data is looked up in `folder`.
@@ -51,12 +65,12 @@ impl ModelFile {
             read_external(folder, location, offset, length)
         };
         let model = Model::read_external(bytes.clone(), &ReadOptions::default(), &mut external)?;
-        Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)? })
+        Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)?, path: None })
     }
 
-    /// The same model, with these layers as glue.
-    pub fn with_glue(self, glue: &[String]) -> anyhow::Result<ModelFile> {
-        let staged = Staged::cut(self.staged.model, glue)?;
+    /// The same model, cut so.
+    pub fn cut(self, cut: &Cut) -> anyhow::Result<ModelFile> {
+        let staged = Staged::cut(self.staged.model, cut)?;
         Ok(ModelFile { staged, ..self })
     }
 

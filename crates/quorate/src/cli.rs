@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use quorate_core::plan::rule::MethodWish;
 use quorate_core::plan::{WaitPolicy, parse_span};
 use quorate_model::method::Method;
+use quorate_model::stage::{Cut, Recurrent};
 
 /// Runs a neural network across several small devices and does not notice
 /// when one of them dies.
@@ -92,9 +93,27 @@ pub struct Splitting {
     /// of up to 5e-4; `all` for every layer.
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
     pub f16: Vec<String>,
+    /// The recurrent products of LSTM, GRU and RNN: a cell whole, with
+    /// replicas, or divided and coded step by step. The products with the
+    /// input are coded either way.
+    #[arg(long, default_value = "whole", value_name = "whole|step", value_parser = recurrent)]
+    pub recurrent: Recurrent,
+}
+
+fn recurrent(text: &str) -> Result<Recurrent, String> {
+    match text {
+        "whole" => Ok(Recurrent::Whole),
+        "step" => Ok(Recurrent::Step),
+        other => Err(format!("\"{other}\" is neither whole nor step")),
+    }
 }
 
 impl Splitting {
+    /// Where the model is to be cut.
+    pub fn cut(&self) -> Cut {
+        Cut { glue: self.glue.clone(), recurrent: self.recurrent }
+    }
+
     /// Layers that travel as f16, as the rule wants them.
     pub fn f16_wishes(&self) -> Vec<String> {
         let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
@@ -261,7 +280,7 @@ pub struct Check {
     #[command(flatten)]
     pub cluster: Cluster,
     /// Check this plan, instead of one made for --devices and --spares.
-    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "f16"])]
+    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "f16", "recurrent"])]
     pub plan: Option<PathBuf>,
     /// How to divide layers.
     #[command(flatten)]

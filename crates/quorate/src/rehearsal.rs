@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
-use prost::Message;
 use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
@@ -18,7 +17,7 @@ use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
 use quorate_core::plan::Plans;
 use quorate_core::time::Time;
 use quorate_engine::{Engine, Tract};
-use quorate_model::onnx::{self, ModelProto};
+use quorate_model::model::to_onnx;
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
@@ -268,27 +267,27 @@ impl Rehearsal {
     }
 }
 
-/// Runs the model with every value of the plan as a further output.
+/// What the file itself answers, and every value of the plan. The values come
+/// from the model as it was read: with recurrent cells unrolled and
+/// normalisation folded, some of them are in no node of the file.
 fn run_whole(
     model: &ModelFile,
     plans: &Plans,
     inputs: &[Tensor],
 ) -> anyhow::Result<(Vec<Option<Tensor>>, Vec<Tensor>)> {
-    let mut proto = ModelProto::decode(model.bytes.clone()).context("model")?;
-    let graph = proto.graph.as_mut().context("model without a graph")?;
-    let declared = graph.output.len();
-    let mut names: Vec<String> =
-        graph.output.iter().map(|output| output.name().to_owned()).collect();
-    for value in plans.values.iter() {
-        let known = names.contains(&value.name);
-        let input = graph.input.iter().any(|input| input.name() == value.name);
-        if !known && !input {
-            graph.output.push(onnx::value_info(&value.name, value.dtype, &value.shape));
-            names.push(value.name.clone());
-        }
-    }
-    let mut task = Tract.load_bytes(&model.name, &proto.encode_to_vec())?;
-    let made = task.run(inputs).context("the whole model")?;
+    let outputs = model.task()?.run(inputs).context("the whole model")?;
+    let read = &model.staged.model;
+    let wires = plans.wires();
+    let mut task = Tract.load_bytes(&model.name, &to_onnx(read, &wires)?)?;
+    let mut names = read.graph.outputs.clone();
+    names.extend(wires.into_iter().filter(|wire| !read.graph.outputs.contains(wire)));
+    let made = task.run(inputs).context("the model as it was read")?;
+    let apart = answer_difference(&made[..outputs.len()], &outputs)?;
+    ensure!(
+        apart <= plans.tolerance,
+        "the model as it was read answers {apart:.1e} apart from the file, tolerance {:.1e}",
+        plans.tolerance
+    );
     let mut whole: Vec<Option<Tensor>> = vec![None; plans.values.len()];
     for (value, slot) in plans.values.iter().zip(&mut whole) {
         let at = names.iter().position(|name| *name == value.name);
@@ -297,7 +296,7 @@ fn run_whole(
     for (tensor, value) in inputs.iter().zip(plans.main().inputs()) {
         whole[value.index()] = Some(tensor.clone());
     }
-    Ok((whole, made[..declared].to_vec()))
+    Ok((whole, outputs))
 }
 
 /// max|a - b| / max|b| over all outputs, the worst one.

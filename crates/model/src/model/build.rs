@@ -7,6 +7,7 @@ use super::{Limits, Model, ModelError, OPSET_MAX, OPSET_MIN, ReadOptions, Resolv
 use crate::batch_norm;
 use crate::fold::{self, Folded};
 use crate::graph::{self, Graph, GraphError, Node, ValueType};
+use crate::lower;
 use crate::onnx::{
     GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
@@ -53,6 +54,7 @@ pub(super) fn build(
     let declared = declared(&proto)?;
     infer(&mut graph, opset, &declared, limits)?;
     batch_norm::fold(&mut graph);
+    lower::lower(&mut graph, opset, limits);
     graph.prune();
     Ok(Model { graph, ir_version, opset, opsets })
 }

@@ -42,7 +42,7 @@ pub(super) fn read(
 }
 
 /// The elements out of the typed fields. `None` where one does not fit.
-fn fields(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
+pub(crate) fn fields(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
     fn pack<T: Copy, const N: usize>(
         values: &[T],
         f: impl Fn(T) -> Option<[u8; N]>,

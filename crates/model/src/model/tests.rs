@@ -3,10 +3,10 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::{Limits, Model, ModelError, ReadOptions};
+use super::{Limits, Model, ModelError, ReadOptions, to_onnx};
 use crate::onnx::{
-    TensorProto, ValueInfoProto, external_tensor, int_attribute, tensor_shape_proto::dimension,
-    type_proto,
+    AttributeProto, TensorProto, ValueInfoProto, attribute_proto::AttributeType, external_tensor,
+    inline_tensor, int_attribute, tensor_shape_proto::dimension, type_proto,
 };
 use crate::pack::{TaskSpec, Work, lay_out};
 use crate::sample::{LENET, Sample, shared};
@@ -249,6 +249,57 @@ fn constants_are_folded() {
     assert_eq!(model.graph.nodes.len(), 1);
     assert_eq!(model.graph.initializers["w"].to_f32().unwrap(), [1.5; 12]);
     assert_eq!(model.graph.initializers["s"].to_i64().unwrap(), [2, 4096]);
+}
+
+/// What exporters write for the initial state of a recurrent node.
+#[test]
+fn repeated_constants_are_folded() {
+    let seven = AttributeProto {
+        name: Some("value".to_owned()),
+        t: Some(inline_tensor("", DType::F32, &[1], Bytes::copy_from_slice(&7f32.to_le_bytes()))),
+        r#type: Some(AttributeType::Tensor as i32),
+        ..Default::default()
+    };
+    let sample = |attributes: &[AttributeProto]| {
+        Sample::new(&[("x", &[2, 3, 2])], &["y", "filled", "wide"])
+            .counting("column", &[3, 1])
+            .node("Shape", &["x"], &["s"], &[])
+            .node("ConstantOfShape", &["s"], &["filled"], attributes)
+            .node("Expand", &["column", "s"], &["wide"], &[])
+            .node("Relu", &["x"], &["y"], &[])
+    };
+    let model = sample(std::slice::from_ref(&seven)).read().unwrap();
+    assert_eq!(model.graph.nodes.len(), 1);
+    assert_eq!(model.graph.types["filled"].shape, [2, 3, 2]);
+    assert_eq!(model.graph.initializers["filled"].to_f32().unwrap(), [7.0; 12]);
+    let wide = [0.0, 0.0, 1.0, 1.0, 2.0, 2.0].repeat(2);
+    assert_eq!(model.graph.initializers["wide"].to_f32().unwrap(), wide);
+    let zeros = sample(&[]).read().unwrap();
+    assert_eq!(zeros.graph.initializers["filled"].to_f32().unwrap(), [0.0; 12]);
+    let mut broken = seven;
+    broken.t.as_mut().unwrap().raw_data = Some(Bytes::from_static(&[0; 8]));
+    let error = sample(&[broken]).read().unwrap_err().to_string();
+    assert!(error.contains("attribute value is another tensor"), "{error}");
+}
+
+#[test]
+fn written_and_read_again() {
+    let constant = Sample::new(&[("x", &[1, 4])], &["y", "c"])
+        .counting("c", &[2])
+        .node("Relu", &["x"], &["h"], &[])
+        .node("Neg", &["h"], &["y"], &[]);
+    let lenet = Model::read(Bytes::from_static(LENET), &Limits::default()).unwrap();
+    for model in [lenet, constant.read().unwrap()] {
+        let inner = model.graph.nodes[0].outputs.clone();
+        let bytes = to_onnx(&model, &inner).unwrap();
+        let again = Model::read(bytes.into(), &Limits::default()).unwrap();
+        assert_eq!(again.graph.nodes, model.graph.nodes);
+        assert_eq!(again.graph.inputs, model.graph.inputs);
+        assert_eq!(again.graph.outputs, [model.graph.outputs.clone(), inner].concat());
+        for (name, tensor) in &model.graph.initializers {
+            assert_eq!(again.graph.initializers[name], *tensor, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -16,14 +16,12 @@ use bytes::Bytes;
 use super::task::{Writer, fresh, taken, type_of};
 use super::{PackError, Place, Task};
 use crate::layer::{Layer, Orientation};
-use crate::onnx::{AttributeProto, int_attribute, ints_attribute};
+use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};
 use crate::shard::Part;
 use crate::stage::Stage;
 use crate::tensor::{DType, Tensor, TensorError};
 use crate::window::{Reach, Tile, Window};
 
-/// From this opset on, a Gemm may have no C.
-const GEMM_WITHOUT_C: i64 = 11;
 /// From this opset on, what to slice is an input, not an attribute.
 const SLICE_BY_INPUT: i64 = 10;
 /// From this opset on, how to pad is an input, not an attribute.

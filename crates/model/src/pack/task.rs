@@ -5,17 +5,14 @@ use std::collections::BTreeSet;
 use prost::Message;
 
 use super::{Layout, PackError, Place, Task, TaskValue, Work};
-use crate::graph::{Node, ValueType};
+use crate::graph::ValueType;
 use crate::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
+    GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
     external_tensor, inline_tensor, value_info,
 };
 use crate::shard::{Part, show_tile};
 use crate::stage::Staged;
 use crate::tensor::DType;
-
-/// From this version of the format on, initializers are not inputs as well.
-const IR_MIN: i64 = 4;
 
 /// The wire values that `task` reads.
 pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
@@ -198,18 +195,6 @@ fn explain(staged: &Staged, work: &Work) -> String {
     }
 }
 
-fn proto(node: &Node) -> NodeProto {
-    NodeProto {
-        name: Some(node.name.clone()),
-        op_type: Some(node.op.clone()),
-        domain: (!node.domain.is_empty()).then(|| node.domain.clone()),
-        input: node.inputs.clone(),
-        output: node.outputs.clone(),
-        attribute: node.attributes.clone(),
-        ..Default::default()
-    }
-}
-
 /// Writes the nodes of a task.
 pub(super) struct Writer<'a> {
     pub(super) layout: &'a Layout<'a>,
@@ -260,7 +245,7 @@ impl Writer<'_> {
         let staged = self.layout.staged;
         for &node in nodes {
             let node = &staged.model.graph.nodes[node];
-            self.graph.node.push(proto(node));
+            self.graph.node.push(node.to_proto());
             for output in node.outputs.iter().filter(|o| !o.is_empty()) {
                 if outputs.iter().all(|o| o.name != *output) {
                     let ValueType { dtype, shape } = type_of(staged, output)?;

@@ -1,7 +1,10 @@
 //! Operators that move elements without computing on them.
 
+use bytes::Bytes;
+
 use super::{NodeError, Op, resolve_axis};
 use crate::graph::ValueType;
+use crate::model::initializer::fields;
 use crate::tensor::DType;
 
 fn product(shape: &[usize]) -> Option<usize> {
@@ -267,4 +270,28 @@ pub(super) fn expand(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
         got: format!("{wanted:?}"),
         expected: "a shape that the input broadcasts to",
     })?)
+}
+
+pub(super) fn constant_of_shape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+    let wanted = op.list(0)?.ok_or(NodeError::MissingInput { index: 0 })?;
+    let shape: Option<Vec<usize>> = wanted.iter().map(|&d| usize::try_from(d).ok()).collect();
+    let shape = shape.ok_or_else(|| NodeError::Constant {
+        index: 0,
+        got: format!("{wanted:?}"),
+        expected: "a shape",
+    })?;
+    Ok(vec![ValueType { dtype: filler(op)?.0, shape }])
+}
+
+/// Type and bytes of the one element that a `ConstantOfShape` node repeats.
+pub(crate) fn filler(op: &Op<'_>) -> Result<(DType, Bytes), NodeError> {
+    let Some(attribute) = op.node.attribute("value") else {
+        return Ok((DType::F32, Bytes::from_static(&[0; 4])));
+    };
+    let read = attribute.t.as_ref().and_then(|tensor| {
+        let dtype = DType::from_onnx(tensor.data_type())?;
+        let data = tensor.raw_data.clone().or_else(|| fields(dtype, tensor))?;
+        (data.len() == dtype.size()).then_some((dtype, data))
+    });
+    read.ok_or_else(|| op.bad("value", "another tensor", "a tensor of one element"))
 }

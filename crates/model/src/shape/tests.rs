@@ -138,6 +138,7 @@ fn layouts() {
             ("ReduceMean", vec![], vec![ints("axes", &[-1])], Ok(vec![2, 3, 1])),
             ("ReduceSum", vec![list(&[0])], vec![int("keepdims", 0)], Ok(vec![3, 4])),
             ("Expand", vec![list(&[5, 1, 1, 1])], vec![], Ok(vec![5, 2, 3, 4])),
+            ("ConstantOfShape", vec![], vec![], Err("decides the shape")),
             ("Expand", vec![list(&[1 << 40, 1, 1, 1])], vec![], Err("beyond the limits")),
             ("Concat", vec![Floats(vec![2, 3, 5])], vec![int("axis", -1)], Ok(vec![2, 3, 9])),
             ("Concat", vec![Floats(vec![2, 9, 5])], vec![int("axis", -1)], Err("do not fit")),
@@ -150,6 +151,92 @@ fn layouts() {
             ("Tile", vec![list(&[1, 1, 1])], vec![], Err("operator Tile is not known")),
         ],
     );
+}
+
+/// Operator, X, W, R, more inputs in their positions, attributes, and the
+/// shapes of the outputs or part of the error.
+type Recurrent<'a> = (
+    &'a str,
+    [&'a [usize]; 3],
+    Vec<(usize, &'a [usize])>,
+    Vec<AttributeProto>,
+    Result<Vec<Vec<usize>>, &'a str>,
+);
+
+fn check_recurrent(cases: Vec<Recurrent<'_>>) {
+    for (op, [x, w, r], more, attributes, expected) in cases {
+        // Weights that are inputs keep the node from being unrolled.
+        let mut sample = Sample::new(&[("x", x), ("w", w), ("r", r)], &["y", "y_h"]);
+        let mut inputs = vec!["x".to_owned(), "w".to_owned(), "r".to_owned()];
+        for (index, shape) in more {
+            inputs.resize(inputs.len().max(index + 1), String::new());
+            inputs[index] = format!("c{index}");
+            sample = sample.counting(&inputs[index], shape);
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let outputs: &[&str] = if op == "LSTM" { &["y", "y_h", "y_c"] } else { &["y", "y_h"] };
+        let sample = sample.node(op, &inputs, outputs, &attributes);
+        match (sample.read(), expected) {
+            (Ok(model), Ok(shapes)) => {
+                let got = outputs.iter().map(|&o| model.graph.types[o].shape.clone());
+                assert_eq!(got.collect::<Vec<_>>(), shapes, "{op}");
+            }
+            (Err(error), Err(part)) => {
+                let error = error.to_string();
+                assert!(error.contains(part), "{op}: {error}");
+            }
+            (got, expected) => panic!("{op}: {got:?}, expected {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn recurrent() {
+    let way = |way| text_attribute("direction", way);
+    let int = int_attribute;
+    let (x, w, r): (&[usize], &[usize], &[usize]) = (&[7, 2, 3], &[1, 20, 3], &[1, 20, 5]);
+    let lstm = [x, w, r];
+    let two: [&[usize]; 3] = [x, &[2, 15, 3], &[2, 15, 5]];
+    let state = || vec![1, 2, 5];
+    check_recurrent(vec![
+        ("LSTM", lstm, vec![], vec![], Ok(vec![vec![7, 1, 2, 5], state(), state()])),
+        (
+            "LSTM",
+            lstm,
+            vec![(3, &[1, 40]), (5, &[1, 2, 5]), (6, &[1, 2, 5]), (7, &[1, 15])],
+            vec![int("hidden_size", 5), way("reverse")],
+            Ok(vec![vec![7, 1, 2, 5], state(), state()]),
+        ),
+        (
+            "GRU",
+            two,
+            vec![(3, &[2, 30]), (5, &[2, 2, 5])],
+            vec![way("bidirectional")],
+            Ok(vec![vec![7, 2, 2, 5], vec![2, 2, 5]]),
+        ),
+        (
+            "GRU",
+            two,
+            vec![(5, &[7, 2, 5])],
+            vec![way("bidirectional"), int("layout", 1)],
+            Ok(vec![vec![7, 2, 2, 5], vec![7, 2, 5]]),
+        ),
+        ("RNN", [x, &[1, 5, 3], &[1, 5, 5]], vec![], vec![], Ok(vec![vec![7, 1, 2, 5], state()])),
+        ("LSTM", [&[7, 3], w, r], vec![], vec![], Err("input 0 has shape [7, 3], expected 3")),
+        ("LSTM", [x, &[1, 20, 4], r], vec![], vec![], Err("input 1 has shape [1, 20, 4]")),
+        ("LSTM", [x, &[1, 15, 3], r], vec![], vec![], Err("input 1 has shape [1, 15, 3]")),
+        ("LSTM", [x, w, &[1, 15, 5]], vec![], vec![], Err("input 2 has shape [1, 15, 5]")),
+        ("LSTM", [x, w, &[20, 5]], vec![], vec![], Err("input 2 has shape [20, 5]")),
+        ("LSTM", lstm, vec![(3, &[1, 20])], vec![], Err("input 3 has shape [1, 20]")),
+        ("LSTM", lstm, vec![(4, &[2])], vec![], Err("input 4 is f32, expected i32")),
+        ("LSTM", lstm, vec![(5, &[2, 2, 5])], vec![], Err("input 5 has shape [2, 2, 5]")),
+        ("LSTM", lstm, vec![(6, &[1, 2, 4])], vec![], Err("input 6 has shape [1, 2, 4]")),
+        ("LSTM", lstm, vec![(7, &[1, 20])], vec![], Err("input 7 has shape [1, 20]")),
+        ("LSTM", lstm, vec![], vec![way("bidirectional")], Err("input 1 has shape [1, 20, 3]")),
+        ("LSTM", lstm, vec![], vec![way("sideways")], Err("direction is sideways")),
+        ("LSTM", lstm, vec![], vec![int("hidden_size", 4)], Err("hidden_size is 4")),
+        ("LSTM", lstm, vec![], vec![int("layout", 2)], Err("layout is 2")),
+    ]);
 }
 
 #[test]

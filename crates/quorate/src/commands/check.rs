@@ -59,7 +59,7 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
             (model.cut_for(&plans)?, plans)
         }
         None => {
-            let model = model.with_glue(&args.splitting.glue)?;
+            let model = model.cut(&args.splitting.cut())?;
             let plans = rule_plan(&model, args)?;
             (model, plans)
         }

@@ -20,7 +20,7 @@ const FIRST_PORT: u16 = 7001;
 
 /// Runs the command.
 pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?.with_glue(&args.splitting.glue)?;
+    let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut())?;
     let count = args.cluster.devices + args.cluster.spares;
     let names = if args.names.is_empty() { default_names(count) } else { args.names.clone() };
     let hosts = if args.hosts.is_empty() {

@@ -1,7 +1,6 @@
 //! What the demo runs on: a model, inputs, and the whole model's answers.
 
 use anyhow::{Context, ensure};
-use quorate_engine::{Engine, Tract};
 use quorate_model::stage::Source;
 use quorate_model::tensor::Tensor;
 
@@ -83,7 +82,7 @@ impl Material {
 }
 
 fn whole_answers(model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<Vec<Vec<Tensor>>> {
-    let mut task = Tract.load_bytes(&model.name, &model.bytes)?;
+    let mut task = model.task()?;
     let mut bar = crate::progress::CountBar::new("whole model", inputs.len());
     let mut answers = Vec::with_capacity(inputs.len());
     for input in inputs {

@@ -1,0 +1,271 @@
+//! A recurrent node with all its constants, or why it cannot be unrolled.
+
+use std::collections::BTreeSet;
+
+use crate::shape::Op;
+use crate::shape::recurrent::{Dims, SEQUENCE_LENS, Way, dims};
+use crate::tensor::{DType, Tensor};
+
+/// Most multiplications for the product of a constant initial state, which is
+/// made while the file is read.
+const CONSTANT_PRODUCT_MAX: u64 = 1 << 26;
+
+/// Which equations a node computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Lstm,
+    Gru {
+        /// Whether the reset gate multiplies the state's product, not the
+        /// state.
+        linear_before_reset: bool,
+    },
+    Rnn,
+}
+
+/// A recurrent node that can be unrolled.
+#[derive(Debug)]
+pub(super) struct Recurrent {
+    pub kind: Kind,
+    pub dims: Dims,
+    pub directions: Vec<Direction>,
+    /// States before the first step: hidden, and the LSTM's cell.
+    pub starts: [Start; 2],
+}
+
+/// One direction's constants.
+#[derive(Debug)]
+pub(super) struct Direction {
+    pub reverse: bool,
+    /// W: [gates * hidden, inputs].
+    pub weight: Tensor,
+    /// R: [gates * hidden, hidden].
+    pub recurrence: Tensor,
+    /// What is added to the input's product and what to the state's.
+    pub bias: Option<[Vec<f32>; 2]>,
+    /// For the gates i, o, f: [hidden] each.
+    pub peepholes: Option<[Tensor; 3]>,
+    /// Operators, in the order of the attribute.
+    pub activations: Vec<&'static str>,
+}
+
+/// A state before the first step.
+#[derive(Debug)]
+pub(super) enum Start {
+    Zero,
+    /// [batch, hidden] for each direction.
+    Constant(Vec<Tensor>),
+    /// The value of this name, of the shape that ONNX gives it.
+    Value(String),
+}
+
+impl Recurrent {
+    /// Steps of all directions.
+    pub fn unrolled(&self) -> usize {
+        self.dims.steps * self.directions.len()
+    }
+}
+
+/// Reads the node of `op`. `varying` are the values that depend on the
+/// graph's inputs, `steps_max` is the number of steps that may be unrolled.
+pub(super) fn read(
+    op: &Op<'_>,
+    varying: &BTreeSet<String>,
+    steps_max: usize,
+) -> Result<Recurrent, String> {
+    let dims = dims(op).map_err(|e| e.to_string())?;
+    let kind = match op.node.op.as_str() {
+        "LSTM" => Kind::Lstm,
+        "GRU" => {
+            let after = op.node.int("linear_before_reset", 0).map_err(|e| e.to_string())?;
+            Kind::Gru { linear_before_reset: after != 0 }
+        }
+        _ => Kind::Rnn,
+    };
+    forms(op, &dims)?;
+    lengths(op, &dims, steps_max)?;
+    if !op.node.input(0).is_some_and(|x| varying.contains(x)) {
+        return Err("its sequence depends on no input".to_owned());
+    }
+    let activations = activations(op, kind, dims.directions())?;
+    let directions = activations
+        .into_iter()
+        .enumerate()
+        .map(|(at, activations)| direction(op, kind, &dims, at, activations))
+        .collect::<Result<Vec<_>, String>>()?;
+    let cell = if kind == Kind::Lstm { start(op, &dims, 6, varying)? } else { Start::Zero };
+    let starts = [start(op, &dims, 5, varying)?, cell];
+    Ok(Recurrent { kind, dims, directions, starts })
+}
+
+/// Forms of the operators that are not unrolled.
+fn forms(op: &Op<'_>, dims: &Dims) -> Result<(), String> {
+    let node = op.node;
+    let dtype = op.input(0).map_err(|e| e.to_string())?.dtype;
+    if dtype != DType::F32 {
+        return Err(format!("its weights are {dtype}, only f32 is split"));
+    }
+    if [dims.steps, dims.batch, dims.inputs, dims.hidden].contains(&0) {
+        return Err("one of its dimensions is empty".to_owned());
+    }
+    if node.attribute("clip").is_some() {
+        return Err("it clips".to_owned());
+    }
+    if node.int("input_forget", 0).map_err(|e| e.to_string())? != 0 {
+        return Err("its input and forget gates are coupled".to_owned());
+    }
+    for name in ["activation_alpha", "activation_beta"] {
+        if node.floats(name).map_err(|e| e.to_string())?.is_some_and(|v| !v.is_empty()) {
+            return Err(format!("it has {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn lengths(op: &Op<'_>, dims: &Dims, steps_max: usize) -> Result<(), String> {
+    let steps = dims.steps.saturating_mul(dims.directions());
+    if steps > steps_max {
+        let limit = format!("of {} that a model may have", super::STEPS_MAX);
+        return Err(format!("it would be {steps} steps, and {steps_max} {limit} are left"));
+    }
+    let rows = dims.gates.saturating_mul(dims.hidden);
+    if !op.limits.admit(&[dims.steps * dims.batch, rows]) {
+        return Err("its product with the whole sequence is too large".to_owned());
+    }
+    let Some(name) = op.node.input(SEQUENCE_LENS) else { return Ok(()) };
+    let Some(given) = op.constants.get(SEQUENCE_LENS).copied().flatten() else {
+        return Err(format!("sequence lengths {name} are not constant"));
+    };
+    let given = given.to_i64().map_err(|e| e.to_string())?;
+    match given.iter().find(|&&length| length != dims.steps as i64) {
+        Some(length) => Err(format!("a sequence has length {length} of {}", dims.steps)),
+        None => Ok(()),
+    }
+}
+
+/// Operators for each direction.
+fn activations(
+    op: &Op<'_>,
+    kind: Kind,
+    directions: usize,
+) -> Result<Vec<Vec<&'static str>>, String> {
+    let default: &[&str] = match kind {
+        Kind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
+        Kind::Gru { .. } => &["Sigmoid", "Tanh"],
+        Kind::Rnn => &["Tanh"],
+    };
+    let given = op.node.texts("activations").map_err(|e| e.to_string())?;
+    let names = given.filter(|names| !names.is_empty());
+    let names = names.unwrap_or_else(|| default.repeat(directions));
+    if names.len() != default.len() * directions {
+        let needed = default.len() * directions;
+        return Err(format!("it has {} activations, needs {needed}", names.len()));
+    }
+    let operator = |name: &str| {
+        let known = ["Sigmoid", "Tanh", "Relu"];
+        let found = known.into_iter().find(|k| k.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| format!("activation {name} is not unrolled"))
+    };
+    let each = names.chunks(default.len());
+    each.map(|names| names.iter().map(|n| operator(n)).collect()).collect()
+}
+
+/// The constant input `index`; `None` where it is left out.
+fn constant<'a>(op: &Op<'a>, index: usize, what: &str) -> Result<Option<&'a Tensor>, String> {
+    let Some(name) = op.node.input(index) else { return Ok(None) };
+    let tensor = op.constants.get(index).copied().flatten();
+    tensor.map(Some).ok_or_else(|| format!("{what} {name} are not constant"))
+}
+
+/// The part of `shape` that starts after `skip` parts like it.
+fn part(tensor: &Tensor, skip: usize, shape: &[usize]) -> Result<Tensor, String> {
+    let length = shape.iter().product::<usize>() * tensor.dtype().size();
+    let range = skip * length..(skip + 1) * length;
+    if range.end > tensor.data().len() {
+        return Err(format!("it has constants of shape {:?}", tensor.shape()));
+    }
+    let data = tensor.data().slice(range);
+    Tensor::new(tensor.dtype(), shape.to_vec(), data).map_err(|e| e.to_string())
+}
+
+fn direction(
+    op: &Op<'_>,
+    kind: Kind,
+    dims: &Dims,
+    at: usize,
+    activations: Vec<&'static str>,
+) -> Result<Direction, String> {
+    let rows = dims.gates * dims.hidden;
+    let weights = |index| constant(op, index, "weights")?.ok_or("it has no weights".to_owned());
+    let (weight, recurrence) = (weights(1)?, weights(2)?);
+    let bias = match constant(op, 3, "biases")? {
+        None => None,
+        Some(b) => {
+            let both = part(b, at, &[2 * rows])?.to_f32().map_err(|e| e.to_string())?;
+            Some(biases(kind, dims.hidden, &both))
+        }
+    };
+    let peepholes = if kind == Kind::Lstm { constant(op, 7, "peepholes")? } else { None };
+    let peepholes = match peepholes {
+        None => None,
+        Some(p) => {
+            let gate = |n: usize| part(p, 3 * at + n, &[dims.hidden]);
+            Some([gate(0)?, gate(1)?, gate(2)?])
+        }
+    };
+    Ok(Direction {
+        reverse: dims.way == Way::Reverse || at == 1,
+        weight: part(weight, at, &[rows, dims.inputs])?,
+        recurrence: part(recurrence, at, &[rows, dims.hidden])?,
+        bias,
+        peepholes,
+        activations,
+    })
+}
+
+/// `both` are the biases of W's rows, then those of R's. They are added up
+/// beforehand, but for those that a gate multiplies.
+fn biases(kind: Kind, hidden: usize, both: &[f32]) -> [Vec<f32>; 2] {
+    let (input, state) = both.split_at(both.len() / 2);
+    let apart = match kind {
+        Kind::Gru { linear_before_reset: true } => 2 * hidden,
+        _ => state.len(),
+    };
+    let folded = |(row, (w, r)): (usize, (&f32, &f32))| if row < apart { w + r } else { *w };
+    let rest = |(row, r): (usize, &f32)| if row < apart { 0.0 } else { *r };
+    [
+        input.iter().zip(state).enumerate().map(folded).collect(),
+        state.iter().enumerate().map(rest).collect(),
+    ]
+}
+
+fn start(
+    op: &Op<'_>,
+    dims: &Dims,
+    index: usize,
+    varying: &BTreeSet<String>,
+) -> Result<Start, String> {
+    let Some(name) = op.node.input(index) else { return Ok(Start::Zero) };
+    let Some(tensor) = op.constants.get(index).copied().flatten() else {
+        // A layer that depends on no input would have nothing to wait for.
+        if !varying.contains(name) {
+            return Err(format!("initial state {name} depends on no input, but is no constant"));
+        }
+        return Ok(Start::Value(name.to_owned()));
+    };
+    let values = tensor.to_f32().map_err(|e| e.to_string())?;
+    if values.iter().all(|&v| v == 0.0) {
+        return Ok(Start::Zero);
+    }
+    let (batch, hidden, directions) = (dims.batch, dims.hidden, dims.directions());
+    let products = (values.len() as u64).saturating_mul((dims.gates * hidden) as u64);
+    if products > CONSTANT_PRODUCT_MAX {
+        return Err(format!("initial state {name} is constant and too large"));
+    }
+    let of = |at: usize| {
+        let row = |b: usize| if dims.batch_first { b * directions + at } else { at * batch + b };
+        let rows = (0..batch).flat_map(|b| &values[row(b) * hidden..(row(b) + 1) * hidden]);
+        let rows: Vec<f32> = rows.copied().collect();
+        Tensor::from_f32(vec![batch, hidden], &rows).map_err(|e| e.to_string())
+    };
+    (0..directions).map(of).collect::<Result<_, String>>().map(Start::Constant)
+}
