@@ -4,16 +4,15 @@
 //!
 //! `cargo bench -p quorate-lab --bench balance`
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use quorate_core::id::SeatId;
-use quorate_core::packing::{Shelf, pack, task_stem};
+use quorate_core::packing::{pack, task_stem};
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_engine::{Engine, Task, Tract};
+use quorate_lab::shelf::Folder;
 use quorate_lab::zoo::{self, Size};
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
@@ -25,16 +24,6 @@ const ROUNDS: usize = 15;
 const LIMIT: f64 = 1.05;
 
 type Error = Box<dyn std::error::Error>;
-
-struct Folder(PathBuf);
-
-impl Shelf for Folder {
-    fn create(&mut self, folder: &str, name: &str) -> io::Result<Box<dyn Write + '_>> {
-        let folder = self.0.join(folder);
-        std::fs::create_dir_all(&folder)?;
-        Ok(Box::new(io::BufWriter::new(File::create(folder.join(name))?)))
-    }
-}
 
 /// The tasks of each device, loaded, with inputs.
 type Loaded = Vec<Vec<(Box<dyn Task>, Vec<Tensor>)>>;
@@ -53,7 +42,7 @@ fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Er
         wait: WaitPolicy::Auto,
     };
     let plans = Plans::by_rule(staged, &wish)?;
-    pack(staged, &wish.model_sha256, &plans, &mut Folder(folder.to_owned()), &mut |_| {})?;
+    pack(staged, &wish.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
     let plan = plans.main();
     let mut devices = Vec::new();
     for (seat, name) in plans.devices.iter().enumerate() {
