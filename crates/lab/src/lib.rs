@@ -2,5 +2,6 @@
 
 pub mod codes;
 pub mod plot;
+pub mod shelf;
 pub mod sim;
 pub mod zoo;

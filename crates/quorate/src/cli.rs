@@ -152,6 +152,13 @@ impl Splitting {
         }
     }
 
+    /// Methods as the rule wants them: what is asked for, and whole stages.
+    pub fn method_wishes(&self) -> Vec<MethodWish> {
+        let whole =
+            |value: &String| MethodWish { layer: Some(value.clone()), method: Method::Whole };
+        self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
+    }
+
     /// Layers that travel as f16, as the rule wants them.
     pub fn f16_wishes(&self) -> Vec<String> {
         let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
