@@ -79,7 +79,7 @@ fn inspect_draws() {
         }
     }
     let page = words(&quorate(&["inspect", model, "--devices", "2"]));
-    assert!(page.contains("one shard of a layer over 2 devices"), "{page}");
+    assert!(page.contains("the largest shard of each layer over 2 devices"), "{page}");
 }
 
 /// The packed plan may change in its addresses and in nothing else.

@@ -62,30 +62,28 @@ pub fn layout(sizes: &[Point], reads: &[Vec<usize>]) -> Layout {
 fn rows(sizes: &[Point], joined: &Joined) -> Vec<Row> {
     let ranks = joined.ranks();
     let readers = joined.readers();
+    let lowest = readers.iter().map(|readers| readers.iter().map(|&r| ranks[r]).max());
+    let lowest: Vec<usize> = lowest.map(Option::unwrap_or_default).collect();
     let count = ranks.iter().max().map_or(0, |last| last + 1);
-    let mut rows: Vec<Row> = (0..count).map(|_| Row::default()).collect();
-    // The place of each vertex, or of its lane, in the row looked at.
+    let mut rows: Vec<Row> = Vec::with_capacity(count);
+    // The place of each vertex, or of its lane, in the row above.
     let mut at: Vec<usize> = vec![0; ranks.len()];
     for rank in 0..count {
-        let mut spots = Vec::new();
-        for vertex in 0..ranks.len() {
-            let last = readers[vertex].iter().map(|&reader| ranks[reader]).max();
-            let passes = ranks[vertex] < rank && last.is_some_and(|last| last > rank);
-            if ranks[vertex] != rank && !passes {
-                continue;
-            }
-            let above = if passes {
-                vec![at[vertex]]
-            } else {
-                joined.from[vertex].iter().map(|&from| at[from]).collect()
+        let here = (0..ranks.len()).filter_map(|vertex| {
+            let lane = ranks[vertex] < rank && rank < lowest[vertex];
+            let above = match lane {
+                true => vec![at[vertex]],
+                false if ranks[vertex] == rank => {
+                    joined.from[vertex].iter().map(|&from| at[from]).collect()
+                }
+                false => return None,
             };
-            let width = sizes.get(vertex).filter(|_| !passes).map_or(LANE, |size| size.0);
-            spots.push((vertex, Spot { vertex, lane: passes, width, above, x: 0.0 }));
-        }
-        for (index, (vertex, spot)) in spots.into_iter().enumerate() {
-            at[vertex] = index;
-            rows[rank].spots.push(spot);
-        }
+            let width = sizes.get(vertex).filter(|_| !lane).map_or(LANE, |size| size.0);
+            Some(Spot { vertex, lane, width, above, x: 0.0 })
+        });
+        let row = Row { spots: here.collect() };
+        row.spots.iter().enumerate().for_each(|(index, spot)| at[spot.vertex] = index);
+        rows.push(row);
     }
     rows
 }

@@ -137,7 +137,7 @@ fn alike(staged: &Staged) -> Vec<Alike<'_>> {
 /// What the largest shard of every layer costs by every method that fits.
 fn work(staged: &Staged, width: usize, devices: usize) -> String {
     let over = counted(devices, "device");
-    let mut out = format!("\none shard of a layer over {over}, the glue before it apart\n");
+    let mut out = format!("\nthe largest shard of each layer over {over}, without glue\n");
     let mut line = |columns: [&str; 6]| {
         let [name, method, most, flops, weights, robust] = columns;
         let _ =
