@@ -5,9 +5,10 @@
     target/venv/bin/pip install -r scripts/requirements.txt
     target/venv/bin/python fuzz/seeds.py
 
-Two seeds come from elsewhere: plan/lenet5.toml is what
-`quorate plan assets/lenet5.onnx --devices 2 --spares 1` writes, and
-input/picture.jpg was written by the image crate (a case byte, then 2 x 1
+Three seeds come from elsewhere: plan/lenet5.toml is what
+`quorate plan assets/lenet5.onnx --devices 2 --spares 1` writes, plan/mixed.toml
+the same with `--method spatial,/fc1/Gemm=input,/fc2/Gemm=whole --whole
+/MaxPool_output_0 --f16 /fc1/Gemm`, and input/picture.jpg was written by the image crate (a case byte, then 2 x 1
 pixels).
 """
 

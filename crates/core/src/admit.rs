@@ -195,6 +195,29 @@ mod tests {
         }
     }
 
+    /// A device takes the part of a value that it needs, and nothing else.
+    #[test]
+    fn parts_are_held_against_what_is_needed() {
+        let stage = "method = \"output\"\nreads = [\"x\"]\nvalue = \"h\"\nrows = [3, 3]\ncode = \"sum\"\n\
+                     data = [\"a\", \"b\"]\nparity = [\"c\"]";
+        let parts = "method = \"input\"\nreads = [\"x\"]\nvalue = \"h\"\ncolumns = [5, 3]\n\
+                     parts = [[[0, 1], [0, 5]], [[0, 1], [5, 8]]]\n\
+                     data = [\"a\", \"b\"]\nreplicas = [\"c\", \"a\"]";
+        let plans = crate::plan::Plans::parse(&crate::fixture::edited(stage, parts)).unwrap();
+        let sent = |columns: u32| {
+            let mut data = data(&plans, 0, 0, X, 0);
+            data.shape = vec![1, columns];
+            data
+        };
+        // a has both terms, b the second, c the first.
+        for (device, needed) in [(A, 8), (B, 3), (C, 5)] {
+            for columns in 1..=8 {
+                let admitted = plans.admit_at(device, Peer::Gateway(RUN), &sent(columns));
+                assert_eq!(admitted.is_ok(), columns == needed, "{device:?} {columns}");
+            }
+        }
+    }
+
     #[test]
     fn only_its_maker_sends_a_shard() {
         let plans = plans();

@@ -123,6 +123,60 @@ fn the_rule_makes_every_method() {
     assert!(refused(&[(Some("fc9"), Method::Input)]).starts_with("model has no layer fc9"));
 }
 
+/// Who is sent what: windows and columns of what is not coded, hulls where a
+/// seat has several tasks, all of what is coded.
+#[test]
+fn parts_are_sent_of_what_is_not_coded() {
+    let staged = lenet();
+    let mut wish = wish(2, 1, 3);
+    let method =
+        |layer: &str, method| super::rule::MethodWish { layer: Some(layer.to_owned()), method };
+    wish.methods = vec![
+        method("/conv1/Conv", Method::Spatial),
+        method("/fc2/Gemm", Method::Whole),
+        method("/fc3/Gemm", Method::Input),
+    ];
+    let plans = Plans::by_rule(&staged, &wish).expect("planned");
+    let plan = plans.main();
+    let value = |name: &str| plans.value(name).expect("listed");
+    let need = |name: &str, seat: u8| plan.need(value(name), SeatId(seat)).cloned();
+    // Two tiles of 14 rows, windows of 5, padded by 2; parity reads all.
+    assert_eq!(need("input", 0), Some(vec![0..1, 0..1, 0..16, 0..28]));
+    assert_eq!(need("input", 1), Some(vec![0..1, 0..1, 12..28, 0..28]));
+    assert_eq!(need("input", 2), None);
+    // Three terms of 28 columns, each on two seats; 0 and 2 are not neighbours.
+    let columns = [Some(0..84), Some(0..56), Some(28..84)];
+    for (seat, columns) in columns.into_iter().enumerate() {
+        let wanted = columns.filter(|c| c.len() < 84).map(|columns| vec![0..1, columns]);
+        assert_eq!(need("/fc2/Gemm_output_0", seat as u8), wanted, "seat {seat}");
+    }
+    assert_eq!(need("/conv1/Conv_output_0", 0), None, "coded");
+    let groups = plan.recipients(&plans.values, value("input"), 0, plans.everybody());
+    let sent: Vec<_> = groups.iter().map(|(part, to)| (part.is_some(), to.clone())).collect();
+    assert_eq!(sent, [(true, vec![A]), (true, vec![B]), (false, vec![C])]);
+    let read = Plans::parse(&plans.to_toml()).expect("reads back");
+    assert_eq!(said(&read), said(&plans));
+    let file = plans.to_toml();
+    let mistakes = [
+        (
+            "parts = [[[0, 1], [0, 1], [0, 16]",
+            "parts = [[[0, 1], [0, 1], [0, 29]",
+            "2 parts of input",
+        ),
+        ("parts = [[[0, 1], [0, 1], [0, 16], [0, 28]], ", "parts = [", "2 parts of input"),
+        (
+            "parts = [[[0, 1], [0, 1], [0, 16]",
+            "parts = [[[0, 1], [0, 1], [3, 3]",
+            "2 parts of input",
+        ),
+    ];
+    for (from, to, message) in mistakes {
+        assert!(file.contains(from), "{file}");
+        let error = Plans::parse(&file.replacen(from, to, 1)).expect_err(to);
+        assert!(error.message.contains(message), "{error}");
+    }
+}
+
 /// A bundle that was packed before must stay readable: an id that changes
 /// without the plan changing is a change of format.
 #[test]

@@ -440,9 +440,12 @@ fn refusals() {
         (vec![parity(vec![(f64::NAN, 0..1)])], "has a coefficient that is no number"),
         (vec![parity(vec![(1.0, 0..3), (1.0, 3..9)])], "rows 3..9"),
         (vec![stage("t", 0, Part::Term { columns: 0..2 })], "columns 0..2 are none of layer"),
-        (vec![tile(0, vec![0..4])], "tile 0..4 of layer /conv1/Conv: none of its [28, 28] outputs"),
+        (
+            vec![tile(0, vec![0..4, 0..2, 0..1])],
+            "tile 0..4 x 0..2 x 0..1 of layer /conv1/Conv: none of its [28, 28] outputs",
+        ),
         (vec![tile(0, vec![0..4, 0..29])], "none of its [28, 28] outputs"),
-        (vec![tile(2, vec![0..1])], "only convolutions are divided into tiles"),
+        (vec![tile(2, vec![0..1, 0..1])], "only convolutions are divided into tiles"),
         (vec![sum(vec![])], "has no shards"),
         (vec![sum(vec![vec![0..2, 0..28], vec![2..5, 0..28]])], "has tiles of unlike sizes"),
     ];
