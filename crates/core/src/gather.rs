@@ -191,6 +191,12 @@ impl Gather {
         self.quorate_at.is_some()
     }
 
+    /// Has a sufficient set of shards of the whole value arrived? Whoever
+    /// gathers a part cannot tell.
+    pub fn is_whole(&self) -> bool {
+        self.need.is_none() && self.is_quorate()
+    }
+
     /// The decision, once there is one.
     pub fn gathered(&self) -> Option<&Arc<Gathered>> {
         self.gathered.as_ref()

@@ -10,12 +10,17 @@ use quorate_core::plan::WaitPolicy;
 use quorate_lab::sim::material::{Material, Packing};
 use quorate_lab::sim::script::{FAMILIES, Family};
 use quorate_lab::sim::{branches, play};
+use quorate_lab::zoo::{self, Size};
 use quorate_model::method::Method;
 
 const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
 
 fn lenet() -> Bytes {
     Bytes::from_static(LENET)
+}
+
+fn mlp() -> Bytes {
+    zoo::find("mlp").expect("known").net(Size::Small).to_bytes(1).into()
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -113,6 +118,19 @@ fn branches_in_terms() {
 fn branches_whole() {
     let packing = Packing::new(3, 1, FIVE_MS).by(&[Method::Whole]);
     sweep("branches whole", branches::onnx(), &packing, SEEDS);
+}
+
+/// Every value is a sum of terms of which each device is sent its columns.
+#[test]
+fn mlp_in_parts() {
+    let packing = Packing::new(3, 0, WaitPolicy::Auto).by(&[Method::Input]);
+    sweep("mlp input", mlp(), &packing, SEEDS);
+}
+
+#[test]
+fn mlp_in_parts_with_copies() {
+    let packing = Packing::new(2, 1, WaitPolicy::Auto).by(&[Method::Input]);
+    sweep("mlp input", mlp(), &packing, SEEDS);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quorate_code::{Code, CodeError, SHARDS_MAX};
-use quorate_model::layer::Layer;
+use quorate_model::layer::{Kind, Layer};
 use quorate_model::method::{Codable, Method};
 use quorate_model::need::Region;
 use quorate_model::shard::{Part, even};
@@ -38,8 +38,8 @@ pub struct Wish {
     pub spares: usize,
     /// Plans for fewer devices, down to this many.
     pub fewest_devices: usize,
-    /// How to divide layers; of several that fit the last counts. Where none
-    /// does, by rows.
+    /// How to divide layers: one that names the layer counts before one for
+    /// all, of several the last. Where none fits, by rows.
     pub methods: Vec<MethodWish>,
     /// Layers, or values, that travel as f16; `*` for all.
     pub f16: Vec<String>,
@@ -225,22 +225,35 @@ fn method(
     value: &str,
     wishes: &[MethodWish],
 ) -> Result<Method, RuleError> {
-    let Some(layer) = &stage.layer else { return Ok(Method::Whole) };
-    let fits = |wish: &&MethodWish| match &wish.layer {
-        Some(name) => *name == layer.name || name == value,
-        None => wish.method.is_for(layer.kind),
+    let names = |wish: &&MethodWish| {
+        wish.layer.as_ref().is_some_and(|name| *name == stage.name || name == value)
     };
-    let method = wishes.iter().rfind(fits).map_or(layer.method(), |wish| wish.method);
-    if !method.is_for(layer.kind) {
-        let needed = if method.is_for(quorate_model::layer::Kind::Fc) {
-            "fully-connected layers"
-        } else {
-            "convolutions"
+    let named = wishes.iter().rfind(names).map(|wish| wish.method);
+    let refuse =
+        |method, needed| Err(RuleError::Method { layer: stage.name.clone(), method, needed });
+    let Some(layer) = &stage.layer else {
+        return match named {
+            None | Some(Method::Whole) => Ok(Method::Whole),
+            Some(method) => refuse(method, "stages that end in a layer"),
         };
-        return Err(RuleError::Method { layer: layer.name.clone(), method, needed });
+    };
+    if let Some(method) = named {
+        return match method {
+            Method::Spatial if !stage.tail.is_empty() => {
+                refuse(method, "layers without pooling before their send")
+            }
+            method if method.is_for(layer.kind) => Ok(method),
+            method if method.is_for(Kind::Fc) => refuse(method, "fully-connected layers"),
+            method => refuse(method, "convolutions"),
+        };
     }
-    // A tile of what was pooled would need its neighbours.
-    Ok(if method == Method::Spatial && !stage.tail.is_empty() { layer.method() } else { method })
+    let general = |wish: &&MethodWish| wish.layer.is_none() && wish.method.is_for(layer.kind);
+    let method = wishes.iter().rfind(general).map_or(layer.method(), |wish| wish.method);
+    // A tile of what was pooled would need its neighbours, and a single output
+    // is no area.
+    let area: usize = layer.output_shape.iter().skip(2).product();
+    let divisible = stage.tail.is_empty() && area > 1;
+    Ok(if method == Method::Spatial && !divisible { layer.method() } else { method })
 }
 
 /// Where the shards of stages go.

@@ -121,6 +121,12 @@ fn the_rule_makes_every_method() {
     let said = refused(&[(Some("/fc1/Gemm"), Method::Spatial)]);
     assert_eq!(said, "layer /fc1/Gemm: method spatial is for convolutions");
     assert!(refused(&[(Some("fc9"), Method::Input)]).starts_with("model has no layer fc9"));
+    // What names a layer counts, wherever it stands.
+    let mut wish = wish(2, 1, 3);
+    wish.methods = methods(&[(Some("/fc1/Gemm"), Method::Input), (None, Method::Whole)]);
+    let made = Plans::by_rule(&staged, &wish).expect("planned");
+    let said: Vec<String> = made.main().stages.iter().map(|s| s.method.to_string()).collect();
+    assert_eq!(said, ["whole", "whole", "input", "whole", "whole"]);
 }
 
 /// Who is sent what: windows and columns of what is not coded, hulls where a

@@ -213,7 +213,7 @@ impl Active {
                 && readers.iter().all(|reader| {
                     let made = self.plan.stages[reader.index()].value;
                     let gather = self.gathers[made.index()].as_ref();
-                    gather.is_some_and(Gather::is_quorate) || over[reader.index()]
+                    gather.is_some_and(Gather::is_whole) || over[reader.index()]
                 });
         }
         over

@@ -283,6 +283,42 @@ fn a_superseded_task_is_skipped() {
     }
 }
 
+/// Who has the part that it reads knows nothing of the others.
+#[test]
+fn a_part_supersedes_nothing() {
+    let text = three_layers().to_toml();
+    let (head, main) = text.split_at(text.find("[[plan]]").expect("a plan"));
+    let stage = |from: &str, to: &str, method: &str| {
+        let start = main.find(&format!("layer = \"{from}\"")).expect("the layer");
+        let end = main[start..].find("[[plan.stage]]").map_or(main.len(), |at| start + at);
+        (main[start..end].to_owned(), format!("layer = \"{from}\"\n{method}{to}\n"))
+    };
+    let (y, uncoded) = stage(
+        "fc2",
+        "reads = [\"h\"]\nvalue = \"y\"\nrows = [3, 2]\ncode = \"none\"\ndata = [\"a\", \"b\"]\n",
+        "method = \"output\"\n",
+    );
+    let (z, terms) = stage(
+        "fc3",
+        "reads = [\"y\"]\nvalue = \"z\"\ncolumns = [2, 2, 1]\n\
+         parts = [[[0, 1], [0, 2]], [[0, 1], [2, 4]], [[0, 1], [4, 5]]]\n\
+         code = \"none\"\ndata = [\"a\", \"b\", \"c\"]\n",
+        "method = \"input\"\n",
+    );
+    let text = head.to_owned() + &main.replace(&y, &uncoded).replace(&z, &terms);
+    let plans = Arc::new(Plans::parse(&text).expect("reads"));
+    let worker = Worker::new(plans.clone(), C, WorkerConfig::default());
+    let mut bench = Bench { plans, worker, commands: Vec::new() };
+    bench.shard(0, 0, X, 0).shard(0, 1, X, 0);
+    let busy = bench.job();
+    let mut part = data(&bench.plans, 0, 1, Y, 1);
+    part = part.part(&vec![0..1, 3..5], &vec![0..1, 4..5]).expect("a part");
+    bench.frame(1, part);
+    bench.done(2, busy);
+    assert_eq!(stages(&bench.jobs()), [(1, 0, 2)], "others wait for this shard of h");
+    assert_eq!(bench.worker.counters().skipped, 0);
+}
+
 #[test]
 fn a_failed_task_is_one_more_erasure() {
     let plans = plans();
