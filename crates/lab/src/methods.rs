@@ -40,7 +40,7 @@ pub fn run(models: &[&'static Model], size: Size, report: Report<'_>) -> anyhow:
     };
     thread::scope(|scope| {
         let workers = thread::available_parallelism().map_or(1, usize::from).min(models.len());
-        (0..workers).for_each(|_| drop(scope.spawn(&work)));
+        (0..workers).for_each(|_| drop(scope.spawn(work)));
     });
     let mut done = done.into_inner().expect("no panic while held");
     let mut rows = Vec::new();

@@ -205,7 +205,7 @@ impl Staged {
     pub fn at(model: Arc<Model>, wires: &[String]) -> Result<Staged, StageError> {
         let (mut layers, mut unsplit) = layers(&model);
         let producers = model.graph.producers();
-        let mut order: BTreeMap<(usize, &str), Option<(Layer, Vec<usize>)>> = BTreeMap::new();
+        let mut order: BTreeMap<(usize, &str), Option<End>> = BTreeMap::new();
         for wire in wires {
             let unknown = || StageError::Unknown { value: wire.clone() };
             let node = *producers.get(wire.as_str()).ok_or_else(unknown)?;
@@ -238,6 +238,9 @@ impl Staged {
     }
 }
 
+/// The layer that a wire is the end of, and the tail between.
+type End = (Layer, Vec<usize>);
+
 /// The layer that `wire` is the end of, taken out of `layers`, with the tail
 /// between; `None` where no layer leads straight to it.
 fn end_of(
@@ -246,7 +249,7 @@ fn end_of(
     layers: &mut Vec<Layer>,
     wires: &[String],
     wire: &str,
-) -> Option<(Layer, Vec<usize>)> {
+) -> Option<End> {
     let (mut at, mut tail) = (wire, Vec::new());
     loop {
         if let Some(found) = layers.iter().position(|layer| layer.output == at) {
@@ -311,7 +314,7 @@ impl<'a> Ends<'a> {
     }
 }
 
-type Made<'a> = (&'a str, Option<&'a (Layer, Vec<usize>)>);
+type Made<'a> = (&'a str, Option<&'a End>);
 
 fn stages(
     model: &Model,
