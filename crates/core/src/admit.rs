@@ -68,7 +68,7 @@ impl Plans {
         if usize::from(shard) >= shards {
             return Err(Refusal::Shard { value: name(), got: shard, shards });
         }
-        let rows = sharding.division.rows(value, shard.into());
+        let rows = sharding.division.place(value, shard.into());
         let needed = (rows.start as u32, rows.end as u32);
         if data.rows != needed {
             return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });

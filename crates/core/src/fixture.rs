@@ -63,7 +63,7 @@ pub fn shard_tensor(plans: &Plans, plan: &Plan, value: ValueId, shard: usize) ->
 pub fn data(plans: &Plans, index: usize, number: u64, value: ValueId, shard: usize) -> Data {
     let plan = &plans.plans[index];
     let sharding = plan.sharding(value).expect("used");
-    let rows = sharding.division.rows(&plans.values[value.index()], shard);
+    let rows = sharding.division.place(&plans.values[value.index()], shard);
     let tensor = shard_tensor(plans, plan, value, shard);
     Data {
         input: sharding.stage.is_none(),

@@ -86,7 +86,8 @@ pub struct Data {
     pub value: ValueId,
     /// Which shard of it.
     pub shard: u16,
-    /// Rows of the value along its axis that the payload holds.
+    /// Which part the payload is: rows of the value, columns of the layer's
+    /// input, or the first and last element of a tile, as the plan implies.
     pub rows: (u32, u32),
     /// Element type.
     pub dtype: DType,

@@ -3,5 +3,6 @@
 pub mod codes;
 pub mod methods;
 pub mod plot;
+pub mod shelf;
 pub mod sim;
 pub mod zoo;

@@ -46,7 +46,7 @@ enum Command {
         /// The table to write [default: standard output].
         #[arg(short, long)]
         output: Option<PathBuf>,
-        /// The zoo in full size: hours and gigabytes.
+        /// The zoo in full size: minutes and gigabytes.
         #[arg(long)]
         full: bool,
     },

@@ -24,9 +24,10 @@ fn key(cell: &Cell) -> [String; KEY] {
     [cell.model.name.into(), cell.kind.to_string(), cell.way.to_string(), cell.devices()]
 }
 
-/// Not `eprintln!`: the test harness holds back what it prints.
 fn say(words: &str) {
-    writeln!(std::io::stderr(), "{words}").unwrap();
+    // Not `eprintln!`: the test harness holds back what it prints.
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{words}").unwrap();
 }
 
 #[test]
@@ -119,7 +120,7 @@ models! {
     transformer: "transformer",
 }
 
-/// Needs hours and gigabytes.
+/// Needs minutes and gigabytes.
 #[test]
 #[ignore = "slow: run with --ignored"]
 fn zoo_in_full_size() {

@@ -73,6 +73,11 @@ pub struct Cut {
     pub glue: Vec<String>,
     /// What becomes of the steps of recurrent cells.
     pub recurrent: Recurrent,
+    /// Values that end a whole stage: all layers on the way to them, from the
+    /// inputs or other values of this list, are in that stage.
+    pub whole: Vec<String>,
+    /// Names of layers that end a stage also on the way to such a value.
+    pub keep: Vec<String>,
 }
 
 /// How the recurrent products of LSTM, GRU and RNN are computed. The products
@@ -185,12 +190,18 @@ impl Staged {
         let cells = || model.graph.cells.iter().filter(|_| cut.recurrent == Recurrent::Whole);
         let steps: BTreeSet<&String> = cells().flat_map(|cell| &cell.steps).collect();
         let ends = Ends::new(&model);
+        let inside = inside(&model, &layers, cut)?;
         let at_border = |layer: &&Layer| {
-            !cut.glue.contains(&layer.name) && !steps.contains(&model.graph.nodes[layer.node].name)
+            !cut.glue.contains(&layer.name)
+                && !inside.contains(&layer.node)
+                && !steps.contains(&model.graph.nodes[layer.node].name)
         };
         let mut wires: Vec<String> =
             layers.iter().filter(at_border).map(|layer| ends.pooled(layer)).collect();
         wires.extend(cells().flat_map(|cell| &cell.outputs).cloned());
+        wires.extend(cut.whole.iter().cloned());
+        wires.sort_unstable();
+        wires.dedup();
         if wires.is_empty() {
             let asked = || "asked to be glue".to_owned();
             let first = unsplit.first().map(|u| (&u.op, &u.name, u.why.clone()));
@@ -240,6 +251,27 @@ impl Staged {
 
 /// The layer that a wire is the end of, and the tail between.
 type End = (Layer, Vec<usize>);
+
+/// Nodes that are in the whole stages asked for.
+fn inside(model: &Model, layers: &[Layer], cut: &Cut) -> Result<BTreeSet<usize>, StageError> {
+    let producers = model.graph.producers();
+    let kept = |name: &String| {
+        cut.whole.contains(name)
+            || layers.iter().any(|l| l.output == *name && cut.keep.contains(&l.name))
+    };
+    let mut inside = BTreeSet::new();
+    for value in &cut.whole {
+        let unknown = || StageError::Unknown { value: value.clone() };
+        let mut open = vec![*producers.get(value.as_str()).ok_or_else(unknown)?];
+        while let Some(node) = open.pop() {
+            if inside.insert(node) {
+                let before = model.graph.nodes[node].inputs.iter().filter(|name| !kept(name));
+                open.extend(before.filter_map(|name| producers.get(name.as_str()).copied()));
+            }
+        }
+    }
+    Ok(inside)
+}
 
 /// The layer that `wire` is the end of, taken out of `layers`, with the tail
 /// between; `None` where no layer leads straight to it.
@@ -457,6 +489,48 @@ mod tests {
         assert_eq!(staged.readers(1).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(staged.values[1].source, Source::Stage(0));
         assert_eq!((staged.values[1].bytes(), staged.values[1].row_bytes()), (16, 4));
+    }
+
+    #[test]
+    fn whole_stages() {
+        let model = Arc::new(diamond().read().unwrap());
+        let cut = |whole: &[&str], keep: &[&str]| {
+            let names = |list: &[&str]| list.iter().map(|n| n.to_string()).collect();
+            let cut = Cut { whole: names(whole), keep: names(keep), ..Cut::default() };
+            let staged = Staged::cut(model.clone(), &cut)?;
+            let say = |s: &Stage| format!("{}{}", s.name, if s.layer.is_some() { "" } else { "*" });
+            Ok::<_, StageError>(staged.stages.iter().map(say).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(cut(&["r"], &[]).unwrap(), "r* gemm_2 gemm_3");
+        assert_eq!(cut(&["s"], &[]).unwrap(), "s*");
+        assert_eq!(cut(&["s"], &["gemm_2"]).unwrap(), "gemm_2 s*");
+        assert_eq!(cut(&["r", "s"], &[]).unwrap(), "r* s*");
+        assert_eq!(cut(&["a"], &[]).unwrap(), "gemm_0 gemm_2 gemm_3", "a layer may be divided");
+        assert_eq!(cut(&["q"], &[]).unwrap_err().to_string(), "value q is made by no node");
+    }
+
+    /// A linear pooling that only leaves less to send goes before the border.
+    #[test]
+    fn pooling_before_the_send() {
+        let sample = |op: &str, outputs: &[&str]| {
+            Sample::new(&[("x", &[1, 4, 8, 8])], outputs)
+                .counting("w", &[6, 4, 3, 3])
+                .node("Conv", &["x", "w"], &["c"], &[])
+                .node(op, &["c"], &["p"], &[ints_attribute("kernel_shape", &[2, 2])])
+                .node("Relu", &["p"], &["y"], &[])
+        };
+        let cases = [
+            (sample("AveragePool", &["y"]), "p", 1),
+            (sample("GlobalAveragePool", &["y"]), "p", 1),
+            (sample("MaxPool", &["y"]), "c", 0),
+            (sample("AveragePool", &["y", "c"]), "c", 0),
+        ];
+        for (sample, wire, tail) in cases {
+            let staged = staged(sample).unwrap();
+            let stage = &staged.stages[0];
+            assert_eq!((staged.values[1].name.as_str(), stage.tail.len()), (wire, tail));
+            assert!(stage.layer.is_some());
+        }
     }
 
     #[test]

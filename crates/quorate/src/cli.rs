@@ -89,6 +89,10 @@ pub struct Splitting {
     /// what it makes (see `quorate inspect` for their names).
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
     pub glue: Vec<String>,
+    /// Values that end a whole stage: the layers on the way to each, but those
+    /// named in --method, are in that stage, which one device computes.
+    #[arg(long, value_delimiter = ',', value_name = "VALUE,…")]
+    pub whole: Vec<String>,
     /// Layers whose outputs travel as f16: half the bytes, at a relative error
     /// of up to 5e-4; `all` for every layer.
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
@@ -111,7 +115,20 @@ fn recurrent(text: &str) -> Result<Recurrent, String> {
 impl Splitting {
     /// Where the model is to be cut.
     pub fn cut(&self) -> Cut {
-        Cut { glue: self.glue.clone(), recurrent: self.recurrent }
+        let named = self.methods.iter().filter_map(|wish| wish.layer.clone());
+        Cut {
+            glue: self.glue.clone(),
+            recurrent: self.recurrent,
+            whole: self.whole.clone(),
+            keep: named.collect(),
+        }
+    }
+
+    /// Methods as the rule wants them: what is asked for, and whole stages.
+    pub fn method_wishes(&self) -> Vec<MethodWish> {
+        let whole =
+            |value: &String| MethodWish { layer: Some(value.clone()), method: Method::Whole };
+        self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
     }
 
     /// Layers that travel as f16, as the rule wants them.
@@ -280,7 +297,7 @@ pub struct Check {
     #[command(flatten)]
     pub cluster: Cluster,
     /// Check this plan, instead of one made for --devices and --spares.
-    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "f16", "recurrent"])]
+    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "whole", "f16", "recurrent"])]
     pub plan: Option<PathBuf>,
     /// How to divide layers.
     #[command(flatten)]

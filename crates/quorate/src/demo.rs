@@ -126,7 +126,7 @@ async fn play_one(
         hosts,
         spares,
         fewest_devices: 1,
-        methods: args.splitting.methods.clone(),
+        methods: args.splitting.method_wishes(),
         f16: args.splitting.f16_wishes(),
         tolerance: TOLERANCE,
         wait: WaitPolicy::Auto,

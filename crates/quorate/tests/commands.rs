@@ -89,7 +89,7 @@ fn mistakes_are_told() {
     std::fs::write(&file, "mine").unwrap();
     let digits = support::digits();
     let digits = digits.to_str().unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["inspect", digits], "model "),
         (&["inspect", "nowhere.onnx"], "model nowhere.onnx: No such file"),
         (&["plan", model, "--devices", "0", "-o", "-"], "0 devices and 1 spares: needs 1 device"),
@@ -100,7 +100,12 @@ fn mistakes_are_told() {
         ),
         (&["pack", model, &plan, "-o", &there], "is there and no bundle"),
         (&["run", &there, "--input", digits], "is no folder: make one with `quorate pack`"),
-        (&["check", model, "--method", "spatial"], "method spatial is not supported yet"),
+        (&["check", model, "--method", "half"], "method \"half\" is none of output, input"),
+        (
+            &["check", model, "--method", "/fc1/Gemm=spatial"],
+            "layer /fc1/Gemm: method spatial is for convolutions",
+        ),
+        (&["check", model, "--whole", "nothing"], "value nothing is made by no node"),
     ];
     for (args, expected) in cases {
         let output = quorate(args);

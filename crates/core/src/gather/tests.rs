@@ -120,7 +120,7 @@ fn payloads(gather: &Gather) -> Vec<Vec<f32>> {
         .map(|shard| {
             let mut out = Vec::new();
             for o in 0..outer {
-                for row in 0..sharding.division.rows(value, shard).len() {
+                for row in 0..sharding.division.place(value, shard).len() {
                     for i in 0..inner {
                         out.push(match shard.checked_sub(ranges.len()) {
                             None => data(shard, o, row, i),

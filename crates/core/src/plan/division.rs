@@ -75,15 +75,35 @@ impl Division {
         shape
     }
 
-    /// Rows along the value's axis that `shard` is of: for parity of rows so
-    /// many as the longest data shard has.
-    pub fn rows(&self, value: &Value, shard: usize) -> Range<usize> {
+    /// Rows along the value's axis of `shard`: for parity as many as the
+    /// longest data shard has.
+    fn rows(&self, value: &Value, shard: usize) -> Range<usize> {
         match self {
             Division::Rows(rows) => match rows.get(shard) {
                 Some(rows) => rows.clone(),
                 None => 0..rows.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
             },
             _ => 0..value.rows(),
+        }
+    }
+
+    /// The range that a frame names beside the shard's number, so that a wrong
+    /// number is found: rows, columns, or the first and last element of a tile.
+    pub fn place(&self, value: &Value, shard: usize) -> Range<usize> {
+        match self {
+            Division::Whole | Division::Rows(_) => self.rows(value, shard),
+            Division::Terms(columns) => columns[shard % columns.len()].clone(),
+            Division::Tiles(tiles) => {
+                let spatial = &value.shape[value.axis + 1..];
+                let at = |pick: fn(&Range<usize>) -> usize, tile: &Tile| {
+                    let places = tile.iter().map(pick).zip(spatial);
+                    places.fold(0, |at, (place, length)| at * length + place)
+                };
+                match tiles.boxes.get(shard) {
+                    Some(tile) => at(|r| r.start, tile)..at(|r| r.end - 1, tile) + 1,
+                    None => 0..tiles.boxes[0].iter().map(ExactSizeIterator::len).product(),
+                }
+            }
         }
     }
 }

@@ -50,7 +50,8 @@ pub struct Wish {
 /// A method for one layer, or for all layers of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodWish {
-    /// The layer; `None` for all that the method is for.
+    /// The layer, or the value that it makes; `None` for all that the method
+    /// is for.
     pub layer: Option<String>,
     /// The method.
     pub method: Method,
@@ -171,7 +172,7 @@ fn plan(
     for (index, stage) in staged.stages.iter().enumerate() {
         let id = StageId(index as u16);
         let value = &values[stage.value];
-        let method = method(stage, &wish.methods)?;
+        let method = method(stage, &value.name, &wish.methods)?;
         let placed = room.place(stage, value, method);
         let (division, code, seats) =
             placed.map_err(|source| RuleError::Code { layer: stage.name.clone(), source })?;
@@ -204,10 +205,14 @@ fn plan(
 }
 
 /// The method that `stage` is divided by.
-fn method(stage: &quorate_model::stage::Stage, wishes: &[MethodWish]) -> Result<Method, RuleError> {
+fn method(
+    stage: &quorate_model::stage::Stage,
+    value: &str,
+    wishes: &[MethodWish],
+) -> Result<Method, RuleError> {
     let Some(layer) = &stage.layer else { return Ok(Method::Whole) };
     let fits = |wish: &&MethodWish| match &wish.layer {
-        Some(name) => *name == layer.name,
+        Some(name) => *name == layer.name || name == value,
         None => wish.method.is_for(layer.kind),
     };
     let method = wishes.iter().rfind(fits).map_or(layer.method(), |wish| wish.method);

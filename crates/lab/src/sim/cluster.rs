@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quorate_core::admit::Peer;
 use quorate_core::frame::Frame;
 use quorate_core::gateway::{self, Gateway, RequestError};
-use quorate_core::id::{DeviceId, GatewayRun, PlanId};
+use quorate_core::id::{DeviceId, GatewayRun, PlanId, StageId};
 use quorate_core::time::Time;
 use quorate_core::worker::{self, Worker, WorkerConfig};
 use quorate_model::tensor::Tensor;
@@ -457,11 +457,19 @@ fn fresh(plans: &std::sync::Arc<quorate_core::plan::Plans>, device: usize) -> Wo
 /// The longest that a request may take by itself without faults: every stage
 /// waits for every task before it, each on a link at its slowest.
 pub fn healthy_us(material: &Material, script: &Script) -> u64 {
-    let stages = material.plans.main().stages.len() as u64;
+    let plan = material.plans.main();
     let wait = match material.plans.wait {
         quorate_core::plan::WaitPolicy::Fixed(wait) => wait,
         quorate_core::plan::WaitPolicy::Auto => Duration::ZERO,
     };
-    let stage = script.task_us_max + script.delay_us_max + wait.as_micros() as u64;
-    (stages + 1) * stage + script.delay_us_max
+    // A device that has several shards of a stage computes one after the other.
+    let tasks = (0..plan.stages.len() as u16).map(|stage| {
+        let seats = &plan.stage_sharding(StageId(stage)).seats;
+        let of = |seat| seats.iter().filter(|other| *other == seat).count() as u64;
+        seats.iter().map(of).max().unwrap_or(1)
+    });
+    let stages = tasks
+        .chain([1])
+        .map(|tasks| tasks * script.task_us_max + script.delay_us_max + wait.as_micros() as u64);
+    stages.sum::<u64>() + script.delay_us_max
 }

@@ -3,16 +3,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::gather::Gathered;
 use quorate_core::id::SeatId;
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, Shelf, pack, task_stem};
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack, task_stem};
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::worker::TaskId;
@@ -24,6 +21,7 @@ use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
 use super::random::SplitMix;
+use crate::shelf::Folder;
 
 /// Different inputs that requests are made of.
 const INPUTS: usize = 4;
@@ -97,7 +95,7 @@ impl Material {
         };
         let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
         let folder = TempDir::new()?;
-        let mut shelf = Folder { path: folder.path().to_owned(), files: BTreeSet::new() };
+        let mut shelf = Folder::new(folder.path());
         pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
         let mut whole = Tract.load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
@@ -201,18 +199,4 @@ fn difference(got: &Tensor, right: &Tensor) -> f64 {
     let largest = b.iter().fold(0f64, |m, v| m.max(f64::from(v.abs())));
     let apart = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
     apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
-}
-
-struct Folder {
-    path: PathBuf,
-    files: BTreeSet<(String, String)>,
-}
-
-impl Shelf for Folder {
-    fn create(&mut self, folder: &str, name: &str) -> io::Result<Box<dyn Write + '_>> {
-        self.files.insert((folder.to_owned(), name.to_owned()));
-        let folder = self.path.join(folder);
-        fs::create_dir_all(&folder)?;
-        Ok(Box::new(File::create(folder.join(name))?))
-    }
 }

@@ -80,7 +80,7 @@ fn rule_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
         hosts: (1..=count).map(|i| format!("127.0.0.1:{i}")).collect(),
         spares: args.cluster.spares,
         fewest_devices: count,
-        methods: args.splitting.methods.clone(),
+        methods: args.splitting.method_wishes(),
         f16: args.splitting.f16_wishes(),
         tolerance: 1e-4,
         wait: WaitPolicy::Auto,

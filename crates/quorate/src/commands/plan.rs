@@ -38,7 +38,7 @@ pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
         hosts,
         spares: args.cluster.spares,
         fewest_devices: args.fewest,
-        methods: args.splitting.methods.clone(),
+        methods: args.splitting.method_wishes(),
         f16: args.splitting.f16_wishes(),
         tolerance: args.tolerance,
         wait: args.wait,

@@ -68,6 +68,11 @@ pub struct Bundle {
 impl Bundle {
     /// Plans and packs.
     pub fn new(devices: usize, spares: usize) -> Bundle {
+        Bundle::with(devices, spares, &[])
+    }
+
+    /// The same with more arguments for `plan`.
+    pub fn with(devices: usize, spares: usize, more: &[&str]) -> Bundle {
         let folder = tempfile::tempdir().unwrap();
         let hosts = free_addresses(devices + spares).unwrap();
         let names = (1..=devices + spares).map(|i| format!("pi-{i}")).collect();
@@ -75,7 +80,7 @@ impl Bundle {
         let (plan, packed) = (bundle.path("plan.toml"), bundle.path("bundle"));
         let (devices, spares) = (devices.to_string(), spares.to_string());
         let (lenet, hosts) = (lenet(), bundle.hosts.join(","));
-        let planned = quorate(&[
+        let mut args = vec![
             "plan",
             lenet.to_str().unwrap(),
             "--devices",
@@ -86,7 +91,9 @@ impl Bundle {
             &hosts,
             "-o",
             &plan,
-        ]);
+        ];
+        args.extend(more);
+        let planned = quorate(&args);
         assert!(planned.status.success(), "{}", words(&planned));
         let made = quorate(&["pack", lenet.to_str().unwrap(), &plan, "-o", &packed]);
         assert!(made.status.success(), "{}", words(&made));
