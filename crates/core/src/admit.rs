@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
+use quorate_model::need::Region;
+
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
 use crate::plan::{Plan, Plans};
+use crate::region;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +53,27 @@ impl Refusal {
 
 impl Plans {
     /// The frame's plan, if all in the frame is as the plan says and `from`
-    /// is the one who makes this shard.
+    /// is the one who makes this shard: for one who is sent whole values.
     pub fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
+        self.admit_part(from, data, |_| None)
+    }
+
+    /// The same for a device, which may be sent parts of values.
+    pub fn admit_at(
+        &self,
+        device: DeviceId,
+        from: Peer,
+        data: &Data,
+    ) -> Result<&Arc<Plan>, Refusal> {
+        self.admit_part(from, data, |plan| plan.device_need(data.value, device, data.members))
+    }
+
+    fn admit_part<'a>(
+        &'a self,
+        from: Peer,
+        data: &Data,
+        need: impl Fn(&'a Plan) -> Option<&'a Region>,
+    ) -> Result<&'a Arc<Plan>, Refusal> {
         let plan = self.by_id(data.plan).ok_or(Refusal::Plan { plan: data.plan })?;
         let members = data.members;
         let strangers = members.without(self.everybody());
@@ -73,7 +95,14 @@ impl Plans {
         if data.rows != needed {
             return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });
         }
-        let shape = sharding.division.shard_shape(value, shard.into());
+        let shape = match need(plan) {
+            None => sharding.division.shard_shape(value, shard.into()),
+            // Of a shard that is not needed there is an empty part.
+            Some(need) => match sharding.sent(value, shard.into(), need) {
+                Some(part) => region::shape(&part),
+                None => vec![0; value.shape.len()],
+            },
+        };
         let shape: Vec<u32> = shape.iter().map(|&d| d as u32).collect();
         if data.dtype != sharding.wire || data.shape != shape {
             return Err(Refusal::Form {

@@ -12,9 +12,11 @@
 //! *Invariant:* decoding allocates nothing larger than the frame it was given.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use quorate_model::tensor::{DType, byte_len};
+use quorate_model::need::Region;
+use quorate_model::tensor::{DType, Tensor, TensorError, byte_len};
 
 use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
+use crate::region::crop;
 
 /// Version of the format; frames of another one are refused.
 pub const VERSION: u8 = 1;
@@ -283,6 +285,16 @@ impl Hello {
 }
 
 impl Data {
+    /// The same frame with the part `wanted` of its payload, which lies at
+    /// `from`.
+    pub fn part(&self, from: &Region, wanted: &Region) -> Result<Data, TensorError> {
+        let shape = self.shape.iter().map(|&d| d as usize).collect();
+        let tensor = Tensor::new(self.dtype, shape, self.payload.clone())?;
+        let part = crop(&tensor, from, wanted)?;
+        let shape = part.shape().iter().map(|&d| d as u32).collect();
+        Ok(Data { shape, payload: part.data().clone(), ..self.clone() })
+    }
+
     fn write(&self, out: &mut BytesMut) {
         assert!(self.shape.len() <= RANK_MAX, "rank {} of a frame", self.shape.len());
         out.put_u64_le(self.plan.0);

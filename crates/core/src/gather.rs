@@ -17,12 +17,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_code::ShardSet;
+use quorate_model::need::Region;
 use quorate_model::tensor::Tensor;
 
 pub use merge::MergeError;
 
 use crate::id::{DeviceSet, ValueId};
 use crate::plan::{Plan, Sharding, Value};
+use crate::region::{crop, whole};
 use crate::time::Time;
 
 /// One value's shards at one device.
@@ -31,6 +33,8 @@ pub struct Gather {
     values: Arc<Vec<Value>>,
     plan: Arc<Plan>,
     value: ValueId,
+    /// The part of the value that is wanted here; all of it if `None`.
+    need: Option<Region>,
     roster: ShardSet,
     have: ShardSet,
     shards: Vec<Option<Bytes>>,
@@ -73,13 +77,34 @@ impl Gather {
         members: DeviceSet,
         suspects: DeviceSet,
     ) -> Gather {
+        Gather::of_part(values, plan, value, None, members, suspects)
+    }
+
+    /// A gather of the part `need` of a value that is not coded.
+    ///
+    /// # Panics
+    /// If the plan does not use the value.
+    pub fn of_part(
+        values: Arc<Vec<Value>>,
+        plan: Arc<Plan>,
+        value: ValueId,
+        need: Option<Region>,
+        members: DeviceSet,
+        suspects: DeviceSet,
+    ) -> Gather {
         let sharding = plan.sharding(value).expect("a value of the plan");
-        let roster = sharding.roster(members, suspects);
+        let mut roster = sharding.roster(members, suspects);
+        if let Some(need) = &need {
+            let form = &values[value.index()];
+            let needed = |shard: &usize| sharding.sent(form, *shard, need).is_some();
+            roster = roster.iter().filter(needed).collect();
+        }
         let shards = vec![None; sharding.code.shards()];
         Gather {
             values,
             plan,
             value,
+            need,
             roster,
             have: ShardSet::new(),
             shards,
@@ -99,7 +124,7 @@ impl Gather {
             return Accepted::Duplicate;
         }
         self.have.insert(shard);
-        if self.quorate_at.is_none() && self.sharding().code.is_decodable(self.have) {
+        if self.quorate_at.is_none() && self.is_sufficient() {
             self.quorate_at = Some(now);
         }
         if let Some(quorate_at) = self.quorate_at
@@ -113,6 +138,16 @@ impl Gather {
         }
         self.shards[shard] = Some(payload);
         Accepted::Taken
+    }
+
+    /// Are there enough shards, or enough for the part that is wanted?
+    fn is_sufficient(&self) -> bool {
+        let sharding = self.sharding();
+        let Some(need) = &self.need else { return sharding.code.is_decodable(self.have) };
+        let value = &self.values[self.value.index()];
+        let there = |data| self.have.iter().any(|shard| sharding.data_of(shard) == Some(data));
+        (0..sharding.code.data_shards())
+            .all(|data| sharding.sent(value, data, need).is_none() || there(data))
     }
 
     /// Decides, if it can be by now.
@@ -140,8 +175,10 @@ impl Gather {
             values: self.values.clone(),
             plan: self.plan.clone(),
             value: self.value,
+            need: self.need.clone(),
             used,
             shards,
+            source: None,
             whole: OnceLock::new(),
         });
         self.gathered = Some(gathered.clone());
@@ -183,8 +220,11 @@ pub struct Gathered {
     values: Arc<Vec<Value>>,
     plan: Arc<Plan>,
     value: ValueId,
+    need: Option<Region>,
     used: ShardSet,
     shards: Vec<Option<Bytes>>,
+    /// What this is a part of.
+    source: Option<Arc<Gathered>>,
     whole: OnceLock<Result<Tensor, MergeError>>,
 }
 
@@ -196,8 +236,26 @@ impl Gathered {
         value: ValueId,
         tensor: Tensor,
     ) -> Gathered {
-        let whole = OnceLock::from(Ok(tensor));
-        Gathered { values, plan, value, used: ShardSet::new(), shards: Vec::new(), whole }
+        let (need, source, whole) = (None, None, OnceLock::from(Ok(tensor)));
+        let (used, shards) = (ShardSet::new(), Vec::new());
+        Gathered { values, plan, value, need, used, shards, source, whole }
+    }
+
+    /// The part `region` of the value, which was gathered.
+    pub fn part(self: &Arc<Gathered>, region: &Region) -> Arc<Gathered> {
+        if self.need.as_ref() == Some(region) {
+            return self.clone();
+        }
+        Arc::new(Gathered {
+            values: self.values.clone(),
+            plan: self.plan.clone(),
+            value: self.value,
+            need: Some(region.clone()),
+            used: self.used,
+            shards: Vec::new(),
+            source: Some(self.clone()),
+            whole: OnceLock::new(),
+        })
     }
 
     /// Which value.
@@ -212,15 +270,24 @@ impl Gathered {
 
     /// Was a data shard missing, and no copy of it there?
     pub fn is_decoded(&self) -> bool {
-        merge::missing(self.sharding(), self.used).next().is_some()
+        let value = &self.values[self.value.index()];
+        merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
     }
 
-    /// The whole value: merged, and decoded where a data shard is missing.
-    /// Computed at the first call.
+    /// The value, or the part of it that was wanted: merged, and decoded where
+    /// a data shard is missing. Computed at the first call.
     pub fn tensor(&self) -> Result<Tensor, MergeError> {
         let merge = || {
             let value = &self.values[self.value.index()];
-            merge::merge(value, self.sharding(), self.used, &self.shards)
+            let Some((source, wanted)) = self.source.as_ref().zip(self.need.as_ref()) else {
+                let need = self.need.as_ref();
+                return merge::merge(value, self.sharding(), need, self.used, &self.shards);
+            };
+            let tensor = source.tensor()?;
+            let from = source.need.clone().unwrap_or_else(|| whole(&value.shape));
+            let name = || value.name.clone();
+            let wrong = |source| MergeError::Tensor { value: name(), source };
+            crop(&tensor, &from, wanted).map_err(wrong)
         };
         self.whole.get_or_init(merge).clone()
     }

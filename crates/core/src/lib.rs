@@ -25,5 +25,6 @@ pub mod half;
 pub mod id;
 pub mod packing;
 pub mod plan;
+pub mod region;
 pub mod time;
 pub mod worker;

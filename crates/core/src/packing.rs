@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, SeatId, StageId};
 use crate::plan::{Division, Plan, Plans, rule};
+use crate::region::whole;
 
 /// Name of the weights in a device's folder.
 pub const WEIGHTS_FILE: &str = "weights.bin";
@@ -94,7 +95,7 @@ pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
     let hash = |terms: String| -> String {
         Sha256::digest(terms.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect()
     };
-    match part(plan, stage, shard) {
+    let stem = match part(plan, stage, shard) {
         Part::Whole => format!("{layer}.whole"),
         Part::Data { rows } => format!("{layer}.rows-{}-{}", rows.start, rows.end),
         Part::Parity { terms } => format!("{layer}.{code}-{}", hash(format!("{terms:?}"))),
@@ -107,7 +108,9 @@ pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
             format!("{layer}.tiles-{code}-{}", hash(format!("{terms:?}")))
         }
         Part::Term { columns } => format!("{layer}.columns-{}-{}", columns.start, columns.end),
-    }
+    };
+    // The same part is another task where it is given only what it reads.
+    if plan.part_read(stage, shard).is_some() { stem + ".cut" } else { stem }
 }
 
 /// A layer's name with nothing in it that a file name may not have.
@@ -188,7 +191,8 @@ fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpe
                 let made = &plans.values[plan.stages[stage.index()].value.index()].name;
                 let index = staged.stages.iter().position(|s| staged.values[s.value].name == *made);
                 let index = index.expect("checked before");
-                let work = Work::Stage { stage: index, part: part(plan, stage, shard) };
+                let cut = plan.part_read(stage, shard).is_some();
+                let work = Work::Stage { stage: index, part: part(plan, stage, shard), cut };
                 tasks.insert(task_stem(plan, stage, shard), work);
             }
         }
@@ -304,6 +308,14 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
         if dtype != DType::F32 && sharding.code.parity_shards() > 0 && !sharding.is_replicated() {
             let (layer, code) = (entry.name.clone(), sharding.code.name().to_owned());
             return Err(PackError::Coded { layer, code, dtype });
+        }
+        for (data, got) in entry.parts.iter().enumerate() {
+            let shape = &staged.values[stage.reads[0]].shape;
+            let needed = staged.need(stage, &part(plan, StageId(id), data));
+            let needed = needed.unwrap_or_else(|| whole(shape));
+            if *got != needed {
+                return Err(wrong("reads parts", format!("{got:?}"), format!("{needed:?}")));
+            }
         }
         if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {
             let got = columns.last().map_or(0, |last| last.end);

@@ -11,6 +11,7 @@
 mod bound;
 mod division;
 pub mod file;
+mod recipients;
 mod resolve;
 pub mod rule;
 mod stage;
@@ -23,11 +24,14 @@ use std::time::Duration;
 
 use quorate_code::{Code, CodeError, Decoder, DecoderCache, Patterns, ShardSet};
 use quorate_model::method::Method;
+use quorate_model::need::Region;
 use quorate_model::tensor::{DType, Tensor};
 
 use crate::half::{HalfError, narrow};
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
+use crate::region::{hull, intersection, whole};
 pub use division::{Division, Tiles};
+pub use recipients::Recipients;
 pub use resolve::is_host_and_port;
 pub use wait::WaitPolicy;
 
@@ -102,6 +106,17 @@ impl Sharding {
     /// Are the shards beyond the data copies of them?
     pub fn is_replicated(&self) -> bool {
         self.code.name() == REPLICATION
+    }
+
+    /// Are there parity shards that are no copies?
+    pub fn is_coded(&self) -> bool {
+        self.code.parity_shards() > 0 && !self.is_replicated()
+    }
+
+    /// What of `shard` is sent to one who needs `need`: a part of the value,
+    /// `None` for nothing. Only of values that are not coded parts are sent.
+    pub fn sent(&self, value: &Value, shard: usize, need: &Region) -> Option<Region> {
+        intersection(&self.division.region(value, self.data_of(shard)?), need)
     }
 
     /// The data shard that `shard` is, or is a copy of; `None` for parity.
@@ -190,6 +205,9 @@ pub struct Stage {
     pub reads: Vec<ValueId>,
     /// The value it makes.
     pub value: ValueId,
+    /// What each data shard reads of the only value read; empty where tasks
+    /// read whole values.
+    pub parts: Vec<Region>,
 }
 
 /// One allocation of the whole model.
@@ -209,9 +227,72 @@ pub struct Plan {
     pub shardings: Vec<Option<Sharding>>,
     /// Stages that read each value.
     pub readers: Vec<Vec<StageId>>,
+    /// By value and seat: the part of it that the seat's tasks read, where
+    /// that is not all.
+    needs: Vec<BTreeMap<SeatId, Region>>,
 }
 
 impl Plan {
+    /// A plan that has no stages yet over so many values.
+    pub fn new(name: &str, seats: usize, values: usize) -> Plan {
+        Plan {
+            id: PlanId(0),
+            name: name.to_owned(),
+            seats,
+            stages: Vec::new(),
+            result: Vec::new(),
+            shardings: vec![None; values],
+            readers: vec![Vec::new(); values],
+            needs: vec![BTreeMap::new(); values],
+        }
+    }
+
+    /// The part of `value` that `seat` is sent; `None` for all of it.
+    pub fn need(&self, value: ValueId, seat: SeatId) -> Option<&Region> {
+        self.needs[value.index()].get(&seat)
+    }
+
+    /// What `device` is sent of `value`; `None` for all of it.
+    pub fn device_need(
+        &self,
+        value: ValueId,
+        device: DeviceId,
+        members: DeviceSet,
+    ) -> Option<&Region> {
+        self.need(value, SeatId(members.rank(device)? as u8))
+    }
+
+    /// What the task of this shard reads of its only value; `None` where it
+    /// reads whole values.
+    pub fn part_read(&self, stage: StageId, shard: usize) -> Option<&Region> {
+        let data = self.stage_sharding(stage).data_of(shard)?;
+        self.stages[stage.index()].parts.get(data)
+    }
+
+    /// Finds what each seat reads of each value: all of a coded value, since
+    /// whoever is to decode it needs all shards.
+    fn find_needs(&mut self, values: &[Value]) {
+        let mut needs = vec![BTreeMap::new(); values.len()];
+        for (index, value) in values.iter().enumerate() {
+            let id = ValueId(index as u16);
+            if self.sharding(id).is_none_or(Sharding::is_coded) {
+                continue;
+            }
+            for seat in self.reading_seats(id) {
+                let reads =
+                    |(stage, _): &(StageId, usize)| self.stages[stage.index()].reads.contains(&id);
+                let parts = self.tasks(seat).filter(reads);
+                let parts = parts.map(|(stage, shard)| self.part_read(stage, shard).cloned());
+                let all: Option<Vec<Region>> = parts.collect();
+                let hull = all.and_then(|all| all.into_iter().reduce(|a, b| hull(&a, &b)));
+                if let Some(hull) = hull.filter(|hull| *hull != whole(&value.shape)) {
+                    needs[index].insert(seat, hull);
+                }
+            }
+        }
+        self.needs = needs;
+    }
+
     /// How `value` is divided, if this plan uses it.
     pub fn sharding(&self, value: ValueId) -> Option<&Sharding> {
         self.shardings.get(value.index())?.as_ref()

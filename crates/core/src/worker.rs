@@ -241,7 +241,7 @@ impl Worker {
     }
 
     fn on_data(&mut self, now: Time, from: Peer, data: Data, out: &mut Vec<Command>) {
-        let plan = match self.plans.admit(from, &data) {
+        let plan = match self.plans.admit_at(self.device, from, &data) {
             Ok(plan) => plan.clone(),
             Err(refusal) => {
                 self.beat.refused += 1;
@@ -329,7 +329,7 @@ impl Worker {
                 self.settle(id);
                 continue;
             }
-            let Some(inputs) = active.inputs(stage) else { continue };
+            let Some(inputs) = active.inputs(stage, shard) else { continue };
             active.set(stage, shard, TaskState::Running);
             let task = TaskId { plan: active.plan.id, stage, shard };
             self.running += 1;
@@ -359,19 +359,25 @@ impl Worker {
                 return;
             }
         };
-        let mut to: Vec<Peer> = Vec::new();
-        for device in active.plan.reading_devices(data.value, active.members) {
-            if device != self.device {
-                to.push(Peer::Device(device));
+        let frames = match active.frames(data) {
+            Ok(frames) => frames,
+            Err(words) => {
+                out.push(Command::Failed(job, words));
+                self.settle(job.request);
+                return;
+            }
+        };
+        for (data, mut to) in frames {
+            let own = to.iter().position(|peer| *peer == Peer::Device(self.device));
+            if own.map(|at| to.remove(at)).is_some()
+                && active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken)
+            {
+                self.payload_bytes += data.payload.len();
+            }
+            if !to.is_empty() {
+                out.push(Command::Send(to, Frame::Data(data)));
             }
         }
-        if active.plan.result.contains(&data.value) {
-            to.push(Peer::Gateway(job.request.run));
-        }
-        if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
-            self.payload_bytes += data.payload.len();
-        }
-        out.push(Command::Send(to, Frame::Data(data)));
         self.progress(now, job.request);
         self.settle(job.request);
     }

@@ -145,7 +145,12 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
         let path = folder.path().join(&plans.devices[seat.index()]);
         let path = path.join(task_stem(plan, StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
-        task.run(std::slice::from_ref(x)).unwrap()[0].data().clone()
+        let whole = Gathered::whole(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
+        let x = match plan.part_read(StageId(0), shard) {
+            Some(part) => Arc::new(whole).part(part).tensor().unwrap(),
+            None => x.clone(),
+        };
+        task.run(&[x]).unwrap()[0].data().clone()
     };
     seats.map(run).collect()
 }

@@ -42,14 +42,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let name = format!("{stem}-d{i}");
             writeln!(list, "data {name}")?;
             let part = Part::Data { rows: rows.clone() };
-            specs.push(TaskSpec { name, work: Work::Stage { stage: s, part } });
+            specs.push(TaskSpec { name, work: Work::Stage { stage: s, part, cut: false } });
         }
         for (i, code) in parities.iter().enumerate() {
             let name = format!("{stem}-p{i}");
             let code = code.get(..rows.len()).ok_or("a code has fewer coefficients than shards")?;
             writeln!(list, "parity {name} {}", join(code))?;
             let part = Part::parity(code, &rows);
-            specs.push(TaskSpec { name, work: Work::Stage { stage: s, part } });
+            specs.push(TaskSpec { name, work: Work::Stage { stage: s, part, cut: false } });
         }
     }
     writeln!(list, "output output {}", join(&staged.output.reads))?;

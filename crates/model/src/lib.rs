@@ -8,6 +8,7 @@ mod limits;
 mod lower;
 pub mod method;
 pub mod model;
+pub mod need;
 pub mod onnx;
 pub mod pack;
 #[cfg(test)]

@@ -129,17 +129,22 @@ impl Method {
         }
     }
 
+    /// Whether it divides the input, the weights, the output.
+    pub fn divides(self) -> [bool; 3] {
+        match self {
+            Method::Output | Method::Channel => [false, true, true],
+            Method::Spatial => [true, false, true],
+            Method::Input | Method::Filter => [true, true, false],
+            Method::Whole => [false, false, false],
+        }
+    }
+
     /// What this method does to `layer`; `None` where it is for another kind.
     pub fn split(self, layer: &Layer) -> Option<Split> {
         if !self.is_for(layer.kind) {
             return None;
         }
-        let [divides_input, divides_weight, divides_output] = match self {
-            Method::Output | Method::Channel => [false, true, true],
-            Method::Spatial => [true, false, true],
-            Method::Input | Method::Filter => [true, true, false],
-            Method::Whole => [false, false, false],
-        };
+        let [divides_input, divides_weight, divides_output] = self.divides();
         let area = || layer.output_shape[2..].iter().fold(1usize, |n, &d| n.saturating_mul(d));
         let shards_max = match self {
             Method::Output | Method::Channel => layer.rows,

@@ -54,6 +54,8 @@ pub enum Work {
         stage: usize,
         /// Which part of it.
         part: Part,
+        /// Is the input only what the part reads of it ([`Staged::need`])?
+        cut: bool,
     },
     /// The output stage.
     Output,
@@ -189,7 +191,7 @@ pub fn lay_out<'a>(
             let name = task.name.clone();
             return Err(PackError::Name { name, what: "two tasks have it" });
         }
-        if let Work::Stage { stage, part } = &task.work {
+        if let Work::Stage { stage, part, .. } = &task.work {
             let limit = staged.stages.len();
             let Some(stage) = staged.stages.get(*stage) else {
                 return Err(PackError::Stage { task: task.name.clone(), got: *stage, limit });
@@ -268,7 +270,7 @@ impl<'a> Store<'a> {
         let mut wanted: BTreeMap<WeightKey, (&'a Layer, Vec<Range<usize>>)> = BTreeMap::new();
         let mut order = Vec::new();
         for task in tasks {
-            let Work::Stage { stage, part } = &task.work else { continue };
+            let Work::Stage { stage, part, .. } = &task.work else { continue };
             let Some(layer) = &staged.stages[*stage].layer else { continue };
             let rows = match part {
                 Part::Data { rows } => rows.clone(),
@@ -306,7 +308,7 @@ impl<'a> Store<'a> {
         let spec = spec.clone();
         let (mut weight, mut bias) = (None, None);
         let staged: &'a Staged = self.staged;
-        if let Work::Stage { stage, part } = &spec.work
+        if let Work::Stage { stage, part, .. } = &spec.work
             && let Some(layer) = &staged.stages[*stage].layer
         {
             weight = Some(self.weight(layer, part)?);

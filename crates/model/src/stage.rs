@@ -249,9 +249,6 @@ impl Staged {
     }
 }
 
-/// The layer that a wire is the end of, and the tail between.
-type End = (Layer, Vec<usize>);
-
 /// Nodes that are in the whole stages asked for.
 fn inside(model: &Model, layers: &[Layer], cut: &Cut) -> Result<BTreeSet<usize>, StageError> {
     let producers = model.graph.producers();
@@ -272,6 +269,9 @@ fn inside(model: &Model, layers: &[Layer], cut: &Cut) -> Result<BTreeSet<usize>,
     }
     Ok(inside)
 }
+
+/// A layer, and the tail after it.
+type End = (Layer, Vec<usize>);
 
 /// The layer that `wire` is the end of, taken out of `layers`, with the tail
 /// between; `None` where no layer leads straight to it.

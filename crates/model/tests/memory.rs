@@ -38,7 +38,7 @@ fn pack(bytes: Bytes) {
             [[1.0; 4], [1.0, 2.0, 3.0, 4.0]].map(|c| Part::parity(&c[..rows.len()], &rows));
         let data = rows.into_iter().map(|rows| Part::Data { rows });
         for (i, part) in data.chain(parity).enumerate() {
-            let work = Work::Stage { stage, part };
+            let work = Work::Stage { stage, part, cut: false };
             tasks.push(TaskSpec { name: format!("{stage}-{i}"), work });
         }
     }

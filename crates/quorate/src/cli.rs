@@ -19,7 +19,7 @@ Exit codes: 0 all is well, 1 the answer is no (a wrong or lost answer), 2 an err
 
 Examples:
   quorate demo
-  quorate inspect model.onnx
+  quorate inspect model.onnx -o picture.svg
   quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
   quorate pack model.onnx plan.toml -o bundle/
   quorate worker --name pi-1 --bundle bundle/pi-1
@@ -37,7 +37,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show a model's layers and how each can be split.
+    /// Show a model's layers, how each can be split, and a drawing of them.
     Inspect(Inspect),
     /// Decide which device computes what; writes a plan file.
     Plan(Plan),
@@ -55,14 +55,42 @@ pub enum Command {
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  quorate inspect model.onnx --json")]
+#[command(after_help = "\
+Examples:
+  quorate inspect model.onnx
+  quorate inspect model.onnx --devices 8
+  quorate inspect model.onnx -o picture.svg
+  quorate inspect model.onnx --dot | dot -Tpdf -o picture.pdf
+  quorate inspect model.onnx --json")]
 pub struct Inspect {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
+    /// Devices that share the weights: what the largest part of each layer
+    /// would cost one of them.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = at_least_one)]
+    pub devices: usize,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Print the graph of the stages in Graphviz's language.
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+    /// Print a drawing of the graph of the stages.
+    #[arg(long, conflicts_with_all = ["json", "dot"])]
+    pub svg: bool,
+    /// Write the graph to this file, as its ending says: .svg a drawing, .dot
+    /// or .gv Graphviz's language; `-` for standard output.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "json")]
+    pub output: Option<PathBuf>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("needs 1 device".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("no number of devices".to_owned()),
+    }
 }
 
 /// How many devices, and of what kind.

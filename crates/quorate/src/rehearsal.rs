@@ -245,7 +245,11 @@ impl Rehearsal {
                 shards.push(None);
                 continue;
             }
-            let gathered = |value: &ValueId| view(device)[value.index()].clone();
+            let part = plan.part_read(id, shard);
+            let gathered = |value: &ValueId| {
+                let gathered = view(device)[value.index()].as_ref()?;
+                Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
+            };
             let inputs: Option<Vec<_>> = stage.reads.iter().map(gathered).collect();
             let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.name))?;
             let stem = task_stem(plan, id, shard);

@@ -44,7 +44,7 @@ fn inspect_is_table_one() {
     let model = lenet();
     let output = quorate(&["inspect", model.to_str().unwrap(), "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let layers = report["layers"].as_array().unwrap();
+    let layers = report["stages"].as_array().unwrap();
     assert_eq!(layers.len(), 5);
     let params: u64 = layers.iter().map(|layer| layer["params"].as_u64().unwrap()).sum();
     assert_eq!(params, 61_706);
@@ -57,6 +57,29 @@ fn inspect_is_table_one() {
     };
     assert_eq!(methods(0), ["channel coded", "spatial coded at run time", "filter replicas only"]);
     assert_eq!(methods(4), ["output coded", "input replicas only"]);
+}
+
+/// To standard output, and to files whose ending says in which form.
+#[test]
+fn inspect_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = lenet();
+    let model = model.to_str().unwrap();
+    for (form, ending) in [("--dot", "dot"), ("--dot", "gv"), ("--svg", "svg")] {
+        let file = folder.path().join(format!("picture.{ending}"));
+        let printed = quorate(&["inspect", model, form]);
+        let written = quorate(&["inspect", model, "-o", file.to_str().unwrap()]);
+        assert!(printed.status.success() && written.status.success(), "{}", words(&written));
+        assert_eq!(words(&written), "");
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.as_bytes(), printed.stdout);
+        assert!(text.starts_with("digraph") || text.starts_with("<svg "), "{text}");
+        for name in ["/conv1/Conv", "/conv2/Conv", "/fc1/Gemm", "/fc2/Gemm", "/fc3/Gemm"] {
+            assert!(text.contains(name), "{text}");
+        }
+    }
+    let page = words(&quorate(&["inspect", model, "--devices", "2"]));
+    assert!(page.contains("the largest shard of each layer over 2 devices"), "{page}");
 }
 
 /// The packed plan may change in its addresses and in nothing else.
@@ -89,8 +112,10 @@ fn mistakes_are_told() {
     std::fs::write(&file, "mine").unwrap();
     let digits = support::digits();
     let digits = digits.to_str().unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["inspect", digits], "model "),
+        (&["inspect", model, "-o", "x.png"], "x.png: a graph is written to files that end in .svg"),
+        (&["inspect", model, "--devices", "0"], "needs 1 device"),
         (&["inspect", "nowhere.onnx"], "model nowhere.onnx: No such file"),
         (&["plan", model, "--devices", "0", "-o", "-"], "0 devices and 1 spares: needs 1 device"),
         (&["plan", model, "--hosts", "a:1,b:2", "-o", "-"], "2 addresses for 5 devices"),

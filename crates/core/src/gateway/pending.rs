@@ -9,8 +9,9 @@ use quorate_model::tensor::Tensor;
 use super::{Command, Provenance, RequestError};
 use crate::frame::{Data, Frame};
 use crate::gather::{Decision, Gather, Gathered};
-use crate::id::{DeviceId, DeviceSet, GatewayRun, RequestId, ValueId};
+use crate::id::{DeviceSet, GatewayRun, RequestId, ValueId};
 use crate::plan::{Plan, Value, WaitPolicy};
+use crate::region::whole;
 use crate::time::Time;
 
 /// Time that a second attempt has at least, whoever is suspected meanwhile;
@@ -154,8 +155,15 @@ impl Pending {
             if let Some(at) = self.plan.result.iter().position(|v| *v == value) {
                 self.gathers[at].accept(now, 0, tensor.data().clone());
             }
-            let to: Vec<DeviceId> = self.plan.reading_devices(value, self.members);
-            commands.push(Command::Send(to, Frame::Data(data)));
+            let from = whole(&self.values[value.index()].shape);
+            for (part, to) in self.plan.recipients(&self.values, value, 0, self.members) {
+                let data = match part {
+                    // The tensor was held against the model's input before.
+                    Some(part) => data.part(&from, &part).expect("a part of the input"),
+                    None => data.clone(),
+                };
+                commands.push(Command::Send(to, Frame::Data(data)));
+            }
         }
         commands
     }

@@ -4,17 +4,18 @@
 //! widen (f16 -> f32) -> take copies -> decode what is missing -> lay together
 //! ```
 //!
-//! Rows and tiles are laid beside each other, terms are added up. Decoding
+//! Rows and tiles are laid beside each other, terms are added up. Of a value
+//! that is not coded this may be a part. Decoding
 //! and sums accumulate in f64.
-
-use std::ops::Range;
 
 use bytes::Bytes;
 use quorate_code::{CodeError, Decoder, ShardSet};
+use quorate_model::need::Region;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
 use crate::half::widen;
 use crate::plan::{Division, Sharding, Value};
+use crate::region::{self, whole};
 
 /// Why a gathered value cannot be made whole.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -35,21 +36,32 @@ fn copy_of(sharding: &Sharding, used: ShardSet, data: usize) -> Option<usize> {
     used.iter().find(|shard| sharding.data_of(*shard) == Some(data))
 }
 
-/// Data shards that have to be decoded.
-pub(super) fn missing(sharding: &Sharding, used: ShardSet) -> impl Iterator<Item = usize> + '_ {
+/// Data shards that are needed and have to be decoded.
+pub(super) fn missing<'a>(
+    value: &'a Value,
+    sharding: &'a Sharding,
+    need: Option<&'a Region>,
+    used: ShardSet,
+) -> impl Iterator<Item = usize> + 'a {
+    let needed =
+        move |data: &usize| need.is_none_or(|need| sharding.sent(value, *data, need).is_some());
     let n = sharding.code.data_shards();
-    (0..n).filter(move |data| copy_of(sharding, used, *data).is_none())
+    (0..n).filter(needed).filter(move |data| copy_of(sharding, used, *data).is_none())
 }
 
-/// The whole of `value` from the shards `used`, whose payloads are `shards`.
+/// `value`, or the part `need` of it, from the shards `used`, whose payloads
+/// are `shards`.
 pub(super) fn merge(
     value: &Value,
     sharding: &Sharding,
+    need: Option<&Region>,
     used: ShardSet,
     shards: &[Option<Bytes>],
 ) -> Result<Tensor, MergeError> {
     let name = || value.name.clone();
     let wrong = |source| MergeError::Tensor { value: name(), source };
+    let target = need.cloned().unwrap_or_else(|| whole(&value.shape));
+    let shape = region::shape(&target);
     let narrow = sharding.wire == DType::F16 && value.dtype == DType::F32;
     let widened = |shard: &Bytes| if narrow { Bytes::from(widen(shard)) } else { shard.clone() };
     let shards: Vec<Option<Bytes>> =
@@ -57,36 +69,41 @@ pub(super) fn merge(
     let data = |data: usize| shards[copy_of(sharding, used, data)?].as_ref();
     let count = sharding.division.shards();
     if let (1, Some(whole)) = (count, data(0)) {
-        return Tensor::new(value.dtype, value.shape.clone(), whole.clone()).map_err(wrong);
+        return Tensor::new(value.dtype, shape, whole.clone()).map_err(wrong);
     }
-    let lost: Vec<usize> = missing(sharding, used).collect();
+    let lost: Vec<usize> = missing(value, sharding, need, used).collect();
     if !lost.is_empty() && value.dtype != DType::F32 {
         return Err(MergeError::Type { value: name(), dtype: value.dtype });
     }
     // Words of four bytes, so that f32 values can be written in place.
-    let bytes = value.bytes();
+    let bytes = shape.iter().product::<usize>() * value.dtype.size();
     let mut out = vec![0u32; bytes.div_ceil(4)];
     if let Division::Terms(_) = sharding.division {
         let terms: Option<Vec<&Bytes>> = (0..count).map(data).collect();
         let terms = terms.ok_or_else(|| MergeError::Absent { value: name(), shard: lost[0] })?;
         add_up(&terms, bytemuck::cast_slice_mut(&mut out));
     } else {
-        let flat: &mut [u8] = bytemuck::cast_slice_mut(&mut out);
+        let flat: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut out)[..bytes];
+        let mut lay = |shard: usize, payload: &[u8]| {
+            let region = sharding.division.region(value, shard);
+            if let Some(part) = region::intersection(&region, &target) {
+                region::copy(payload, &part, &part, &target, value.dtype.size(), flat);
+            }
+        };
         for shard in 0..count {
             if let Some(payload) = data(shard) {
-                lay(value, &region(value, &sharding.division, shard), payload, flat);
+                lay(shard, payload);
             }
         }
         let decoding = Decoding::new(value, sharding, used, &shards, !lost.is_empty());
         for shard in lost {
             let recover = || decoding.as_ref().map_or(Ok(Vec::new()), |d| d.recover(shard));
             let payload = recover().map_err(|source| MergeError::Code { value: name(), source })?;
-            let payload = bytemuck::cast_slice(&payload);
-            lay(value, &region(value, &sharding.division, shard), payload, flat);
+            lay(shard, bytemuck::cast_slice(&payload));
         }
     }
     let data = Bytes::from_owner(Words(out)).slice(..bytes);
-    Tensor::new(value.dtype, value.shape.clone(), data).map_err(wrong)
+    Tensor::new(value.dtype, shape, data).map_err(wrong)
 }
 
 /// The element-wise sum of f32 payloads.
@@ -98,42 +115,6 @@ fn add_up(terms: &[&Bytes], out: &mut [f32]) {
         }
     }
     out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
-}
-
-/// Where data shard `shard` lies in the value: a range of each dimension.
-fn region(value: &Value, division: &Division, shard: usize) -> Vec<Range<usize>> {
-    let mut region: Vec<Range<usize>> = value.shape.iter().map(|&length| 0..length).collect();
-    match division {
-        Division::Rows(rows) => region[value.axis] = rows[shard].clone(),
-        Division::Tiles(tiles) => {
-            let spatial = region[value.axis + 1..].iter_mut();
-            spatial.zip(&tiles.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
-        }
-        Division::Whole | Division::Terms(_) => {}
-    }
-    region
-}
-
-/// Copies `payload` to its region of `out`, the whole value's bytes.
-fn lay(value: &Value, region: &[Range<usize>], payload: &[u8], out: &mut [u8]) {
-    // Dimensions behind the last divided one are copied in one go with it.
-    let divided = |(range, &length): (&Range<usize>, &usize)| range.len() < length;
-    let last = region.iter().zip(&value.shape).rposition(divided).unwrap_or(0);
-    let inner: usize = value.shape[last + 1..].iter().product::<usize>() * value.dtype.size();
-    let run = region[last].len() * inner;
-    let mut index: Vec<usize> = region[..last].iter().map(|range| range.start).collect();
-    for piece in payload.chunks_exact(run.max(1)) {
-        let outer = index.iter().zip(&value.shape).fold(0, |at, (i, length)| at * length + i);
-        let at = (outer * value.shape[last] + region[last].start) * inner;
-        out[at..at + run].copy_from_slice(piece);
-        for d in (0..last).rev() {
-            index[d] += 1;
-            if index[d] < region[d].end {
-                break;
-            }
-            index[d] = region[d].start;
-        }
-    }
 }
 
 /// Recovers data shards of one value.

@@ -2,9 +2,10 @@ use quorate_code::Code;
 
 use super::*;
 use crate::fixture::{A, B, H, devices, f32_bytes, ms, plans};
-use crate::id::{DeviceId, PlanId, SeatId, StageId};
+use crate::id::{DeviceId, SeatId, StageId};
 use crate::plan::{Division, Stage, Tiles};
 use quorate_model::method::Method;
+use quorate_model::need::Region;
 use quorate_model::tensor::DType;
 
 const WAIT: Duration = Duration::from_millis(5);
@@ -86,16 +87,12 @@ fn divided(value: Value, division: Division, code: Code, wire: DType) -> Gather 
         method: Method::Channel,
         reads: Vec::new(),
         value: ValueId(0),
+        parts: Vec::new(),
     };
-    let plan = Plan {
-        id: PlanId(1),
-        name: "p".to_owned(),
-        seats: members.len(),
-        stages: vec![stage],
-        result: vec![ValueId(0)],
-        shardings: vec![Some(sharding)],
-        readers: vec![Vec::new()],
-    };
+    let mut plan = Plan::new("p", members.len(), 1);
+    plan.stages.push(stage);
+    plan.result.push(ValueId(0));
+    plan.shardings[0] = Some(sharding);
     Gather::new(Arc::new(vec![value]), Arc::new(plan), ValueId(0), members, DeviceSet::default())
 }
 
@@ -311,5 +308,52 @@ fn rosters_hold_no_copy_twice() {
         let suspects: DeviceSet = suspects.iter().map(|d| DeviceId(*d)).collect();
         let roster = gather.sharding().roster(everybody, suspects);
         assert_eq!(roster.iter().collect::<Vec<_>>(), wanted, "{suspects:?}");
+    }
+}
+
+/// A part of a value that is not coded needs the shards that it lies in.
+#[test]
+fn parts_of_values() {
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![2, 6], axis: 1 };
+    let all: Vec<f32> = (0..12).map(element).collect();
+    let code = Code::by_name("replication", 3, 3).expect("a code");
+    let rows = vec![0..2, 2..4, 4..6];
+    // The part, and the data shards that it lies in.
+    let cases: [(Region, &[usize]); 4] = [
+        (vec![0..2, 1..4], &[0, 1]),
+        (vec![1..2, 2..4], &[1]),
+        (vec![0..1, 3..6], &[1, 2]),
+        (vec![0..2, 0..6], &[0, 1, 2]),
+    ];
+    for (part, needed) in cases {
+        for lost in (0..=2).flat_map(|lost| subsets(6, lost)) {
+            let whole =
+                divided(value.clone(), Division::Rows(rows.clone()), code.clone(), DType::F32);
+            let (values, plan) = (whole.values.clone(), whole.plan.clone());
+            let (members, none) = (DeviceSet::first(6), DeviceSet::default());
+            let need = Some(part.clone());
+            let mut gather = Gather::of_part(values, plan, ValueId(0), need, members, none);
+            for shard in (0..6).filter(|shard| !lost.contains(*shard)) {
+                let Some(sent) = gather.sharding().sent(&value, shard, &part) else { continue };
+                let mut payload = Vec::new();
+                for row in sent[0].clone() {
+                    payload.extend(sent[1].clone().map(|column| all[row * 6 + column]));
+                }
+                gather.accept(ms(0), shard, f32_bytes(&payload));
+            }
+            let gone = needed.iter().any(|data| lost.contains(*data) && lost.contains(data + 3));
+            let Decision::Gathered(gathered) = gather.decide(ms(0), WAIT) else {
+                assert!(gone, "{part:?} is short without {lost}");
+                continue;
+            };
+            assert!(!gone && !gathered.is_decoded(), "{part:?} without {lost}");
+            let tensor = gathered.tensor().expect("merges");
+            let at = |row: usize| part[1].clone().map(move |column| row * 6 + column);
+            let right: Vec<f32> = part[0].clone().flat_map(at).map(|at| all[at]).collect();
+            assert_eq!(tensor.to_f32().expect("f32"), right, "{part:?} without {lost}");
+            let corner = vec![part[0].start..part[0].start + 1, part[1].end - 1..part[1].end];
+            let corner = gathered.part(&corner).tensor().expect("a part of the part");
+            assert_eq!(corner.to_f32().expect("f32"), [right[part[1].len() - 1]]);
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Sharding {
     /// error. Zero where neither does more than single precision itself: one
     /// parity shard, or copies, and f32.
     pub fn stated_error(&self) -> f64 {
-        let coded = self.code.parity_shards() > 0 && !self.is_replicated();
+        let coded = self.is_coded();
         let wire = if self.wire == DType::F16 { ROUNDING_F16 } else { 0.0 };
         let rounding = if coded && self.code.parity_shards() > 1 { ROUNDING_F32 } else { 0.0 };
         match wire + rounding {

@@ -11,9 +11,11 @@
 
 use std::ops::Range;
 
+use quorate_model::need::Region;
 use quorate_model::window::{Tile, tiles};
 
 use super::Value;
+use crate::region::whole;
 
 /// What the data shards of a value are.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,20 @@ impl Division {
             }
         }
         shape
+    }
+
+    /// Where data shard `shard` lies in the value; a term is everywhere.
+    pub fn region(&self, value: &Value, shard: usize) -> Region {
+        let mut region = whole(&value.shape);
+        match self {
+            Division::Rows(rows) => region[value.axis] = rows[shard].clone(),
+            Division::Tiles(tiles) => {
+                let spatial = region[value.axis + 1..].iter_mut();
+                spatial.zip(&tiles.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
+            }
+            Division::Whole | Division::Terms(_) => {}
+        }
+        region
     }
 
     /// Rows along the value's axis of `shard`: for parity as many as the

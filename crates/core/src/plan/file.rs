@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use quorate_model::method::Method;
+use quorate_model::need::Region;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -73,6 +74,7 @@ pub(super) struct StageEntry {
     pub rows: Option<Spanned<Vec<usize>>>,
     pub columns: Option<Spanned<Vec<usize>>>,
     pub tiles: Option<Spanned<Vec<Vec<usize>>>>,
+    pub parts: Option<Spanned<Vec<Vec<[usize; 2]>>>>,
     pub wire: Option<Spanned<String>>,
     pub code: Option<Spanned<String>>,
     pub data: Spanned<Vec<Spanned<String>>>,
@@ -159,6 +161,13 @@ impl Plans {
             let _ = writeln!(out, "method = \"{}\"", stage.method);
             let _ = writeln!(out, "reads = [{}]", values(&stage.reads));
             let _ = writeln!(out, "value = {}", values(&[stage.value]));
+            if !stage.parts.is_empty() {
+                let part = |part: &Region| -> Vec<[usize; 2]> {
+                    part.iter().map(|range| [range.start, range.end]).collect()
+                };
+                let parts: Vec<_> = stage.parts.iter().map(part).collect();
+                let _ = writeln!(out, "parts = {parts:?}");
+            }
             self.write_sharding(index, value, sharding, out);
             out.push('\n');
         }
@@ -243,7 +252,8 @@ const MAIN_COMMENT: &str = "\
 #   whole            not divided; replicas only
 # `data` are the devices of the data shards, `parity` those of the code's
 # parity; `replicas` in place of parity have copies of the data shards in turn.
-# `wire = \"f16\"` sends a value as f16.";
+# `wire = \"f16\"` sends a value as f16. `parts` are what the data shards read of
+# their input, a range of each dimension; without it they are sent all.";
 const FALLBACK_COMMENT: &str = "\
 # Plans for fewer devices: seat-1 is the first device, in the order above, of
 # those that are left, and so on.";

@@ -209,15 +209,7 @@ fn plan(
         }
     };
     let count = plans.values.len();
-    let mut plan = Plan {
-        id: PlanId(0),
-        name,
-        seats,
-        stages: Vec::new(),
-        result: Vec::new(),
-        shardings: vec![None; count],
-        readers: vec![Vec::new(); count],
-    };
+    let mut plan = Plan::new(&name, seats, count);
     // Every value that a stage of this plan makes; the others are inputs.
     let made: BTreeSet<&str> = entry.stages.iter().map(|s| s.value.get_ref().as_str()).collect();
     for stage in &entry.stages {
@@ -237,6 +229,7 @@ fn plan(
             return lines.error(&stage.value, format!("nobody reads value {name}"));
         }
     }
+    plan.find_needs(&plans.values);
     Ok(plan)
 }
 
@@ -306,7 +299,7 @@ impl Plans {
                 let sharding = plan.stage_sharding(StageId(id));
                 let n = sharding.code.data_shards();
                 let mut line = format!(
-                    "{} {} {:?} {:?} {:?} {} {:?} {}",
+                    "{} {} {:?} {:?} {:?} {} {:?} {} {:?}",
                     stage.name,
                     stage.method,
                     stage.reads,
@@ -315,6 +308,7 @@ impl Plans {
                     sharding.code.name(),
                     &sharding.seats[..n],
                     sharding.wire,
+                    stage.parts,
                 );
                 for (parity, seat) in sharding.seats[n..].iter().enumerate() {
                     let _ = write!(line, " {seat:?} {:?}", sharding.code.generator_row(parity));

@@ -13,13 +13,15 @@ use std::sync::Arc;
 use quorate_code::{Code, CodeError, SHARDS_MAX};
 use quorate_model::layer::Layer;
 use quorate_model::method::{Codable, Method};
-use quorate_model::shard::even;
+use quorate_model::need::Region;
+use quorate_model::shard::{Part, even};
 use quorate_model::stage::{Source, Staged};
 use quorate_model::tensor::DType;
 use quorate_model::window::grid;
 
 use super::{Division, Plan, Plans, REPLICATION, Sharding, Stage, Tiles, Value, WaitPolicy};
-use crate::id::{DeviceSet, PlanId, SeatId, StageId, ValueId};
+use crate::id::{DeviceSet, SeatId, StageId, ValueId};
+use crate::region::whole;
 
 /// What the rule is to plan for.
 #[derive(Clone, Debug)]
@@ -158,15 +160,8 @@ fn plan(
     wish: &Wish,
 ) -> Result<Plan, RuleError> {
     let count = staged.values.len();
-    let mut plan = Plan {
-        id: PlanId(0),
-        name: name.to_owned(),
-        seats,
-        stages: Vec::new(),
-        result: staged.output.reads.iter().map(|&v| ValueId(v as u16)).collect(),
-        shardings: vec![None; count],
-        readers: vec![Vec::new(); count],
-    };
+    let mut plan = Plan::new(name, seats, count);
+    plan.result = staged.output.reads.iter().map(|&v| ValueId(v as u16)).collect();
     let values = values(staged);
     let mut room = Room { seats, spares, turn: 0, next: 0, whole: Vec::new() };
     for (index, stage) in staged.stages.iter().enumerate() {
@@ -188,9 +183,12 @@ fn plan(
         for &value in &reads {
             plan.readers[value.index()].push(id);
         }
+        let coded = |value: &ValueId| plan.sharding(*value).is_some_and(Sharding::is_coded);
+        let parts =
+            if reads.iter().any(coded) { Vec::new() } else { parts(staged, stage, &division) };
         plan.shardings[stage.value] = Some(Sharding::new(code, division, seats, Some(id), wire));
         let (name, value) = (stage.name.clone(), ValueId(stage.value as u16));
-        plan.stages.push(Stage { name, method, reads, value });
+        plan.stages.push(Stage { name, method, reads, value, parts });
     }
     let read = |value: &usize| {
         !plan.readers[*value].is_empty() || plan.result.contains(&ValueId(*value as u16))
@@ -201,7 +199,24 @@ fn plan(
             plan.shardings[value] = Some(Sharding::input(&values[value]));
         }
     }
+    plan.find_needs(&values);
     Ok(plan)
+}
+
+/// What each data shard reads of its input; nothing where all read all.
+fn parts(staged: &Staged, stage: &quorate_model::stage::Stage, division: &Division) -> Vec<Region> {
+    let part = |shard: usize| match division {
+        Division::Terms(columns) => Part::Term { columns: columns[shard].clone() },
+        Division::Tiles(tiles) => Part::Tile { tile: tiles.boxes[shard].clone() },
+        Division::Whole | Division::Rows(_) => Part::Whole,
+    };
+    let needs: Vec<Option<Region>> =
+        (0..division.shards()).map(|shard| staged.need(stage, &part(shard))).collect();
+    if needs.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let all = whole(&staged.values[stage.reads[0]].shape);
+    needs.into_iter().map(|need| need.unwrap_or_else(|| all.clone())).collect()
 }
 
 /// The method that `stage` is divided by.

@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use quorate_code::Code;
 use quorate_model::method::{Codable, Method};
+use quorate_model::need::Region;
 use quorate_model::tensor::DType;
 use toml::Spanned;
 
 use super::file::{PlanError, StageEntry};
 use super::resolve::{Lines, read};
 use super::{Division, Plan, Plans, REPLICATION, Sharding, Stage, Tiles, Value};
-use crate::id::{SeatId, StageId};
+use crate::id::{SeatId, StageId, ValueId};
 
 /// Adds the stage of `entry` to `plan`, the file's `index`-th.
 pub(super) fn add_stage(
@@ -55,12 +56,44 @@ pub(super) fn add_stage(
     let code = code(entry, &division, extra, lines)?;
     let seats = seats(index, entry, &code, plan.seats, plans, lines)?;
     let wire = wire(entry, form, lines)?;
+    let parts = parts(entry, &division, &reads, plans, lines)?;
     for read in &reads {
         plan.readers[read.index()].push(id);
     }
     plan.shardings[value.index()] = Some(Sharding::new(code, division, seats, Some(id), wire));
-    plan.stages.push(Stage { name: layer.clone(), method, reads, value });
+    plan.stages.push(Stage { name: layer.clone(), method, reads, value, parts });
     Ok(())
+}
+
+/// What each data shard reads of its input.
+fn parts(
+    entry: &StageEntry,
+    division: &Division,
+    reads: &[ValueId],
+    plans: &Plans,
+    lines: &Lines<'_>,
+) -> Result<Vec<Region>, PlanError> {
+    let Some(list) = &entry.parts else { return Ok(Vec::new()) };
+    let layer = entry.name().get_ref();
+    let divides_input = matches!(division, Division::Tiles(_) | Division::Terms(_));
+    let [read] = reads else {
+        return lines.error(list, format!("layer {layer}: parts of {} values", reads.len()));
+    };
+    if !divides_input {
+        return lines.error(list, format!("layer {layer}: its method divides no input into parts"));
+    }
+    let (shards, value) = (division.shards(), &plans.values[read.index()]);
+    let fits = |part: &Vec<[usize; 2]>| {
+        part.len() == value.shape.len()
+            && part.iter().zip(&value.shape).all(|([a, b], length)| a < b && b <= length)
+    };
+    let got = list.get_ref();
+    if got.len() != shards || !got.iter().all(fits) {
+        let (name, shape) = (&value.name, &value.shape);
+        let message = format!("layer {layer}: {shards} parts of {name} within {shape:?} needed");
+        return lines.error(list, message);
+    }
+    Ok(got.iter().map(|part| part.iter().map(|[a, b]| *a..*b).collect()).collect())
 }
 
 /// The devices beyond those of the data shards: parity or replicas, as the

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_model::need::Region;
 use quorate_model::tensor::Tensor;
 
 use super::Job;
 use super::gap::Gaps;
+use crate::admit::Peer;
 use crate::frame::Data;
 use crate::gather::{Accepted, Decision, Gather, Gathered};
 use crate::id::{DeviceSet, SeatId, StageId, ValueId};
@@ -81,7 +83,8 @@ impl Active {
             for &value in &plan.stages[task.stage.index()].reads {
                 gathers[value.index()].get_or_insert_with(|| {
                     let (values, plan) = (values.clone(), plan.clone());
-                    Gather::new(values, plan, value, data.members, data.suspects)
+                    let need = plan.need(value, SeatId(seat as u8)).cloned();
+                    Gather::of_part(values, plan, value, need, data.members, data.suspects)
                 });
             }
         }
@@ -157,10 +160,41 @@ impl Active {
         }
     }
 
-    /// The gathered inputs of a stage, in order.
-    pub fn inputs(&self, stage: StageId) -> Option<Vec<Arc<Gathered>>> {
-        let reads = self.plan.stages[stage.index()].reads.iter();
-        reads.map(|value| self.gathers[value.index()].as_ref()?.gathered().cloned()).collect()
+    /// The gathered inputs of a task, in order.
+    pub fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
+        let part = self.plan.part_read(stage, shard);
+        let gathered = |value: &ValueId| {
+            let gathered = self.gathers[value.index()].as_ref()?.gathered()?;
+            Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
+        };
+        self.plan.stages[stage.index()].reads.iter().map(gathered).collect()
+    }
+
+    /// The frames that carry a shard: to each who reads the value what it
+    /// needs of it, this device included.
+    pub fn frames(&self, data: Data) -> Result<Vec<(Data, Vec<Peer>)>, String> {
+        let (value, shard) = (data.value, usize::from(data.shard));
+        let mut groups: Vec<(Option<Region>, Vec<Peer>)> = Vec::new();
+        for (part, devices) in self.plan.recipients(&self.values, value, shard, self.members) {
+            groups.push((part, devices.into_iter().map(Peer::Device).collect()));
+        }
+        if self.plan.result.contains(&value) {
+            let gateway = Peer::Gateway(data.request.run);
+            match groups.iter_mut().find(|(part, _)| part.is_none()) {
+                Some((_, peers)) => peers.push(gateway),
+                None => groups.push((None, vec![gateway])),
+            }
+        }
+        let sharding = self.plan.sharding(value).ok_or("a value of another plan")?;
+        let form = &self.values[value.index()];
+        let cut = |(part, peers): (Option<Region>, Vec<Peer>)| {
+            let (Some(part), Some(shard)) = (part, sharding.data_of(shard)) else {
+                return Ok((data.clone(), peers));
+            };
+            let from = sharding.division.region(form, shard);
+            data.part(&from, &part).map(|data| (data, peers)).map_err(|e| e.to_string())
+        };
+        groups.into_iter().map(cut).collect()
     }
 
     /// Does nobody need this stage's output any more, as far as is known

@@ -341,7 +341,7 @@ fn damaged_files_are_errors() {
         let Ok(staged) = Staged::new(model) else { continue };
         let task = |stage: usize| TaskSpec {
             name: stage.to_string(),
-            work: Work::Stage { stage, part: Part::Whole },
+            work: Work::Stage { stage, part: Part::Whole, cut: false },
         };
         let tasks: Vec<TaskSpec> = (0..staged.stages.len()).map(task).collect();
         let Ok(layout) = lay_out(&staged, &tasks, "w") else { continue };

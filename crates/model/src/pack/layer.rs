@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::task::{Writer, fresh, taken, type_of};
+use super::task::{Writer, cut_shape, fresh, taken, type_of};
 use super::{PackError, Place, Task};
 use crate::layer::{Layer, Orientation};
 use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};
@@ -47,7 +47,8 @@ impl Writer<'_> {
         let weight = names.of(&layer.weight, "part");
         let shape = part_shape(layer, part);
         self.initializer(&weight, DType::F32, &shape, task.weight.as_ref().ok_or_else(absent)?);
-        let (feed, pads) = self.feed(layer, part, &mut names)?;
+        let cut = cut_shape(self.layout.staged, &task.spec.work);
+        let (feed, pads) = self.feed(layer, part, cut, &mut names)?;
         let mut inputs = vec![feed.name.as_str(), &weight];
         let bias = names.of(layer.bias.as_deref().unwrap_or("bias"), "part");
         if let Some((shape, place)) = &task.bias {
@@ -122,11 +123,14 @@ impl Writer<'_> {
         &mut self,
         layer: &Layer,
         part: &Part,
+        cut: Option<Vec<usize>>,
         names: &mut Names<'_>,
     ) -> Result<(Feed, Option<Vec<i64>>), PackError> {
-        let whole = Feed { name: layer.input.clone(), shape: layer.input_shape.clone() };
+        let given = cut.is_some();
+        let shape = cut.unwrap_or_else(|| layer.input_shape.clone());
+        let whole = Feed { name: layer.input.clone(), shape };
         match (part, &layer.window) {
-            (Part::Term { columns }, _) if columns.len() < layer.columns => {
+            (Part::Term { columns }, _) if !given && columns.len() < layer.columns => {
                 let axis = layer.input_axis();
                 let cut: Vec<_> = std::iter::once((axis, columns.clone())).collect();
                 Ok((self.slice(&whole, &cut, names)?, None))
@@ -135,7 +139,8 @@ impl Writer<'_> {
                 let reaches = reaches(layer, window, tile)?;
                 let before = reaches.iter().map(|r| r.pads.0 as i64);
                 let pads = before.chain(reaches.iter().map(|r| r.pads.1 as i64)).collect();
-                Ok((self.slice(&whole, &cuts(&reaches), names)?, Some(pads)))
+                let feed = if given { whole } else { self.slice(&whole, &cuts(&reaches), names)? };
+                Ok((feed, Some(pads)))
             }
             (Part::TileParity { terms }, Some(window)) => {
                 let pads = vec![0; 2 * window.extent.len()];

@@ -31,15 +31,24 @@ pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
                 }
                 _ => value.name.clone(),
             };
-            TaskValue { name, dtype: value.dtype, shape: value.shape.clone() }
+            let shape = cut_shape(staged, &task.spec.work).unwrap_or_else(|| value.shape.clone());
+            TaskValue { name, dtype: value.dtype, shape }
         })
         .collect()
+}
+
+/// Shape of what a task is given of its only input, and of all that
+/// element-wise glue makes of it; `None` where it is given all.
+pub(super) fn cut_shape(staged: &Staged, work: &Work) -> Option<Vec<usize>> {
+    let Work::Stage { stage, part, cut: true } = work else { return None };
+    let region = staged.need(&staged.stages[*stage], part)?;
+    Some(region.iter().map(ExactSizeIterator::len).collect())
 }
 
 /// What `task` makes.
 pub(super) fn outputs(staged: &Staged, task: &Task) -> Result<Vec<TaskValue>, PackError> {
     match &task.spec.work {
-        Work::Stage { stage, part } => {
+        Work::Stage { stage, part, .. } => {
             let value = &staged.values[staged.stages[*stage].value];
             let shape = part.output_shape(&value.shape, value.axis);
             Ok(vec![TaskValue { name: value.name.clone(), dtype: value.dtype, shape }])
@@ -132,10 +141,11 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
     }
     let made = outputs.as_slice();
     match &task.spec.work {
-        Work::Output => graph.glue(&staged.output.glue, made)?,
-        Work::Stage { stage, part } => {
+        Work::Output => graph.glue(&staged.output.glue, made, None)?,
+        Work::Stage { stage, part, .. } => {
             let stage = &staged.stages[*stage];
-            graph.glue(&stage.glue, made)?;
+            let cut = cut_shape(staged, &task.spec.work);
+            graph.glue(&stage.glue, made, cut.as_deref())?;
             if let Some(layer) = &stage.layer {
                 graph.layer(layer, part, task)?;
                 graph.tail(stage, layer, part)?;
@@ -172,7 +182,7 @@ fn info(value: &TaskValue) -> ValueInfoProto {
 fn explain(staged: &Staged, work: &Work) -> String {
     let (stage, part) = match work {
         Work::Output => return "output stage".to_owned(),
-        Work::Stage { stage, part } => (&staged.stages[*stage], part),
+        Work::Stage { stage, part, .. } => (&staged.stages[*stage], part),
     };
     let name = &stage.name;
     let sum = |terms: Vec<String>| format!("parity of layer {name}: {}", terms.join(" + "));
@@ -240,8 +250,14 @@ impl Writer<'_> {
         self.node(&format!("{to}_pass"), "Identity", &[from], to);
     }
 
-    /// Nodes as they are in the model.
-    fn glue(&mut self, nodes: &[usize], outputs: &[TaskValue]) -> Result<(), PackError> {
+    /// Nodes as they are in the model; what they make has the shape `cut`, if
+    /// there is one.
+    fn glue(
+        &mut self,
+        nodes: &[usize],
+        outputs: &[TaskValue],
+        cut: Option<&[usize]>,
+    ) -> Result<(), PackError> {
         let staged = self.layout.staged;
         for &node in nodes {
             let node = &staged.model.graph.nodes[node];
@@ -249,7 +265,7 @@ impl Writer<'_> {
             for output in node.outputs.iter().filter(|o| !o.is_empty()) {
                 if outputs.iter().all(|o| o.name != *output) {
                     let ValueType { dtype, shape } = type_of(staged, output)?;
-                    self.info(output, *dtype, shape);
+                    self.info(output, *dtype, cut.unwrap_or(shape));
                 }
             }
         }

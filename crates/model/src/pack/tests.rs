@@ -14,7 +14,7 @@ use crate::tensor::{DType, Tensor};
 use crate::window::{grid, tiles};
 
 fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
-    TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part } }
+    TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part, cut: false } }
 }
 
 fn output() -> TaskSpec {
@@ -58,6 +58,13 @@ fn tiled(s: usize, layer: &Layer, n: usize) -> Vec<TaskSpec> {
     let terms = tiles(&lengths, true).into_iter().enumerate();
     let terms = terms.map(|(i, tile)| (1.0 + i as f64, tile)).collect();
     specs.push(stage(&format!("{}-tp", layer.file_name), s, Part::TileParity { terms }));
+    let mut cut = specs.clone();
+    for spec in &mut cut {
+        spec.name.push_str("-cut");
+        let Work::Stage { cut, .. } = &mut spec.work else { continue };
+        *cut = true;
+    }
+    specs.extend(cut);
     specs
 }
 
@@ -121,7 +128,7 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
         for value in layout.task_outputs(i).unwrap() {
             assert_eq!(model.graph.types[&value.name].shape, value.shape, "{}", spec.name);
         }
-        let Work::Stage { stage, part } = &spec.work else { continue };
+        let Work::Stage { stage, part, .. } = &spec.work else { continue };
         let layer = staged.stages[*stage].layer.as_ref().unwrap();
         let whole = staged.model.graph.constant(&layer.weight).unwrap().to_f32().unwrap();
         let node = model.graph.nodes.last().unwrap();

@@ -1,167 +1,97 @@
-//! `quorate inspect`: a model's layers and how each can be split.
+//! `quorate inspect`: a model's stages, what each costs, how each can be
+//! split, and how they hang together.
+//!
+//! ```text
+//! costs                    what a stage is, and what a part of it costs
+//!   page, object           as text, as JSON
+//!   graph                  boxes and the values between them
+//!     dot                  in Graphviz's language
+//!     layout -> svg        where each box goes -> drawn
+//! ```
 
+mod costs;
+mod dot;
+mod graph;
+mod layout;
+mod object;
+mod page;
+mod svg;
+
+use std::path::Path;
 use std::process::ExitCode;
 
-use quorate_model::layer::{Kind, Layer};
-use quorate_model::method::{Codable, Split};
-use serde_json::{Value, json};
+use anyhow::{Context, bail, ensure};
 
 use crate::bundle::ModelFile;
 use crate::cli;
 use crate::words::print;
 
+/// Most stages in a drawing; in one of more nothing can be found.
+const DRAWN_MAX: usize = 2000;
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Dot,
+    Svg,
+}
+
 /// Runs the command.
 pub fn run(args: &cli::Inspect) -> anyhow::Result<ExitCode> {
+    let form = form(args)?;
     let model = ModelFile::open(&args.model)?;
-    if args.json {
-        print(object(&model).to_string())?;
-    } else {
-        print(page(&model).trim_end())?;
+    let text = match form {
+        None if args.json => object::object(&model, args.devices).to_string(),
+        None => page::page(&model, args.devices),
+        Some(form) => draw(&model, form)?,
+    };
+    match &args.output {
+        Some(path) if path != Path::new("-") => {
+            std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
+        _ => print(text.trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn kind(layer: &Layer) -> String {
-    match layer.kind {
-        Kind::Fc => "fc".to_owned(),
-        Kind::Conv { dims } => format!("conv {dims}-D"),
-    }
-}
-
-fn codable(split: &Split) -> &'static str {
-    match split.codable {
-        Codable::Offline => "coded",
-        Codable::AtRunTime => "coded at run time",
-        Codable::No => "replicas only",
-    }
-}
-
-fn dims(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
-}
-
-/// Numbers of a size a person can read: 416.0k, 2.1G.
-fn short(number: u64) -> String {
-    let scales = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    match scales.iter().find(|(scale, _)| number as f64 >= *scale) {
-        Some((scale, letter)) => format!("{:.1}{letter}", number as f64 / scale),
-        None => number.to_string(),
-    }
-}
-
-fn page(model: &ModelFile) -> String {
-    let staged = &model.staged;
-    let layers = || staged.stages.iter().filter_map(|stage| stage.layer.as_ref());
-    let params: u64 = layers().map(|layer| layer.params).sum();
-    let flops: u64 = layers().map(|layer| layer.flops).sum();
-    let mut out = format!(
-        "{}: {} layers, {} parameters, {} FLOPs a request\n\n",
-        model.name,
-        staged.stages.len(),
-        short(params),
-        short(flops)
-    );
-    let width = layers().map(|layer| layer.name.chars().count()).max().unwrap_or(5).max(5);
-    out += &format!(
-        "{:width$}  {:9} {:>16} {:>16} {:>8} {:>8}  reads\n",
-        "layer", "kind", "input", "output", "params", "FLOPs"
-    );
-    for stage in &staged.stages {
-        let Some(layer) = &stage.layer else { continue };
-        let reads: Vec<&str> =
-            stage.reads.iter().map(|&value| staged.values[value].name.as_str()).collect();
-        out += &format!(
-            "{:width$}  {:9} {:>16} {:>16} {:>8} {:>8}  {}\n",
-            layer.name,
-            kind(layer),
-            dims(&layer.input_shape),
-            dims(&layer.output_shape),
-            short(layer.params),
-            short(layer.flops),
-            reads.join(", ")
-        );
-    }
-    out += "\nmethods (the paper's table 1)\n";
-    out += &format!(
-        "{:width$}  {:8} {:7} {:7} {:7} {:>10}  robust\n",
-        "layer", "method", "input", "weight", "output", "shards max"
-    );
-    let mark = |divided: bool| if divided { "divided" } else { "whole" };
-    for layer in layers() {
-        for (row, split) in layer.splits().iter().enumerate() {
-            out += &format!(
-                "{:width$}  {:8} {:7} {:7} {:7} {:>10}  {}{}\n",
-                if row == 0 { layer.name.as_str() } else { "" },
-                split.method.to_string(),
-                mark(split.divides_input),
-                mark(split.divides_weight),
-                mark(split.divides_output),
-                split.shards_max,
-                codable(split),
-                if split.method == layer.method() { " (default)" } else { "" },
-            );
+/// The form of the graph asked for, if one is: by name, or by the file's
+/// ending.
+fn form(args: &cli::Inspect) -> anyhow::Result<Option<Form>> {
+    let named = match (args.dot, args.svg) {
+        (true, _) => Some(Form::Dot),
+        (_, true) => Some(Form::Svg),
+        _ => None,
+    };
+    let Some(path) = &args.output else { return Ok(named) };
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+    let by_ending = match ending.as_deref() {
+        Some("svg") => Some(Form::Svg),
+        Some("dot" | "gv") => Some(Form::Dot),
+        _ => None,
+    };
+    match (named, by_ending) {
+        (Some(named), Some(other)) if named != other => {
+            bail!("{}: its ending asks for another form than --dot or --svg does", path.display())
         }
+        (None, None) => bail!(
+            "{}: a graph is written to files that end in .svg (a drawing), .dot or .gv \
+             (Graphviz); other endings need --svg or --dot",
+            path.display()
+        ),
+        (named, by_ending) => Ok(named.or(by_ending)),
     }
-    out += "\nwhy\n";
-    let mut reasons: Vec<(String, &str)> = Vec::new();
-    for split in layers().flat_map(Layer::splits) {
-        let reason = (split.method.to_string(), split.why);
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    }
-    reasons.iter().for_each(|(method, why)| out += &format!("  {method}: {why}\n"));
-    if !staged.unsplit.is_empty() {
-        out += "\nrun whole, with the glue\n";
-        for node in &staged.unsplit {
-            out += &format!("  {} ({}): {}\n", node.name, node.op, node.why);
-        }
-    }
-    out
 }
 
-fn object(model: &ModelFile) -> Value {
-    let staged = &model.staged;
-    let layers: Vec<Value> = staged
-        .stages
-        .iter()
-        .filter_map(|stage| {
-            let layer = stage.layer.as_ref()?;
-            let reads: Vec<&str> =
-                stage.reads.iter().map(|&value| staged.values[value].name.as_str()).collect();
-            let methods: Vec<Value> = layer.splits().iter().map(method).collect();
-            Some(json!({
-                "name": layer.name,
-                "op": layer.op,
-                "kind": kind(layer),
-                "input_shape": layer.input_shape,
-                "output_shape": layer.output_shape,
-                "params": layer.params,
-                "flops": layer.flops,
-                "glue_flops": stage.glue_flops,
-                "reads": reads,
-                "makes": staged.values[stage.value].name,
-                "method": layer.method().to_string(),
-                "methods": methods,
-            }))
-        })
-        .collect();
-    let whole: Vec<Value> = staged
-        .unsplit
-        .iter()
-        .map(|node| json!({"name": node.name, "op": node.op, "why": node.why}))
-        .collect();
-    json!({"model": model.name, "sha256": model.sha256, "layers": layers, "whole": whole})
+/// The graph of the stages of `model`.
+fn draw(model: &ModelFile, form: Form) -> anyhow::Result<String> {
+    let graph = graph::Graph::new(model);
+    if form == Form::Dot {
+        return Ok(dot::dot(&graph));
+    }
+    let stages = model.staged.stages.len();
+    ensure!(stages <= DRAWN_MAX, "{stages} stages, at most {DRAWN_MAX} are drawn; --dot takes any");
+    Ok(svg::svg(&graph))
 }
 
-fn method(split: &Split) -> Value {
-    json!({
-        "method": split.method.to_string(),
-        "divides_input": split.divides_input,
-        "divides_weight": split.divides_weight,
-        "divides_output": split.divides_output,
-        "robust": codable(split),
-        "why": split.why,
-        "shards_max": split.shards_max,
-    })
-}
+#[cfg(test)]
+mod tests;

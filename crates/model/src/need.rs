@@ -1,0 +1,134 @@
+//! What a part of a stage reads of its input.
+//!
+//! A tile of a convolution needs a window of its input, a term some columns.
+//! Where nothing but element-wise glue lies between the value that travels and
+//! the layer, the device need not be sent the rest.
+
+use std::ops::Range;
+
+use crate::graph::Node;
+use crate::shard::Part;
+use crate::stage::{Stage, Staged};
+
+/// A box of a value: a range of each dimension.
+pub type Region = Vec<Range<usize>>;
+
+/// Operators that make each element from the same element of their first
+/// input; their further inputs are single numbers.
+const ELEMENT_WISE: &[&str] = &[
+    "Abs",
+    "Clip",
+    "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Mish",
+    "Neg",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Tanh",
+    "ThresholdedRelu",
+];
+
+impl Staged {
+    /// The box of its only input that `part` of `stage` reads; `None` where it
+    /// reads all, or where glue needs all.
+    pub fn need(&self, stage: &Stage, part: &Part) -> Option<Region> {
+        let layer = stage.layer.as_ref()?;
+        let [read] = stage.reads.as_slice() else { return None };
+        if !self.is_element_wise(stage, &self.values[*read].name, &layer.input) {
+            return None;
+        }
+        let mut region: Region = layer.input_shape.iter().map(|&length| 0..length).collect();
+        match (part, &layer.window) {
+            (Part::Term { columns }, _) => region[layer.input_axis()] = columns.clone(),
+            (Part::Tile { tile }, Some(window)) => {
+                for (d, range) in tile.iter().enumerate() {
+                    region[2 + d] = window.reach(d, range, layer.input_shape[2 + d])?.input;
+                }
+            }
+            _ => return None,
+        }
+        let part = region.iter().zip(&layer.input_shape).any(|(range, &all)| range.len() < all);
+        part.then_some(region)
+    }
+
+    /// Is the glue of `stage` a chain of element-wise nodes between the two?
+    fn is_element_wise(&self, stage: &Stage, from: &str, to: &str) -> bool {
+        let graph = &self.model.graph;
+        let single = |name: &String| {
+            name.is_empty() || graph.constant(name).is_some_and(|c| c.elements() == 1)
+        };
+        let fits = |node: &Node, at: &str| {
+            node.is_standard()
+                && ELEMENT_WISE.contains(&node.op.as_str())
+                && node.outputs.len() == 1
+                && node.input(0) == Some(at)
+                && node.inputs.iter().skip(1).all(single)
+        };
+        let mut at = from;
+        for &index in &stage.glue {
+            let node = &graph.nodes[index];
+            if !fits(node, at) {
+                return false;
+            }
+            at = &node.outputs[0];
+        }
+        at == to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{int_attribute, ints_attribute};
+    use crate::sample::Sample;
+
+    #[test]
+    fn windows_and_columns() {
+        let conv = |glue: &[&str]| {
+            let mut sample =
+                Sample::new(&[("x", &[1, 4, 8, 8])], &["y"]).counting("w", &[6, 4, 3, 3]);
+            let mut at = "x".to_owned();
+            for op in glue {
+                let made = format!("{at}-{op}");
+                sample = sample.node(op, &[&at], &[&made], &[]);
+                at = made;
+            }
+            let pads = ints_attribute("pads", &[1, 1, 1, 1]);
+            Staged::new(sample.node("Conv", &[&at, "w"], &["y"], &[pads]).read().unwrap()).unwrap()
+        };
+        let tile = Part::Tile { tile: vec![0..4, 0..8] };
+        let window = Some(vec![0..1, 0..4, 0..5, 0..8]);
+        let term = Part::Term { columns: 1..3 };
+        let columns = Some(vec![0..1, 1..3, 0..8, 0..8]);
+        let cases: [(&[&str], &Part, Option<Region>); 7] = [
+            (&[], &tile, window.clone()),
+            (&["Relu", "Tanh"], &tile, window),
+            (&["Softmax"], &tile, None),
+            (&[], &term, columns),
+            (&[], &Part::Term { columns: 0..4 }, None),
+            (&[], &Part::Tile { tile: vec![0..8, 0..8] }, None),
+            (&[], &Part::Data { rows: 0..3 }, None),
+        ];
+        for (glue, part, wanted) in cases {
+            let staged = conv(glue);
+            assert_eq!(staged.need(&staged.stages[0], part), wanted, "{glue:?} {part:?}");
+        }
+        let flat = Sample::new(&[("x", &[1, 4, 2])], &["y"])
+            .counting("w", &[8, 3])
+            .node("Flatten", &["x"], &["f"], &[int_attribute("axis", 1)])
+            .node("Gemm", &["f", "w"], &["y"], &[]);
+        let staged = Staged::new(flat.read().unwrap()).unwrap();
+        assert_eq!(staged.need(&staged.stages[0], &term), None);
+    }
+}
