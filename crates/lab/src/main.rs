@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use quorate_lab::methods::{self, Cell, Model, Row};
 use quorate_lab::zoo::{self, Size};
 
 #[derive(Debug, Parser)]
@@ -34,6 +36,19 @@ enum Command {
         /// Parity shards, from 1 to this many.
         #[arg(long, default_value_t = 4)]
         parity: usize,
+    },
+    /// Try every way to divide a layer on every model, with losses, against
+    /// ONNX Runtime's answers: docs/methods.md.
+    Methods {
+        /// Only this model.
+        #[arg(long)]
+        model: Option<String>,
+        /// The table to write [default: standard output].
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// The zoo in full size: minutes and gigabytes.
+        #[arg(long)]
+        full: bool,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -70,6 +85,29 @@ fn zoo(name: Option<&str>, size: Size, seed: u64, output: Option<PathBuf>) -> an
     write().with_context(|| format!("writing {}", path.display()))
 }
 
+/// Writes the table of all models, or of one.
+fn methods(model: Option<&str>, output: Option<&Path>, full: bool) -> anyhow::Result<()> {
+    let models: Vec<&'static Model> = match model {
+        Some(name) => vec![methods::find(name)?],
+        None => methods::MODELS.iter().collect(),
+    };
+    let report = |cell: &Cell, row: &anyhow::Result<Row>, took: Duration| {
+        let result = match row {
+            Ok(row) => format!("{:.1e}, {} cases", row.error, row.cases),
+            Err(error) => format!("{error:#}"),
+        };
+        eprintln!("{:6.1} s  {cell}: {result}", took.as_secs_f64());
+    };
+    let size = if full { Size::Full } else { Size::Small };
+    let text = methods::render(&methods::run(&models, size, &report)?, size);
+    match output {
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+        }
+        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Plot { trace, output } => {
@@ -82,6 +120,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Codes { data, parity } => {
             let mut out = std::io::stdout().lock();
             quorate_lab::codes::print_table(&data, parity, &mut out)?;
+        }
+        Command::Methods { model, output, full } => {
+            methods(model.as_deref(), output.as_deref(), full)?;
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

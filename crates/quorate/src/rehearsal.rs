@@ -2,7 +2,8 @@
 //!
 //! The tasks are the packed files themselves; values are gathered, merged and
 //! decoded by the code that devices use. What comes out is held against the
-//! whole model, whose inner values are made outputs for the purpose.
+//! whole model, whose inner values are made outputs for the purpose, or
+//! against answers that are known from elsewhere.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub struct Rehearsal {
     devices: Vec<TaskStore>,
     gateway: TaskStore,
     inputs: Vec<Tensor>,
-    /// By value.
+    /// By value; all `None` where the whole model was not run.
     whole: Vec<Option<Tensor>>,
     outputs: Vec<Tensor>,
 }
@@ -85,11 +86,24 @@ impl Rehearsal {
         bundle: &Path,
         inputs: Vec<Tensor>,
     ) -> anyhow::Result<Rehearsal> {
+        let (whole, outputs) = run_whole(model, &plans, &inputs)?;
+        let rehearsal = Rehearsal::expecting(plans, bundle, inputs, outputs);
+        Ok(Rehearsal { whole, ..rehearsal })
+    }
+
+    /// Opens the bundle of `plans`, to be held against `outputs`: the right
+    /// answers to `inputs`, known from elsewhere. The model itself is not run,
+    /// so there is nothing to hold its stages against.
+    pub fn expecting(
+        plans: Plans,
+        bundle: &Path,
+        inputs: Vec<Tensor>,
+        outputs: Vec<Tensor>,
+    ) -> Rehearsal {
         let store = |name: &str| TaskStore::new(Box::new(Tract), &bundle.join(name));
         let devices = plans.devices.iter().map(|name| store(name)).collect();
-        let gateway = store(GATEWAY_FOLDER);
-        let (whole, outputs) = run_whole(model, &plans, &inputs)?;
-        Ok(Rehearsal { plans: Arc::new(plans), devices, gateway, inputs, whole, outputs })
+        let (gateway, whole) = (store(GATEWAY_FOLDER), vec![None; plans.values.len()]);
+        Rehearsal { plans: Arc::new(plans), devices, gateway, inputs, whole, outputs }
     }
 
     /// The plans in use.
@@ -134,19 +148,26 @@ impl Rehearsal {
     /// The final answer, with every set of devices that the plan tolerates,
     /// and every single one, dead from the first stage to the last.
     pub fn dead_throughout(&self) -> anyhow::Result<Vec<Finding>> {
-        let mut finding = Finding::new("answer, devices dead throughout".to_owned(), self.limit());
-        let (count, plan) = (self.plans.devices.len(), self.plans.main());
         // Where single devices are not covered, those that are.
-        let most = plan.tolerance().max(1);
-        let cases = losses(count, most);
+        let most = self.plans.main().tolerance().max(1);
+        let sets = losses(self.plans.devices.len(), most);
+        let devices = |set: &ShardSet| set.iter().map(|d| DeviceId(d as u8)).collect();
+        let viable = |dead: &DeviceSet| {
+            let everybody = self.plans.everybody();
+            self.plans.main().viable(everybody, everybody.without(*dead))
+        };
+        let dead: Vec<DeviceSet> = sets.iter().map(devices).filter(viable).collect();
+        Ok(vec![self.with_dead(&dead)?])
+    }
+
+    /// The final answer, with each of these sets of devices dead from the
+    /// first stage to the last.
+    pub fn with_dead(&self, cases: &[DeviceSet]) -> anyhow::Result<Finding> {
+        let mut finding = Finding::new("answer, devices dead throughout".to_owned(), self.limit());
         let mut bar = CountBar::new("checking answers", cases.len());
-        for dead in cases {
+        for &dead in cases {
             bar.step();
-            let dead: DeviceSet = dead.iter().map(|d| DeviceId(d as u8)).collect();
             let alive = self.plans.everybody().without(dead);
-            if !plan.viable(self.plans.everybody(), alive) {
-                continue;
-            }
             let mut values = self.with_inputs()?;
             for (index, stage) in self.plans.main().stages.iter().enumerate() {
                 let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
@@ -159,7 +180,7 @@ impl Rehearsal {
                 if dead.is_empty() { "none is dead".to_owned() } else { format!("{names} dead") }
             });
         }
-        Ok(vec![finding])
+        Ok(finding)
     }
 
     /// The final answer when every device that reads a value, and the
