@@ -2,14 +2,16 @@
 #![no_main]
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use quorate_core::packing::{Shelf, pack};
-use quorate_core::plan::rule::Wish;
-use quorate_core::plan::{Plans, WaitPolicy};
+use quorate_core::plan::Plans;
+use quorate_core::plan::rule::{MethodWish, Wish};
+use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
-use quorate_model::stage::Staged;
+use quorate_model::stage::{Cut, Recurrent, Staged};
 
 /// Keeps nothing.
 struct Nowhere;
@@ -20,27 +22,23 @@ impl Shelf for Nowhere {
     }
 }
 
-fn wish() -> Wish {
-    Wish {
-        model: "model.onnx".into(),
-        model_sha256: "0".repeat(64),
-        devices: ["a", "b", "c"].map(String::from).into(),
-        hosts: ["a:7001", "b:7001", "c:7001"].map(String::from).into(),
-        spares: 1,
-        fewest_devices: 2,
-        methods: Vec::new(),
-        f16: Vec::new(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    }
+/// Every layer as it is by default, and as differently as can be.
+fn ways() -> [(Recurrent, Vec<Method>); 2] {
+    [(Recurrent::Whole, Vec::new()), (Recurrent::Step, vec![Method::Spatial, Method::Input])]
 }
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits { nodes: 1000, value_elements: 1 << 20, ..Limits::default() };
     let Ok(model) = Model::read(Bytes::copy_from_slice(data), &limits) else { return };
-    let Ok(staged) = Staged::new(model) else { return };
-    let wish = wish();
-    let Ok(plans) = Plans::by_rule(&staged, &wish) else { return };
-    let plans = Plans::parse(&plans.to_toml()).expect("a plan that was made is valid");
-    let _ = pack(&staged, &wish.model_sha256, &plans, &mut Nowhere, &mut |_| ());
+    let model = Arc::new(model);
+    for (recurrent, methods) in ways() {
+        let cut = Cut { recurrent, ..Cut::default() };
+        let Ok(staged) = Staged::cut(model.clone(), &cut) else { return };
+        let mut wish = Wish::of("model.onnx", &"0".repeat(64), 2, 1);
+        wish.fewest_devices = 2;
+        wish.methods = methods.iter().map(|&m| MethodWish { layer: None, method: m }).collect();
+        let Ok(plans) = Plans::by_rule(&staged, &wish) else { return };
+        let plans = Plans::parse(&plans.to_toml()).expect("a plan that was made is valid");
+        let _ = pack(&staged, &wish.model_sha256, &plans, &mut Nowhere, &mut |_| ());
+    }
 });

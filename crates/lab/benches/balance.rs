@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use quorate_core::id::SeatId;
 use quorate_core::packing::{pack, task_stem};
+use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_engine::{Engine, Task, Tract};
 use quorate_lab::shelf::Folder;
 use quorate_lab::zoo::{self, Size};
@@ -29,18 +29,9 @@ type Error = Box<dyn std::error::Error>;
 type Loaded = Vec<Vec<(Box<dyn Task>, Vec<Tensor>)>>;
 
 fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Error> {
-    let wish = Wish {
-        model: "alexnet.onnx".to_owned(),
-        model_sha256: "0".repeat(64),
-        devices: (1..=5).map(|i| format!("pi-{i}")).collect(),
-        hosts: (1..=5).map(|i| format!("10.0.0.{i}:7000")).collect(),
-        spares: 1,
-        fewest_devices: 5,
-        methods: methods.iter().map(|&method| MethodWish { layer: None, method }).collect(),
-        f16: Vec::new(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    };
+    let mut wish = Wish::of("alexnet.onnx", &"0".repeat(64), 4, 1);
+    wish.fewest_devices = 5;
+    wish.methods = methods.iter().map(|&method| MethodWish { layer: None, method }).collect();
     let plans = Plans::by_rule(staged, &wish)?;
     pack(staged, &wish.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
     let plan = plans.main();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use quorate_core::id::SeatId;
 use quorate_core::packing::{Shelf, pack, part};
+use quorate_core::plan::Plans;
 use quorate_core::plan::rule::Wish;
-use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_lab::zoo::{self, Size};
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
@@ -116,18 +116,8 @@ fn a_device_holds_its_share() {
     let bytes = zoo::find("alexnet").unwrap().net(Size::Full).to_bytes(1);
     let size = bytes.len() as u64;
     let staged = Staged::new(Model::read(bytes.into(), &Limits::default()).unwrap()).unwrap();
-    let wish = Wish {
-        model: "alexnet.onnx".to_owned(),
-        model_sha256: "0".repeat(64),
-        devices: (1..=5).map(|i| format!("pi-{i}")).collect(),
-        hosts: (1..=5).map(|i| format!("10.0.0.{i}:7000")).collect(),
-        spares: 1,
-        fewest_devices: 5,
-        methods: Vec::new(),
-        f16: Vec::new(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    };
+    let mut wish = Wish::of("alexnet.onnx", &"0".repeat(64), 4, 1);
+    wish.fewest_devices = 5;
     let plans = Plans::by_rule(&staged, &wish).unwrap();
     let mut sizes = Sizes::default();
     pack(&staged, &wish.model_sha256, &plans, &mut sizes, &mut |_| {}).unwrap();

@@ -12,8 +12,8 @@ use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceSet, StageId, ValueId};
 use quorate_core::packing::{pack, task_stem};
+use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::time::Time;
 use quorate_engine::{Engine, Tract};
 use quorate_lab::shelf::Folder;
@@ -118,19 +118,9 @@ fn onnx(case: &Case) -> Bytes {
 }
 
 fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {
-    let devices = data + spares;
-    let wish = Wish {
-        model: "conv.onnx".to_owned(),
-        model_sha256: "0".repeat(64),
-        devices: (1..=devices).map(|i| format!("pi-{i}")).collect(),
-        hosts: (1..=devices).map(|i| format!("10.0.0.{i}:7000")).collect(),
-        spares,
-        fewest_devices: devices,
-        methods: vec![MethodWish { layer: None, method }],
-        f16: Vec::new(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    };
+    let mut wish = Wish::of("conv.onnx", &"0".repeat(64), data, spares);
+    wish.fewest_devices = data + spares;
+    wish.methods = vec![MethodWish { layer: None, method }];
     let plans = Plans::by_rule(staged, &wish).expect("planned");
     Plans::parse(&plans.to_toml()).expect("reads back")
 }

@@ -23,15 +23,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use quorate_core::gateway::GatewayConfig;
+use quorate_core::plan::Plans;
 use quorate_core::plan::rule::Wish;
-use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_engine::Tract;
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::Folder;
 use crate::cli;
 use crate::commands::pack::pack_into;
-use crate::commands::plan::default_names;
 use crate::gateway::{Handle, assemble};
 use crate::net::loopback::free_addresses;
 use crate::words::{counted, print};
@@ -119,18 +118,11 @@ async fn play_one(
     let devices = args.cluster.devices + args.cluster.spares;
     let hosts = free_addresses(devices)?;
     let model = &material.model;
-    let wish = Wish {
-        model: model.name.clone(),
-        model_sha256: model.sha256.clone(),
-        devices: default_names(devices),
-        hosts,
-        spares,
-        fewest_devices: 1,
-        methods: args.splitting.method_wishes(),
-        f16: args.splitting.f16_wishes(),
-        tolerance: TOLERANCE,
-        wait: WaitPolicy::Auto,
-    };
+    let mut wish = Wish::of(&model.name, &model.sha256, devices - spares, spares);
+    wish.hosts = hosts;
+    wish.methods = args.splitting.method_wishes();
+    wish.f16 = args.splitting.f16_wishes();
+    wish.tolerance = TOLERANCE;
     let plans = Plans::by_rule(&model.staged, &wish)?;
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");

@@ -49,6 +49,29 @@ pub struct Wish {
     pub wait: WaitPolicy,
 }
 
+/// First port of the addresses given where none are asked for.
+const FIRST_PORT: usize = 7001;
+
+impl Wish {
+    /// So many devices of one machine, `pi-1`, `pi-2` and on, the spares last;
+    /// all else as it is by default.
+    pub fn of(model: &str, model_sha256: &str, data: usize, spares: usize) -> Wish {
+        let count = data.saturating_add(spares);
+        Wish {
+            model: model.to_owned(),
+            model_sha256: model_sha256.to_owned(),
+            devices: (1..=count).map(|i| format!("pi-{i}")).collect(),
+            hosts: (0..count).map(|i| format!("127.0.0.1:{}", FIRST_PORT + i)).collect(),
+            spares,
+            fewest_devices: 1,
+            methods: Vec::new(),
+            f16: Vec::new(),
+            tolerance: 1e-4,
+            wait: WaitPolicy::Auto,
+        }
+    }
+}
+
 /// A method for one layer, or for all layers of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodWish {

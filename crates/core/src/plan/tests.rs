@@ -15,19 +15,9 @@ fn lenet() -> Staged {
 }
 
 fn wish(data: usize, spares: usize, fewest_devices: usize) -> Wish {
-    let count = data + spares;
-    Wish {
-        model: "lenet5.onnx".to_owned(),
-        model_sha256: "ab".repeat(32),
-        devices: (1..=count).map(|i| format!("pi-{i}")).collect(),
-        hosts: (1..=count).map(|i| format!("10.0.0.{i}:7000")).collect(),
-        spares,
-        fewest_devices,
-        methods: Vec::new(),
-        f16: Vec::new(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    }
+    let wish = Wish::of("lenet5.onnx", &"ab".repeat(32), data, spares);
+    let hosts = (1..=data + spares).map(|i| format!("10.0.0.{i}:7000")).collect();
+    Wish { hosts, fewest_devices, ..wish }
 }
 
 /// Everything of plans that their file says.

@@ -9,7 +9,7 @@ use quorate_code::Patterns;
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
 use quorate_core::packing::pack;
 use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_core::plan::{Division, Plan, Plans, WaitPolicy};
+use quorate_core::plan::{Division, Plan, Plans};
 use quorate_model::layer;
 use quorate_model::method::Method;
 use quorate_model::stage::{Cut, Recurrent, Stage, Staged};
@@ -182,19 +182,9 @@ impl Cell {
 
     /// A plan for [`DATA_DEVICES`] and so many spares.
     pub(super) fn wish(subject: &Subject, methods: Vec<MethodWish>, spares: usize) -> Wish {
-        let devices = 1..=DATA_DEVICES + spares;
-        Wish {
-            model: subject.file.name.clone(),
-            model_sha256: subject.file.sha256.clone(),
-            devices: devices.clone().map(|n| format!("pi-{n}")).collect(),
-            hosts: devices.map(|n| format!("127.0.0.1:{n}")).collect(),
-            spares,
-            fewest_devices: DATA_DEVICES + spares,
-            methods,
-            f16: Vec::new(),
-            tolerance: 1e-4,
-            wait: WaitPolicy::Auto,
-        }
+        let (file, fewest_devices) = (&subject.file, DATA_DEVICES + spares);
+        let wish = Wish::of(&file.name, &file.sha256, DATA_DEVICES, spares);
+        Wish { fewest_devices, methods, ..wish }
     }
 
     /// Layers of other kinds stay as they are by default.

@@ -80,19 +80,10 @@ impl Material {
     /// Packs `model` by the rule into a temporary folder.
     pub fn new(model: Bytes, packing: &Packing) -> Result<Material, Error> {
         let staged = Staged::new(Model::read(model.clone(), &Limits::default())?)?;
-        let devices = packing.data + packing.parity;
-        let wish = Wish {
-            model: "model.onnx".to_owned(),
-            model_sha256: "0".repeat(64),
-            devices: (1..=devices).map(|i| format!("pi-{i}")).collect(),
-            hosts: (1..=devices).map(|i| format!("10.0.0.{i}:7000")).collect(),
-            spares: packing.parity,
-            fewest_devices: 1,
-            methods: packing.methods.clone(),
-            f16: packing.f16.clone(),
-            tolerance: 1e-4,
-            wait: packing.wait,
-        };
+        let mut wish = Wish::of("model.onnx", &"0".repeat(64), packing.data, packing.parity);
+        wish.methods = packing.methods.clone();
+        wish.f16 = packing.f16.clone();
+        wish.wait = packing.wait;
         let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
         let folder = TempDir::new()?;
         let mut shelf = Folder::new(folder.path());

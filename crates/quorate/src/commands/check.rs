@@ -4,13 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use quorate_core::plan::Plans;
-use quorate_core::plan::WaitPolicy;
 use quorate_core::plan::rule::Wish;
 use quorate_model::tensor::{DType, Tensor};
 use serde_json::json;
 
 use super::pack::pack_into;
-use super::plan::default_names;
 use super::run::{input_value, preprocess};
 use crate::bundle::{ModelFile, read_plan};
 use crate::cli;
@@ -72,19 +70,11 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
 }
 
 fn rule_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
-    let count = args.cluster.devices + args.cluster.spares;
-    let wish = Wish {
-        model: model.name.clone(),
-        model_sha256: model.sha256.clone(),
-        devices: default_names(count),
-        hosts: (1..=count).map(|i| format!("127.0.0.1:{i}")).collect(),
-        spares: args.cluster.spares,
-        fewest_devices: count,
-        methods: args.splitting.method_wishes(),
-        f16: args.splitting.f16_wishes(),
-        tolerance: 1e-4,
-        wait: WaitPolicy::Auto,
-    };
+    let (data, spares) = (args.cluster.devices, args.cluster.spares);
+    let mut wish = Wish::of(&model.name, &model.sha256, data, spares);
+    wish.fewest_devices = data + spares;
+    wish.methods = args.splitting.method_wishes();
+    wish.f16 = args.splitting.f16_wishes();
     Ok(Plans::by_rule(&model.staged, &wish)?)
 }
 

@@ -15,34 +15,26 @@ use crate::words::{counted, note, print};
 
 /// Kinds of loss looked at for a warning.
 const PATTERNS_MAX: u64 = 20_000;
-/// First port of the addresses given where none are asked for.
-const FIRST_PORT: u16 = 7001;
-
 /// Runs the command.
 pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut())?;
     let count = args.cluster.devices + args.cluster.spares;
-    let names = if args.names.is_empty() { default_names(count) } else { args.names.clone() };
-    let hosts = if args.hosts.is_empty() {
-        (0..count).map(|i| format!("127.0.0.1:{}", usize::from(FIRST_PORT) + i)).collect()
-    } else {
-        args.hosts.clone()
-    };
+    let mut wish = Wish::of(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares);
+    if !args.names.is_empty() {
+        wish.devices = args.names.clone();
+    }
+    if !args.hosts.is_empty() {
+        wish.hosts = args.hosts.clone();
+    }
+    let names = &wish.devices;
     ensure!(names.len() == count, "{} names for {}", names.len(), counted(count, "device"));
     let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
     ensure!(twice.is_none(), "name {} twice in --names", twice.map_or("", |(_, name)| name));
-    let wish = Wish {
-        model: model.name.clone(),
-        model_sha256: model.sha256.clone(),
-        devices: names,
-        hosts,
-        spares: args.cluster.spares,
-        fewest_devices: args.fewest,
-        methods: args.splitting.method_wishes(),
-        f16: args.splitting.f16_wishes(),
-        tolerance: args.tolerance,
-        wait: args.wait,
-    };
+    wish.fewest_devices = args.fewest;
+    wish.methods = args.splitting.method_wishes();
+    wish.f16 = args.splitting.f16_wishes();
+    wish.tolerance = args.tolerance;
+    wish.wait = args.wait;
     let plans = Plans::by_rule(&model.staged, &wish)?;
     // The file is checked as if it had come from outside, so that nothing is
     // written that would be refused later.
@@ -86,9 +78,4 @@ fn rounding_warning(plan: &Plan, tolerance: f64) -> Option<String> {
     (factor * UNITS * f64::from(f32::EPSILON) > tolerance).then(|| {
         format!("decoding the worst loss enlarges rounding errors {factor:.0} times; {advice}")
     })
-}
-
-/// `pi-1`, `pi-2`, …
-pub fn default_names(count: usize) -> Vec<String> {
-    (1..=count).map(|i| format!("pi-{i}")).collect()
 }
