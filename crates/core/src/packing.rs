@@ -22,7 +22,7 @@ use quorate_model::tensor::DType;
 use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, SeatId, StageId};
-use crate::plan::{Division, Plan, Plans, rule};
+use crate::plan::{Division, Plan, Plans, Stage, rule};
 use crate::region::whole;
 
 /// Name of the weights in a device's folder.
@@ -58,6 +58,13 @@ pub enum PackError {
     Cut { plan: String, value: String },
     #[error("plan {plan}, layer {layer}: plan {what} {got}, model {needed}")]
     Stage { plan: String, layer: String, what: &'static str, got: String, needed: String },
+    #[error(
+        "plan {plan}, layer {layer}: data shard {data} reads {got} in the plan's parts, {needed} \
+         in the model; correct it, or leave parts out, and whole values are sent"
+    )]
+    Part { plan: String, layer: String, data: usize, got: String, needed: String },
+    #[error("plan has the model's inputs in the order {got}, the model {needed}")]
+    Inputs { got: String, needed: String },
     #[error("plan {plan}: result {got}, the model's last glue reads {needed}")]
     Result { plan: String, got: String, needed: String },
     #[error("layer {layer}: code {code} needs f32, value is {dtype}")]
@@ -88,9 +95,11 @@ pub struct PackedFolder {
     pub weights_bytes: u64,
 }
 
-/// File stem of a task, the same for equal tasks of several plans.
+/// File stem of a task, the same for equal tasks of several plans: the stage's
+/// name, the number of the value that it makes, and the part.
 pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
-    let layer = file_name(&plan.stages[stage.index()].name);
+    let Stage { name, value, .. } = &plan.stages[stage.index()];
+    let layer = format!("{}.{}", file_name(name), value.0);
     let code = plan.stage_sharding(stage).code.name();
     let hash = |terms: String| -> String {
         Sha256::digest(terms.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect()
@@ -265,6 +274,14 @@ fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackE
             return Err(PackError::Value { name: value.name, plan, model });
         }
     }
+    // Requests give inputs in this order.
+    let listed = plans.values.iter().map(|value| value.name.as_str());
+    let inputs: Vec<&str> = staged.model.graph.inputs.iter().map(String::as_str).collect();
+    let got: Vec<&str> = listed.filter(|name| inputs.contains(name)).collect();
+    if got != inputs {
+        let (got, needed) = (got.join(", "), inputs.join(", "));
+        return Err(PackError::Inputs { got, needed });
+    }
     plans.plans.iter().try_for_each(|plan| check_plan(staged, plans, plan))
 }
 
@@ -299,8 +316,9 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
             return Err(wrong("makes its value by layer", entry.name.clone(), stage.name.clone()));
         }
         if let Some(layer) = stage.layer.as_ref().filter(|l| !entry.method.is_for(l.kind)) {
+            let methods = layer.splits().into_iter().map(|split| split.method);
             let methods: Vec<String> =
-                layer.splits().iter().map(|s| s.method.to_string()).collect();
+                methods.chain([Method::Whole]).map(|method| method.to_string()).collect();
             return Err(wrong("splits by", entry.method.to_string(), methods.join(", ")));
         }
         let (dtype, sharding) =
@@ -314,7 +332,9 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
             let needed = staged.need(stage, &part(plan, StageId(id), data));
             let needed = needed.unwrap_or_else(|| whole(shape));
             if *got != needed {
-                return Err(wrong("reads parts", format!("{got:?}"), format!("{needed:?}")));
+                let (got, needed) = (format!("{got:?}"), format!("{needed:?}"));
+                let (plan, layer) = (plan.name.clone(), entry.name.clone());
+                return Err(PackError::Part { plan, layer, data, got, needed });
             }
         }
         if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {

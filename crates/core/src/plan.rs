@@ -278,17 +278,19 @@ impl Plan {
             if self.sharding(id).is_none_or(Sharding::is_coded) {
                 continue;
             }
-            for seat in self.reading_seats(id) {
-                let reads =
-                    |(stage, _): &(StageId, usize)| self.stages[stage.index()].reads.contains(&id);
-                let parts = self.tasks(seat).filter(reads);
-                let parts = parts.map(|(stage, shard)| self.part_read(stage, shard).cloned());
-                let all: Option<Vec<Region>> = parts.collect();
-                let hull = all.and_then(|all| all.into_iter().reduce(|a, b| hull(&a, &b)));
-                if let Some(hull) = hull.filter(|hull| *hull != whole(&value.shape)) {
-                    needs[index].insert(seat, hull);
+            let mut parts: BTreeMap<SeatId, Option<Region>> = BTreeMap::new();
+            for &stage in &self.readers[index] {
+                for (shard, seat) in self.stage_sharding(stage).seats.iter().enumerate() {
+                    let part = self.part_read(stage, shard);
+                    let both = |known: &mut Option<Region>| {
+                        *known = known.as_ref().zip(part).map(|(a, b)| hull(a, b));
+                    };
+                    parts.entry(*seat).and_modify(both).or_insert_with(|| part.cloned());
                 }
             }
+            let part = |part: &Region| *part != whole(&value.shape);
+            let parts = parts.into_iter().filter_map(|(seat, p)| Some((seat, p.filter(part)?)));
+            needs[index] = parts.collect();
         }
         self.needs = needs;
     }

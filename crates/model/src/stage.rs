@@ -165,6 +165,20 @@ pub enum StageError {
         /// The model's layers.
         known: String,
     },
+    /// A value that is to end a stage is none of the model's.
+    #[error("model has no value {value} to end a stage (its layers make {known})")]
+    NoValue {
+        /// The value asked for.
+        value: String,
+        /// What layers make.
+        known: String,
+    },
+    /// A value that is to end a stage is an input.
+    #[error("value {value} is an input of the model, no stage makes it")]
+    Input {
+        /// The value.
+        value: String,
+    },
     /// A value's type is not known, or it is made by nothing.
     #[error("value {value} is made by no node")]
     Unknown {
@@ -254,12 +268,21 @@ fn inside(model: &Model, layers: &[Layer], cut: &Cut) -> Result<BTreeSet<usize>,
     let producers = model.graph.producers();
     let kept = |name: &String| {
         cut.whole.contains(name)
-            || layers.iter().any(|l| l.output == *name && cut.keep.contains(&l.name))
+            || layers.iter().any(|l| {
+                l.output == *name && (cut.keep.contains(&l.name) || cut.keep.contains(name))
+            })
     };
     let mut inside = BTreeSet::new();
     for value in &cut.whole {
-        let unknown = || StageError::Unknown { value: value.clone() };
-        let mut open = vec![*producers.get(value.as_str()).ok_or_else(unknown)?];
+        let refuse = || {
+            let value = value.clone();
+            if model.graph.inputs.contains(&value) {
+                return StageError::Input { value };
+            }
+            let known: Vec<&str> = layers.iter().map(|layer| layer.output.as_str()).collect();
+            StageError::NoValue { value, known: known.join(", ") }
+        };
+        let mut open = vec![*producers.get(value.as_str()).ok_or_else(refuse)?];
         while let Some(node) = open.pop() {
             if inside.insert(node) {
                 let before = model.graph.nodes[node].inputs.iter().filter(|name| !kept(name));
@@ -355,6 +378,9 @@ fn stages(
 ) -> Result<(Vec<Stage>, OutputStage), StageError> {
     let walk = Walk::new(model, values);
     let first = model.graph.inputs.len();
+    // A wire may have the name of another wire's layer.
+    let layers = made.iter().filter_map(|(_, end)| Some(end.as_ref()?.0.name.clone()));
+    let layers: BTreeSet<String> = layers.collect();
     let mut stages = Vec::with_capacity(made.len());
     let mut glue_nodes = 0;
     for (i, (wire, end)) in made.into_iter().enumerate() {
@@ -368,7 +394,10 @@ fn stages(
         }
         let glue_flops = walk.flops(&glue);
         let (layer, tail) = end.cloned().unzip();
-        let name = layer.as_ref().map_or_else(|| wire.to_owned(), |layer| layer.name.clone());
+        let mut name = layer.as_ref().map_or_else(|| wire.to_owned(), |layer| layer.name.clone());
+        while layer.is_none() && layers.contains(&name) {
+            name.push_str("_whole");
+        }
         let (tail, value) = (tail.unwrap_or_default(), first + i);
         stages.push(Stage { name, layer, reads, glue, tail, glue_flops, value });
     }

@@ -122,7 +122,8 @@ pub struct Splitting {
     #[arg(long, value_delimiter = ',', value_name = "VALUE,…")]
     pub whole: Vec<String>,
     /// Layers whose outputs travel as f16: half the bytes, at a relative error
-    /// of up to 5e-4; `all` for every layer.
+    /// of up to 5e-4, and some times that where a loss is decoded (`quorate
+    /// check` states it); `all` for every layer.
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
     pub f16: Vec<String>,
     /// The recurrent products of LSTM, GRU and RNN: a cell whole, with
@@ -142,14 +143,21 @@ fn recurrent(text: &str) -> Result<Recurrent, String> {
 
 impl Splitting {
     /// Where the model is to be cut.
-    pub fn cut(&self) -> Cut {
+    pub fn cut(&self) -> anyhow::Result<Cut> {
+        let both = self.methods.iter().find(|wish| {
+            wish.method != Method::Whole
+                && wish.layer.as_ref().is_some_and(|name| self.whole.contains(name))
+        });
+        if let Some(MethodWish { layer: Some(name), method }) = both {
+            anyhow::bail!("{name} is in --whole, and --method has it as {method}");
+        }
         let named = self.methods.iter().filter_map(|wish| wish.layer.clone());
-        Cut {
+        Ok(Cut {
             glue: self.glue.clone(),
             recurrent: self.recurrent,
             whole: self.whole.clone(),
             keep: named.collect(),
-        }
+        })
     }
 
     /// Methods as the rule wants them: what is asked for, and whole stages.
@@ -171,6 +179,9 @@ fn method_wish(text: &str) -> Result<MethodWish, String> {
         Some((layer, word)) => (Some(layer.to_owned()), word),
         None => (None, text),
     };
+    if layer.as_ref().is_some_and(String::is_empty) {
+        return Err(format!("no layer before = in \"{text}\""));
+    }
     let method = word.parse::<Method>().map_err(|error| error.to_string())?;
     Ok(MethodWish { layer, method })
 }

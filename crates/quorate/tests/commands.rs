@@ -112,7 +112,7 @@ fn mistakes_are_told() {
     std::fs::write(&file, "mine").unwrap();
     let digits = support::digits();
     let digits = digits.to_str().unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["inspect", digits], "model "),
         (&["inspect", model, "-o", "x.png"], "x.png: a graph is written to files that end in .svg"),
         (&["inspect", model, "--devices", "0"], "needs 1 device"),
@@ -130,7 +130,13 @@ fn mistakes_are_told() {
             &["check", model, "--method", "/fc1/Gemm=spatial"],
             "layer /fc1/Gemm: method spatial is for convolutions",
         ),
-        (&["check", model, "--whole", "nothing"], "value nothing is made by no node"),
+        (&["check", model, "--whole", "nothing"], "model has no value nothing to end a stage"),
+        (&["check", model, "--whole", "input"], "value input is an input of the model"),
+        (&["check", model, "--method", "=whole"], "no layer before = in \"=whole\""),
+        (
+            &["check", model, "--whole", "logits", "--method", "logits=output"],
+            "logits is in --whole, and --method has it as output",
+        ),
     ];
     for (args, expected) in cases {
         let output = quorate(args);

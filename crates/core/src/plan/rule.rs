@@ -190,8 +190,15 @@ fn plan(
     for (index, stage) in staged.stages.iter().enumerate() {
         let id = StageId(index as u16);
         let value = &values[stage.value];
-        let method = method(stage, &value.name, &wish.methods)?;
-        let placed = room.place(stage, value, method);
+        let mut method = method(stage, &value.name, &wish.methods)?;
+        let mut placed = room.place(stage, value, method);
+        if let (Some(layer), Ok((division, ..))) = (&stage.layer, &placed)
+            && !fits(layer, division)
+        {
+            // Tiles that read padding alone have nothing to be computed from.
+            method = layer.method();
+            placed = room.place(stage, value, method);
+        }
         let (division, code, seats) =
             placed.map_err(|source| RuleError::Code { layer: stage.name.clone(), source })?;
         let f16 = |name: &String| name == "*" || *name == stage.name || *name == value.name;
@@ -224,6 +231,12 @@ fn plan(
     }
     plan.find_needs(&values);
     Ok(plan)
+}
+
+/// Can the layer be divided so?
+fn fits(layer: &Layer, division: &Division) -> bool {
+    let Division::Tiles(tiles) = division else { return true };
+    tiles.boxes.iter().all(|tile| Part::Tile { tile: tile.clone() }.check(layer).is_ok())
 }
 
 /// What each data shard reads of its input; nothing where all read all.

@@ -53,7 +53,21 @@ fn whole_stages() {
     assert_eq!(cut(&["s"], &["gemm_2"]).unwrap(), "gemm_2 s*");
     assert_eq!(cut(&["r", "s"], &[]).unwrap(), "r* s*");
     assert_eq!(cut(&["a"], &[]).unwrap(), "gemm_0 gemm_2 gemm_3", "a layer may be divided");
-    assert_eq!(cut(&["q"], &[]).unwrap_err().to_string(), "value q is made by no node");
+    assert_eq!(cut(&["s"], &["b"]).unwrap(), "gemm_2 s*", "kept by the value's name");
+    let said = |value: &str| cut(&[value], &[]).unwrap_err().to_string();
+    assert_eq!(said("q"), "model has no value q to end a stage (its layers make a, b, c)");
+    assert_eq!(said("x"), "value x is an input of the model, no stage makes it");
+}
+
+/// A node may be called what another node makes.
+#[test]
+fn stages_have_names_of_their_own() {
+    let mut sample = diamond();
+    sample.graph().node[2].name = Some("r".to_owned());
+    let cut = Cut { whole: vec!["r".to_owned()], ..Cut::default() };
+    let staged = Staged::cut(Arc::new(sample.read().unwrap()), &cut).unwrap();
+    let names: Vec<&str> = staged.stages.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["r_whole", "r", "gemm_3"]);
 }
 
 /// A linear pooling that only leaves less to send goes before the border.

@@ -17,7 +17,7 @@ use crate::words::{counted, note, print};
 const PATTERNS_MAX: u64 = 20_000;
 /// Runs the command.
 pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut())?;
+    let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut()?)?;
     let count = args.cluster.devices + args.cluster.spares;
     let mut wish = Wish::of(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares);
     if !args.names.is_empty() {

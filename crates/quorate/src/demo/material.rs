@@ -36,7 +36,7 @@ impl Material {
             Some(path) => ModelFile::open(path)?,
             None => ModelFile::new("lenet5.onnx".to_owned(), LENET.into(), ".".as_ref())?,
         };
-        let model = model.cut(&args.splitting.cut())?;
+        let model = model.cut(&args.splitting.cut()?)?;
         let wires = model.staged.values.iter();
         let shapes: Vec<_> =
             wires.filter(|v| matches!(v.source, Source::Input(_))).map(|v| &v.shape).collect();
