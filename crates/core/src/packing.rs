@@ -327,6 +327,12 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
             let (layer, code) = (entry.name.clone(), sharding.code.name().to_owned());
             return Err(PackError::Coded { layer, code, dtype });
         }
+        if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {
+            let got = columns.last().map_or(0, |last| last.end);
+            if got != layer.columns {
+                return Err(wrong("has columns", got.to_string(), layer.columns.to_string()));
+            }
+        }
         for (data, got) in entry.parts.iter().enumerate() {
             let shape = &staged.values[stage.reads[0]].shape;
             let needed = staged.need(stage, &part(plan, StageId(id), data));
@@ -335,12 +341,6 @@ fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackErr
                 let (got, needed) = (format!("{got:?}"), format!("{needed:?}"));
                 let (plan, layer) = (plan.name.clone(), entry.name.clone());
                 return Err(PackError::Part { plan, layer, data, got, needed });
-            }
-        }
-        if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {
-            let got = columns.last().map_or(0, |last| last.end);
-            if got != layer.columns {
-                return Err(wrong("has columns", got.to_string(), layer.columns.to_string()));
             }
         }
     }

@@ -75,10 +75,12 @@ fn check(name: &str, size: Size) {
         all.extend(wrong(&cell, &subject, &rows));
         println!("{:6.1} s  {cell}", since.elapsed().as_secs_f64());
     }
-    let since = Instant::now();
-    let findings = subject.check().unwrap().into_iter().filter(|finding| !finding.is_good());
-    all.extend(findings.map(|finding| format!("check: {finding:?}")));
-    println!("{:6.1} s  check", since.elapsed().as_secs_f64());
+    for f16 in [&[][..], &["*"]] {
+        let since = Instant::now();
+        let findings = subject.check(f16).unwrap().into_iter().filter(|f| !f.is_good());
+        all.extend(findings.map(|finding| format!("check, f16 {f16:?}: {finding:?}")));
+        println!("{:6.1} s  check, f16 {f16:?}", since.elapsed().as_secs_f64());
+    }
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 

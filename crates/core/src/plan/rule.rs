@@ -101,6 +101,8 @@ pub enum RuleError {
     Method { layer: String, method: Method, needed: &'static str },
     #[error("model has no layer {layer} at a border of a stage (it has {known})")]
     Layer { layer: String, known: String },
+    #[error("input {input} of the model is read by nothing: take it out of the model")]
+    Unread { input: String },
     #[error("{stage}: {dtype} cannot travel as f16, only f32 can")]
     Wire { stage: String, dtype: DType },
 }
@@ -228,6 +230,9 @@ fn plan(
         if matches!(staged.values[value].source, Source::Input(_)) {
             plan.shardings[value] = Some(Sharding::input(&values[value]));
         }
+    }
+    if let Some(unread) = plan.shardings.iter().position(Option::is_none) {
+        return Err(RuleError::Unread { input: values[unread].name.clone() });
     }
     plan.find_needs(&values);
     Ok(plan)

@@ -183,9 +183,12 @@ impl Input {
 }
 
 impl Subject {
-    /// What `quorate check --devices 4 --spares 1` finds.
-    pub fn check(&self) -> anyhow::Result<Vec<Finding>> {
-        let plans = Plans::by_rule(&self.file.staged, &Cell::wish(self, Vec::new(), 1))?;
+    /// What `quorate check --devices 4 --spares 1` finds, with `--f16` for
+    /// these layers.
+    pub fn check(&self, f16: &[&str]) -> anyhow::Result<Vec<Finding>> {
+        let mut wish = Cell::wish(self, Vec::new(), 1);
+        wish.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
+        let plans = Plans::by_rule(&self.file.staged, &wish)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let bundle = folder.path().join("bundle");
         pack_into(&self.file, &plans, &bundle)?;
