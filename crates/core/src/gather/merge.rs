@@ -80,7 +80,10 @@ pub(super) fn merge(
     let mut out = vec![0u32; bytes.div_ceil(4)];
     if let Division::Terms(_) = sharding.division {
         let terms: Option<Vec<&Bytes>> = (0..count).map(data).collect();
-        let terms = terms.ok_or_else(|| MergeError::Absent { value: name(), shard: lost[0] })?;
+        let terms = terms.ok_or_else(|| MergeError::Absent {
+            value: name(),
+            shard: lost.first().copied().unwrap_or(0),
+        })?;
         add_up(&terms, bytemuck::cast_slice_mut(&mut out));
     } else {
         let flat: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut out)[..bytes];
@@ -95,11 +98,13 @@ pub(super) fn merge(
                 lay(shard, payload);
             }
         }
-        let decoding = Decoding::new(value, sharding, used, &shards, !lost.is_empty());
-        for shard in lost {
-            let recover = || decoding.as_ref().map_or(Ok(Vec::new()), |d| d.recover(shard));
-            let payload = recover().map_err(|source| MergeError::Code { value: name(), source })?;
-            lay(shard, bytemuck::cast_slice(&payload));
+        if !lost.is_empty() {
+            let wrong = |source| MergeError::Code { value: name(), source };
+            let decoding = Decoding::new(value, sharding, used, &shards).map_err(wrong)?;
+            for shard in lost {
+                let payload = decoding.recover(shard).map_err(wrong)?;
+                lay(shard, bytemuck::cast_slice(&payload));
+            }
         }
     }
     let data = Bytes::from_owner(Words(out)).slice(..bytes);
@@ -119,7 +124,7 @@ fn add_up(terms: &[&Bytes], out: &mut [f32]) {
 
 /// Recovers data shards of one value.
 struct Decoding {
-    decoder: Result<Decoder, CodeError>,
+    decoder: Decoder,
     /// By shard; empty where decoding does not need it.
     received: Vec<Vec<f32>>,
     /// Elements of each shard in one block.
@@ -135,13 +140,9 @@ impl Decoding {
         sharding: &Sharding,
         used: ShardSet,
         shards: &[Option<Bytes>],
-        needed: bool,
-    ) -> Option<Decoding> {
-        if !needed {
-            return None;
-        }
-        let decoder = sharding.decoder(used);
-        let sources = decoder.as_ref().map(Decoder::sources).unwrap_or_default();
+    ) -> Result<Decoding, CodeError> {
+        let decoder = sharding.decoder(used)?;
+        let sources = decoder.sources();
         let read = |(index, shard): (usize, &Option<Bytes>)| match shard {
             Some(shard) if sources.contains(index) => read_f32(shard),
             _ => Vec::new(),
@@ -154,12 +155,11 @@ impl Decoding {
         let elements =
             |shard| sharding.division.shard_shape(value, shard).iter().product::<usize>() / blocks;
         let lengths = (0..shards.len()).map(elements).collect();
-        Some(Decoding { decoder, received, lengths, blocks })
+        Ok(Decoding { decoder, received, lengths, blocks })
     }
 
     /// The payload of data shard `missing`.
     fn recover(&self, missing: usize) -> Result<Vec<f32>, CodeError> {
-        let decoder = self.decoder.as_ref().map_err(Clone::clone)?;
         let length = self.lengths[missing];
         let mut out = vec![0f32; length * self.blocks];
         for (block, part) in out.chunks_exact_mut(length.max(1)).enumerate() {
@@ -167,7 +167,7 @@ impl Decoding {
                 let length = self.lengths[index];
                 &self.received[index][block * length..(block + 1) * length]
             };
-            decoder.recover_f32(missing, shard, part)?;
+            self.decoder.recover_f32(missing, shard, part)?;
         }
         Ok(out)
     }
