@@ -90,13 +90,13 @@ impl Plans {
         if usize::from(shard) >= shards {
             return Err(Refusal::Shard { value: name(), got: shard, shards });
         }
-        let rows = sharding.division.place(value, shard.into());
+        let rows = sharding.place(value, shard.into());
         let needed = (rows.start as u32, rows.end as u32);
         if data.rows != needed {
             return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });
         }
         let shape = match need(plan) {
-            None => sharding.division.shard_shape(value, shard.into()),
+            None => sharding.shard_shape(value, shard.into()),
             // Of a shard that is not needed there is an empty part.
             Some(need) => match sharding.sent(value, shard.into(), need) {
                 Some(part) => region::shape(&part),

@@ -52,8 +52,8 @@ pub fn request(number: u64) -> RequestId {
 
 /// The tensor that a shard of the fixture holds: 1, 2, 3, ...
 pub fn shard_tensor(plans: &Plans, plan: &Plan, value: ValueId, shard: usize) -> Tensor {
-    let division = &plan.sharding(value).expect("used").division;
-    let shape = division.shard_shape(&plans.values[value.index()], shard);
+    let shape =
+        plan.sharding(value).expect("used").shard_shape(&plans.values[value.index()], shard);
     let count: usize = shape.iter().product();
     let numbers: Vec<f32> = (0..count).map(|v| v as f32 + 1.0).collect();
     Tensor::from_f32(shape, &numbers).expect("fits")
@@ -63,7 +63,7 @@ pub fn shard_tensor(plans: &Plans, plan: &Plan, value: ValueId, shard: usize) ->
 pub fn data(plans: &Plans, index: usize, number: u64, value: ValueId, shard: usize) -> Data {
     let plan = &plans.plans[index];
     let sharding = plan.sharding(value).expect("used");
-    let rows = sharding.division.place(&plans.values[value.index()], shard);
+    let rows = sharding.place(&plans.values[value.index()], shard);
     let tensor = shard_tensor(plans, plan, value, shard);
     Data {
         input: sharding.stage.is_none(),

@@ -29,7 +29,7 @@ use quorate_model::tensor::{DType, Tensor};
 
 use crate::half::{HalfError, narrow};
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
-use crate::region::{hull, intersection, whole};
+use crate::region::{self, hull, intersection, whole};
 pub use division::{Division, Tiles};
 pub use recipients::Recipients;
 pub use resolve::is_host_and_port;
@@ -123,6 +123,19 @@ impl Sharding {
     pub fn data_of(&self, shard: usize) -> Option<usize> {
         let n = self.code.data_shards();
         (shard < n || self.is_replicated()).then_some(shard % n)
+    }
+
+    /// Shape of `shard` of `value`: a copy has that of what it is a copy of.
+    pub fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
+        match self.data_of(shard) {
+            Some(data) => region::shape(&self.division.region(value, data)),
+            None => self.division.parity_shape(value),
+        }
+    }
+
+    /// What a frame with `shard` of `value` names beside its number.
+    pub fn place(&self, value: &Value, shard: usize) -> Range<usize> {
+        self.division.place(value, self.data_of(shard))
     }
 
     /// What travels of a shard that a task made.

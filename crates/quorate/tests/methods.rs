@@ -60,3 +60,19 @@ fn fewer_devices_than_the_method_needs() {
         assert!(answers.iter().all(|answer| answer["plan"] == plan), "{answers:?}");
     }
 }
+
+/// A plan edited to copies of rows that are unlike in number.
+#[test]
+fn copies_of_unlike_shards() {
+    let bundle = Bundle::with(2, 1, &["--fewest", "3"]);
+    let coded = "rows = [60, 60]\ncode = \"sum\"\ndata = [\"pi-1\", \"pi-2\"]\nparity = [\"pi-3\"]";
+    let copied = "rows = [20, 100]\ndata = [\"pi-1\", \"pi-2\"]\nreplicas = [\"pi-3\", \"pi-1\"]";
+    bundle.repack(coded, copied);
+    let mut workers = bundle.start_all();
+    for (device, worker) in workers.iter_mut().enumerate() {
+        worker.kill();
+        let answers = bundle.assert_answers(&[]);
+        assert!(answers.iter().all(|a| a["plan"] == "main" && a["attempts"] == 1), "{device}");
+        *worker = bundle.start(device, &[]);
+    }
+}

@@ -153,7 +153,7 @@ impl Decoding {
             _ => 1,
         };
         let elements =
-            |shard| sharding.division.shard_shape(value, shard).iter().product::<usize>() / blocks;
+            |shard| sharding.shard_shape(value, shard).iter().product::<usize>() / blocks;
         let lengths = (0..shards.len()).map(elements).collect();
         Ok(Decoding { decoder, received, lengths, blocks })
     }

@@ -117,7 +117,7 @@ fn payloads(gather: &Gather) -> Vec<Vec<f32>> {
         .map(|shard| {
             let mut out = Vec::new();
             for o in 0..outer {
-                for row in 0..sharding.division.place(value, shard).len() {
+                for row in 0..sharding.place(value, shard).len() {
                     for i in 0..inner {
                         out.push(match shard.checked_sub(ranges.len()) {
                             None => data(shard, o, row, i),
@@ -354,6 +354,32 @@ fn parts_of_values() {
             let corner = vec![part[0].start..part[0].start + 1, part[1].end - 1..part[1].end];
             let corner = gathered.part(&corner).tensor().expect("a part of the part");
             assert_eq!(corner.to_f32().expect("f32"), [right[part[1].len() - 1]]);
+        }
+    }
+}
+
+/// A copy has the shape and the place of what it is a copy of, also where
+/// shards are unlike in size; parity has those of the largest.
+#[test]
+fn copies_are_as_large_as_their_originals() {
+    let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 6, 5], axis: 1 };
+    let rows = || Division::Rows(vec![0..2, 2..6]);
+    let tiles = |equal| Division::Tiles(Tiles::new(vec![vec![2, 3]], equal));
+    // Code, shards beyond the data, then columns of each shard and its place.
+    type Shards = [(&'static [usize], std::ops::Range<usize>)];
+    let cases: [(&str, usize, Division, &Shards); 4] = [
+        ("replication", 2, rows(), &[(&[1, 2, 5], 0..2), (&[1, 4, 5], 2..6)]),
+        ("sum", 1, rows(), &[(&[1, 2, 5], 0..2), (&[1, 4, 5], 2..6), (&[1, 4, 5], 0..4)]),
+        ("replication", 2, tiles(false), &[(&[1, 6, 2], 0..2), (&[1, 6, 3], 2..5)]),
+        ("sum", 1, tiles(true), &[(&[1, 6, 3], 0..3), (&[1, 6, 3], 2..5), (&[1, 6, 3], 0..3)]),
+    ];
+    for (name, more, division, shards) in cases {
+        let code = Code::by_name(name, 2, more).expect("a code");
+        let gather = divided(value.clone(), division, code, DType::F32);
+        for shard in 0..2 + more {
+            let (shape, place) = &shards[shard % shards.len()];
+            assert_eq!(gather.sharding().shard_shape(&value, shard), *shape, "{name} {shard}");
+            assert_eq!(gather.sharding().place(&value, shard), *place, "{name} {shard}");
         }
     }
 }

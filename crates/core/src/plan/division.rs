@@ -15,7 +15,7 @@ use quorate_model::need::Region;
 use quorate_model::window::{Tile, tiles};
 
 use super::Value;
-use crate::region::whole;
+use crate::region::{shape, whole};
 
 /// What the data shards of a value are.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,21 +60,18 @@ impl Division {
         }
     }
 
-    /// Shape of the payload of `shard` of `value`: its own for data, the
-    /// largest for parity.
-    pub fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
-        let mut shape = value.shape.clone();
+    /// Shape of a parity shard of `value`: that of its largest data shard.
+    pub fn parity_shape(&self, value: &Value) -> Vec<usize> {
         match self {
-            Division::Whole | Division::Terms(_) => {}
-            Division::Rows(_) => shape[value.axis] = self.rows(value, shard).len(),
-            Division::Tiles(tiles) => {
-                // With parity all boxes are of one size.
-                let tile = tiles.boxes.get(shard).or(tiles.boxes.first());
-                let lengths = tile.into_iter().flatten().map(ExactSizeIterator::len);
-                shape[value.axis + 1..].iter_mut().zip(lengths).for_each(|(d, n)| *d = n);
+            Division::Rows(rows) => {
+                let mut shape = value.shape.clone();
+                shape[value.axis] = longest(rows);
+                shape
             }
+            // With parity all boxes are of one size.
+            Division::Tiles(_) => shape(&self.region(value, 0)),
+            Division::Whole | Division::Terms(_) => value.shape.clone(),
         }
-        shape
     }
 
     /// Where data shard `shard` lies in the value; a term is everywhere.
@@ -91,35 +88,29 @@ impl Division {
         region
     }
 
-    /// Rows along the value's axis of `shard`: for parity as many as the
-    /// longest data shard has.
-    fn rows(&self, value: &Value, shard: usize) -> Range<usize> {
-        match self {
-            Division::Rows(rows) => match rows.get(shard) {
-                Some(rows) => rows.clone(),
-                None => 0..rows.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
-            },
-            _ => 0..value.rows(),
-        }
-    }
-
     /// The range that a frame names beside the shard's number, so that a wrong
     /// number is found: rows, columns, or the first and last element of a tile.
-    pub fn place(&self, value: &Value, shard: usize) -> Range<usize> {
-        match self {
-            Division::Whole | Division::Rows(_) => self.rows(value, shard),
-            Division::Terms(columns) => columns[shard % columns.len()].clone(),
-            Division::Tiles(tiles) => {
+    /// `data` is the data shard; parity has `None`.
+    pub fn place(&self, value: &Value, data: Option<usize>) -> Range<usize> {
+        match (self, data) {
+            (Division::Rows(ranges) | Division::Terms(ranges), Some(data)) => ranges[data].clone(),
+            (Division::Rows(rows), None) => 0..longest(rows),
+            (Division::Tiles(tiles), Some(data)) => {
                 let spatial = &value.shape[value.axis + 1..];
-                let at = |pick: fn(&Range<usize>) -> usize, tile: &Tile| {
-                    let places = tile.iter().map(pick).zip(spatial);
+                let at = |pick: fn(&Range<usize>) -> usize| {
+                    let places = tiles.boxes[data].iter().map(pick).zip(spatial);
                     places.fold(0, |at, (place, length)| at * length + place)
                 };
-                match tiles.boxes.get(shard) {
-                    Some(tile) => at(|r| r.start, tile)..at(|r| r.end - 1, tile) + 1,
-                    None => 0..tiles.boxes[0].iter().map(ExactSizeIterator::len).product(),
-                }
+                at(|r| r.start)..at(|r| r.end - 1) + 1
             }
+            (Division::Tiles(tiles), None) => {
+                0..tiles.boxes[0].iter().map(ExactSizeIterator::len).product()
+            }
+            (Division::Whole, _) | (Division::Terms(_), None) => 0..value.rows(),
         }
     }
+}
+
+fn longest(ranges: &[Range<usize>]) -> usize {
+    ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
 }

@@ -225,8 +225,8 @@ impl Active {
         let stage = &self.plan.stages[job.task.stage.index()];
         let sharding = self.plan.stage_sharding(job.task.stage);
         let value = &self.values[stage.value.index()];
-        let rows = sharding.division.place(value, job.task.shard);
-        let shape = sharding.division.shard_shape(value, job.task.shard);
+        let rows = sharding.place(value, job.task.shard);
+        let shape = sharding.shard_shape(value, job.task.shard);
         if output.dtype() != value.dtype || output.shape() != shape {
             let (got, dtype) = (output, value.dtype);
             return Err(format!("task made {got:?}, plan says {dtype} {shape:?}"));

@@ -100,6 +100,17 @@ impl Bundle {
         bundle
     }
 
+    /// Packs again with `from` in the plan replaced by `to`.
+    pub fn repack(&self, from: &str, to: &str) {
+        let plan = self.path("plan.toml");
+        let text = std::fs::read_to_string(&plan).unwrap();
+        assert!(text.contains(from), "{from} is not in\n{text}");
+        std::fs::write(&plan, text.replacen(from, to, 1)).unwrap();
+        let packed = self.path("bundle");
+        let made = quorate(&["pack", lenet().to_str().unwrap(), &plan, "-o", &packed]);
+        assert!(made.status.success(), "{}", words(&made));
+    }
+
     /// A path below the bundle's temporary folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
