@@ -10,9 +10,7 @@ use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
-use quorate_model::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, inline_tensor, value_info,
-};
+use quorate_model::onnx::{self, GraphProto, NodeProto, inline_tensor, value_info};
 use quorate_model::stage::{Cut, Staged};
 use quorate_model::tensor::{DType, Tensor};
 
@@ -53,13 +51,7 @@ fn two_inputs() -> Model {
         output: vec![value_info("y", DType::F32, &[1, 6])],
         ..Default::default()
     };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-    let model = ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![opset],
-        graph: Some(graph),
-        ..Default::default()
-    };
+    let model = onnx::model(graph, 17);
     Model::read(model.encode_to_vec().into(), &Limits::default()).unwrap()
 }
 

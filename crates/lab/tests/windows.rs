@@ -21,8 +21,8 @@ use quorate_lab::sim::random::SplitMix;
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    attribute_proto::AttributeType, inline_tensor, int_attribute, ints_attribute, value_info,
+    self, AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType, inline_tensor,
+    int_attribute, ints_attribute, value_info,
 };
 use quorate_model::stage::Staged;
 use quorate_model::tensor::{DType, Tensor};
@@ -107,14 +107,7 @@ fn onnx(case: &Case) -> Bytes {
         }],
         ..Default::default()
     };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(case.opset) };
-    let model = ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![opset],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    model.encode_to_vec().into()
+    onnx::model(graph, case.opset).encode_to_vec().into()
 }
 
 fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {

@@ -20,6 +20,19 @@ pub(crate) const GEMM_WITHOUT_C: i64 = 11;
 /// From this opset on, Split has its lengths as an input.
 pub(crate) const SPLIT_BY_INPUT: i64 = 13;
 
+/// A model of ONNX's own operators at this opset.
+pub fn model(graph: GraphProto, opset: i64) -> ModelProto {
+    ModelProto {
+        ir_version: Some(8),
+        opset_import: vec![OperatorSetIdProto {
+            domain: Some(String::new()),
+            version: Some(opset),
+        }],
+        graph: Some(graph),
+        ..Default::default()
+    }
+}
+
 /// An attribute holding one integer.
 pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
     AttributeProto {

@@ -5,8 +5,8 @@ use prost::Message;
 
 use crate::model::{Limits, Model, ModelError};
 use crate::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    ValueInfoProto, inline_tensor, value_info,
+    self, AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+    inline_tensor, value_info,
 };
 use crate::tensor::{DType, Tensor};
 
@@ -38,15 +38,7 @@ impl Sample {
         let output =
             outputs.iter().map(|&n| ValueInfoProto { name: Some(n.into()), ..Default::default() });
         let graph = GraphProto { input, output: output.collect(), ..Default::default() };
-        let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-        Sample {
-            proto: ModelProto {
-                ir_version: Some(8),
-                opset_import: vec![opset],
-                graph: Some(graph),
-                ..Default::default()
-            },
-        }
+        Sample { proto: onnx::model(graph, 17) }
     }
 
     pub fn graph(&mut self) -> &mut GraphProto {

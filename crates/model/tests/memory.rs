@@ -10,8 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use quorate_model::model::{Limits, Model};
 use quorate_model::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, inline_tensor,
-    int_attribute, value_info,
+    self, GraphProto, NodeProto, ValueInfoProto, inline_tensor, int_attribute, value_info,
 };
 use quorate_model::pack::{TaskSpec, Work, lay_out};
 use quorate_model::shard::{Part, even_rows};
@@ -101,14 +100,7 @@ fn normalized(quantized: bool) -> Vec<u8> {
         let data = vec![i as u8; weights.iter().product::<usize>() * dtype.size()];
         graph.initializer.push(inline_tensor(&stored, dtype, &weights, data.into()));
     }
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-    let model = ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![opset],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    model.encode_to_vec()
+    onnx::model(graph, 17).encode_to_vec()
 }
 
 /// Bytes held at most while the model at `path` is packed.

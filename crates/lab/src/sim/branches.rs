@@ -11,8 +11,8 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_model::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    inline_tensor, int_attribute, ints_attribute, value_info,
+    self, AttributeProto, GraphProto, NodeProto, TensorProto, inline_tensor, int_attribute,
+    ints_attribute, value_info,
 };
 use quorate_model::tensor::{DType, Tensor};
 
@@ -63,14 +63,7 @@ pub fn onnx() -> Bytes {
         ],
         ..Default::default()
     };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-    let model = ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![opset],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    model.encode_to_vec().into()
+    onnx::model(graph, 17).encode_to_vec().into()
 }
 
 fn op(kind: &str, output: &str, inputs: &[&str], attributes: &[AttributeProto]) -> NodeProto {

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 use quorate_model::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto,
-    inline_tensor, int_attribute, ints_attribute, value_info,
+    self, AttributeProto, GraphProto, NodeProto, ValueInfoProto, inline_tensor, int_attribute,
+    ints_attribute, value_info,
 };
 use quorate_model::tensor::DType;
 
@@ -66,12 +66,7 @@ fn branching() -> ModelFile {
         ],
         ..Default::default()
     };
-    let proto = ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(17) }],
-        graph: Some(graph),
-        ..Default::default()
-    };
+    let proto = onnx::model(graph, 17);
     let name = "<branching>.onnx".to_owned();
     ModelFile::new(name, proto.encode_to_vec().into(), Path::new(".")).unwrap()
 }
