@@ -7,12 +7,12 @@
 use std::path::Path;
 use std::time::Instant;
 
+use quorate::bundle::DiskShelf;
 use quorate_core::id::SeatId;
 use quorate_core::packing::{pack, task_stem};
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_engine::{Engine, Task, Tract};
-use quorate_lab::shelf::Folder;
 use quorate_lab::zoo::{self, Size};
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
@@ -33,7 +33,7 @@ fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Er
     wish.fewest_devices = 5;
     wish.methods = methods.iter().map(|&method| MethodWish { layer: None, method }).collect();
     let plans = Plans::by_rule(staged, &wish)?;
-    pack(staged, &wish.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
+    pack(staged, &wish.model_sha256, &plans, &mut DiskShelf::new(folder), &mut |_| {})?;
     let plan = plans.main();
     let mut devices = Vec::new();
     for (seat, name) in plans.devices.iter().enumerate() {

@@ -3,6 +3,5 @@
 pub mod codes;
 pub mod methods;
 pub mod plot;
-pub mod shelf;
 pub mod sim;
 pub mod zoo;

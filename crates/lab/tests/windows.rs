@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use quorate::bundle::DiskShelf;
 use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceSet, StageId, ValueId};
@@ -16,7 +17,6 @@ use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::time::Time;
 use quorate_engine::{Engine, Tract};
-use quorate_lab::shelf::Folder;
 use quorate_lab::sim::random::SplitMix;
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
@@ -121,7 +121,7 @@ fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {
 /// The payload of every shard, each by its packed task.
 fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let folder = tempfile::tempdir().unwrap();
-    pack(staged, &"0".repeat(64), plans, &mut Folder::new(folder.path()), &mut |_| {}).unwrap();
+    pack(staged, &"0".repeat(64), plans, &mut DiskShelf::new(folder.path()), &mut |_| {}).unwrap();
     let plan = plans.main();
     let seats = plan.stage_sharding(StageId(0)).seats.iter().enumerate();
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {

@@ -1,15 +1,17 @@
 //! A packed model to simulate with: real task files, really run, and the
 //! whole model's answers beside them.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate::bundle::DiskShelf;
+use quorate::lanes::stems;
+use quorate::rehearsal::answer_difference;
 use quorate_core::gather::Gathered;
-use quorate_core::id::SeatId;
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack, task_stem};
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack};
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::worker::TaskId;
@@ -21,7 +23,6 @@ use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
 use super::random::SplitMix;
-use crate::shelf::Folder;
 
 /// Different inputs that requests are made of.
 const INPUTS: usize = 4;
@@ -29,7 +30,7 @@ const INPUTS: usize = 4;
 const MEMO_MAX: usize = 20_000;
 
 /// Anything that goes wrong before a simulation begins.
-pub type Error = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error>;
 
 /// What is to be packed.
 #[derive(Clone, Debug)]
@@ -70,8 +71,6 @@ pub struct Material {
     pub right: Vec<Vec<Tensor>>,
     stems: BTreeMap<TaskId, String>,
     folder: TempDir,
-    /// Folder and name of every file packed.
-    files: BTreeSet<(String, String)>,
     tasks: BTreeMap<String, Box<dyn Task>>,
     memo: BTreeMap<(String, u64), Result<Vec<Tensor>, String>>,
 }
@@ -86,7 +85,7 @@ impl Material {
         wish.wait = packing.wait;
         let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
         let folder = TempDir::new()?;
-        let mut shelf = Folder::new(folder.path());
+        let mut shelf = DiskShelf::new(folder.path());
         pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
         let mut whole = Tract.load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
@@ -98,12 +97,11 @@ impl Material {
         let right = inputs.iter().map(|tensors| whole.run(tensors)).collect::<Result<_, _>>()?;
         let (stems, plans) = (stems(&plans), Arc::new(plans));
         let (tasks, memo) = (BTreeMap::new(), BTreeMap::new());
-        let files = shelf.files;
-        Ok(Material { plans, inputs, right, stems, folder, files, tasks, memo })
+        Ok(Material { plans, inputs, right, stems, folder, tasks, memo })
     }
 
     /// Runs a worker's task, from the folder of that worker's device.
-    pub fn run(
+    pub(super) fn run(
         &mut self,
         device: usize,
         task: TaskId,
@@ -115,18 +113,14 @@ impl Material {
     }
 
     /// Runs the gateway's last glue.
-    pub fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
+    pub(super) fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
         self.compute(GATEWAY_FOLDER, OUTPUT_TASK, inputs)
     }
 
     /// How far `outputs` are from the whole model's for input `index`:
     /// max|a - b| / max|b|, the worst of all outputs.
-    pub fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
-        if outputs.len() != self.right[index].len() {
-            return f64::INFINITY;
-        }
-        let pairs = outputs.iter().zip(&self.right[index]);
-        pairs.map(|(got, right)| difference(got, right)).fold(0.0, f64::max)
+    pub(super) fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
+        answer_difference(outputs, &self.right[index]).unwrap_or(f64::INFINITY)
     }
 
     fn compute(
@@ -135,9 +129,9 @@ impl Material {
         stem: &str,
         inputs: &[Arc<Gathered>],
     ) -> Result<Vec<Tensor>, String> {
-        let file = (folder.to_owned(), format!("{stem}.onnx"));
-        if !self.files.contains(&file) {
-            return Err(format!("{}/{} was not packed", file.0, file.1));
+        let path = self.folder.path().join(folder).join(format!("{stem}.onnx"));
+        if !path.is_file() {
+            return Err(format!("{folder}/{stem}.onnx was not packed"));
         }
         let tensors = inputs.iter().map(|gathered| gathered.tensor());
         let tensors = tensors.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
@@ -149,10 +143,7 @@ impl Material {
         }
         let task = match self.tasks.entry(stem.to_owned()) {
             Entry::Occupied(task) => task.into_mut(),
-            Entry::Vacant(slot) => {
-                let path = self.folder.path().join(file.0).join(file.1);
-                slot.insert(Tract.load(&path).map_err(|e| e.to_string())?)
-            }
+            Entry::Vacant(slot) => slot.insert(Tract.load(&path).map_err(|e| e.to_string())?),
         };
         let result = task.run(&tensors).map_err(|e| e.to_string());
         if self.memo.len() >= MEMO_MAX {
@@ -163,31 +154,7 @@ impl Material {
     }
 }
 
-/// The file of every task.
-fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
-    let mut stems = BTreeMap::new();
-    for plan in &plans.plans {
-        for seat in 0..plan.seats {
-            for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-                let task = TaskId { plan: plan.id, stage, shard };
-                stems.insert(task, task_stem(plan, stage, shard));
-            }
-        }
-    }
-    stems
-}
-
 fn tensor(shape: &[usize], random: &mut SplitMix) -> Result<Tensor, Error> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.weight()).collect();
     Ok(Tensor::from_f32(shape.to_vec(), &values)?)
-}
-
-fn difference(got: &Tensor, right: &Tensor) -> f64 {
-    let (Ok(a), Ok(b)) = (got.to_f32(), right.to_f32()) else { return f64::INFINITY };
-    if got.shape() != right.shape() || a.iter().any(|v| !v.is_finite()) {
-        return f64::INFINITY;
-    }
-    let largest = b.iter().fold(0f64, |m, v| m.max(f64::from(v.abs())));
-    let apart = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-    apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
 }

@@ -1,0 +1,47 @@
+//! A model with its input and the right answers, ready to be tried.
+
+use anyhow::Context;
+use quorate::bundle::{DiskShelf, ModelFile};
+use quorate::rehearsal::{Finding, Rehearsal};
+use quorate_core::packing::pack;
+use quorate_core::plan::Plans;
+use quorate_core::plan::rule::{MethodWish, Wish};
+use quorate_model::tensor::Tensor;
+
+/// Devices that hold data in every trial.
+pub(super) const DATA_DEVICES: usize = 4;
+
+/// A model that was loaded, with an input and the right answers to it.
+pub struct Subject {
+    /// The model.
+    pub file: ModelFile,
+    /// The input.
+    pub input: Tensor,
+    /// What ONNX Runtime answers.
+    pub answers: Vec<Tensor>,
+}
+
+impl Subject {
+    /// A plan for [`DATA_DEVICES`] and so many spares.
+    pub(super) fn wish(&self, methods: Vec<MethodWish>, spares: usize) -> Wish {
+        let (file, fewest_devices) = (&self.file, DATA_DEVICES + spares);
+        let wish = Wish::of(&file.name, &file.sha256, DATA_DEVICES, spares);
+        Wish { fewest_devices, methods, ..wish }
+    }
+
+    /// What `quorate check --devices 4 --spares 1` finds, with `--f16` for
+    /// these layers.
+    pub fn check(&self, f16: &[&str]) -> anyhow::Result<Vec<Finding>> {
+        let mut wish = self.wish(Vec::new(), 1);
+        wish.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
+        let plans = Plans::by_rule(&self.file.staged, &wish)?;
+        let folder = tempfile::tempdir().context("a temporary folder")?;
+        let (file, mut shelf) = (&self.file, DiskShelf::new(folder.path()));
+        pack(&file.staged, &file.sha256, &plans, &mut shelf, &mut |_| ())?;
+        let input = vec![self.input.clone()];
+        let rehearsal = Rehearsal::new(file, plans, folder.path(), input)?;
+        let mut findings = rehearsal.stages()?;
+        findings.extend(rehearsal.dead_throughout()?);
+        Ok(findings)
+    }
+}
