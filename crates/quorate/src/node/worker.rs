@@ -14,12 +14,12 @@ use quorate_engine::Engine;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::clock::Clock;
+use super::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
+use super::refusals::Refusals;
 use crate::bundle::Folder;
-use crate::clock::Clock;
-use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
 use crate::net::dial::Target;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial, listen};
-use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -49,7 +49,7 @@ impl Listening {
     pub async fn open(
         folder: Folder,
         options: Options,
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
     ) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
         let device = plans.device(&options.name).with_context(|| {
@@ -136,7 +136,7 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
     let later: Vec<String> = (1..plans.plans.len().min(2)).flat_map(of_plan).collect();
     let store = store.clone();
     std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
-        crate::process::yield_to_others();
+        yield_to_others();
         for stem in later {
             if let Err(error) = store.load(&stem) {
                 tracing::warn!("{error:#}");
@@ -144,6 +144,19 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
         }
     })?;
     Ok(())
+}
+
+/// Lets every other thread of the machine go first; for work that nobody
+/// waits for.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        // On Linux a priority belongs to the thread that asks.
+        let thread = rustix::thread::gettid();
+        if let Err(error) = rustix::process::setpriority_process(Some(thread), 19) {
+            tracing::debug!("lowering a thread's priority: {error}");
+        }
+    }
 }
 
 fn dial_others(

@@ -18,13 +18,13 @@ use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::Clock;
+use super::lanes::{LaneJob, Lanes, Outcome, TaskStore};
+use super::refusals::Refusals;
 use crate::bundle::Folder;
-use crate::clock::Clock;
-use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore};
 use crate::net::dial::Target;
 use crate::net::outbox::Outbox;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
-use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -79,7 +79,7 @@ impl Handle {
     /// Starts a gateway over the devices of a bundle's `gateway` folder.
     pub fn start(
         folder: &Folder,
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
         config: GatewayConfig,
     ) -> anyhow::Result<Handle> {
         let plans = folder.plans.clone();

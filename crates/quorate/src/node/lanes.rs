@@ -17,7 +17,7 @@ type Shared = Arc<Mutex<Option<Box<dyn Task>>>>;
 
 /// The tasks of one bundle folder, each loaded when it is first asked for.
 pub struct TaskStore {
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
     folder: PathBuf,
     /// The fingerprints that the folder had when it was opened.
     packed: Option<Vec<u8>>,
@@ -26,7 +26,7 @@ pub struct TaskStore {
 
 impl TaskStore {
     /// The tasks in `folder`.
-    pub fn new(engine: Box<dyn Engine>, folder: &Path) -> TaskStore {
+    pub fn new(engine: Arc<dyn Engine>, folder: &Path) -> TaskStore {
         let packed = std::fs::read(folder.join(PACKED_FILE)).ok();
         TaskStore { engine, folder: folder.to_owned(), packed, tasks: Mutex::default() }
     }
