@@ -10,10 +10,10 @@
 //! connection only. A peer that does not read fills its own queue only, and
 //! the oldest frames in it give way.
 
-pub mod dial;
-pub mod listen;
-pub mod loopback;
-pub mod outbox;
+pub(crate) mod dial;
+pub(crate) mod listen;
+mod loopback;
+pub(crate) mod outbox;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use outbox::Outbox;
+
+pub use loopback::free_addresses;
 
 /// Time a peer has to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use anyhow::{Context, bail, ensure};
-use quorate::bundle::DiskShelf;
+use quorate::bundle;
 use quorate::rehearsal::Rehearsal;
 use quorate_code::Patterns;
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
-use quorate_core::packing::pack;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Division, Plan, Plans};
 use quorate_model::layer;
@@ -16,6 +15,7 @@ use quorate_model::stage::{Cut, Recurrent, Stage, Staged};
 
 use super::model::{Model, Subject};
 use super::table::Row;
+use crate::engine::engine;
 
 /// Devices that hold data in every cell.
 pub const DATA_DEVICES: usize = 4;
@@ -164,11 +164,11 @@ impl Cell {
         let divided = self.divided(&staged, plans.main())?;
         let code = code(plans.main(), &divided.stages)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
-        let mut shelf = DiskShelf::new(folder.path());
-        pack(&staged, &subject.file.sha256, &plans, &mut shelf, &mut |_| ())?;
+        let packed = folder.path().join("bundle");
+        bundle::write(&staged, &subject.file.sha256, &plans, &packed, &mut |_| ())?;
         let (inputs, answers) = (vec![subject.input.clone()], subject.answers.clone());
-        let rehearsal = Rehearsal::expecting(plans, folder.path(), inputs, answers);
-        let finding = rehearsal.with_dead(&losses(self.spares))?;
+        let rehearsal = Rehearsal::expecting(&engine(), plans, &packed, inputs, answers);
+        let finding = rehearsal.with_dead(&losses(self.spares), &mut |_| ())?;
         let what = if self.way == Way::CellWhole { "cells" } else { "layers" };
         Ok(Row {
             cell: *self,

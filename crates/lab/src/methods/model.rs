@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use quorate::bundle::ModelFile;
-use quorate::commands::pack::pack_into;
+use quorate::bundle::{self, ModelFile};
 use quorate::input::{self, Preprocess};
 use quorate::rehearsal::{Finding, Rehearsal};
 use quorate_core::plan::Plans;
 use quorate_model::tensor::{Tensor, read_f32};
 
 use super::cell::{Cell, Kind};
+use crate::engine::engine;
 use crate::zoo::{self, Size};
 
 /// Decides the weights of the zoo's models.
@@ -191,11 +191,11 @@ impl Subject {
         let plans = Plans::by_rule(&self.file.staged, &wish)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let bundle = folder.path().join("bundle");
-        pack_into(&self.file, &plans, &bundle)?;
+        bundle::write(&self.file.staged, &self.file.sha256, &plans, &bundle, &mut |_| ())?;
         let input = vec![self.input.clone()];
-        let rehearsal = Rehearsal::new(&self.file, plans, &bundle, input)?;
-        let mut findings = rehearsal.stages()?;
-        findings.extend(rehearsal.dead_throughout()?);
+        let rehearsal = Rehearsal::new(&engine(), &self.file, plans, &bundle, input)?;
+        let mut findings = rehearsal.stages(&mut |_| ())?;
+        findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
         Ok(findings)
     }
 }

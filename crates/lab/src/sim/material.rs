@@ -7,13 +7,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate::node::stems;
+use quorate::rehearsal::answer_difference;
 use quorate_core::gather::Gathered;
-use quorate_core::id::SeatId;
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack, task_stem};
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack};
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::worker::TaskId;
-use quorate_engine::{Engine, Task, Tract};
+use quorate_engine::Task;
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
@@ -21,6 +22,7 @@ use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
 use super::random::SplitMix;
+use crate::engine::engine;
 use crate::shelf::Folder;
 
 /// Different inputs that requests are made of.
@@ -88,7 +90,7 @@ impl Material {
         let folder = TempDir::new()?;
         let mut shelf = Folder::new(folder.path());
         pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
-        let mut whole = Tract.load_bytes("whole model", &model)?;
+        let mut whole = engine().load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
         let mut one = || -> Result<Vec<Tensor>, Error> {
             let ports = whole.inputs().iter();
@@ -121,11 +123,7 @@ impl Material {
     /// How far `outputs` are from the whole model's for input `index`:
     /// max|a - b| / max|b|, the worst of all outputs.
     pub fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
-        if outputs.len() != self.right[index].len() {
-            return f64::INFINITY;
-        }
-        let pairs = outputs.iter().zip(&self.right[index]);
-        pairs.map(|(got, right)| difference(got, right)).fold(0.0, f64::max)
+        answer_difference(outputs, &self.right[index]).unwrap_or(f64::INFINITY)
     }
 
     fn compute(
@@ -150,7 +148,7 @@ impl Material {
             Entry::Occupied(task) => task.into_mut(),
             Entry::Vacant(slot) => {
                 let path = self.folder.path().join(file.0).join(file.1);
-                slot.insert(Tract.load(&path).map_err(|e| e.to_string())?)
+                slot.insert(engine().load(&path).map_err(|e| e.to_string())?)
             }
         };
         let result = task.run(&tensors).map_err(|e| e.to_string());
@@ -162,31 +160,7 @@ impl Material {
     }
 }
 
-/// The file of every task.
-fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
-    let mut stems = BTreeMap::new();
-    for plan in &plans.plans {
-        for seat in 0..plan.seats {
-            for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-                let task = TaskId { plan: plan.id, stage, shard };
-                stems.insert(task, task_stem(plan, stage, shard));
-            }
-        }
-    }
-    stems
-}
-
 fn tensor(shape: &[usize], random: &mut SplitMix) -> Result<Tensor, Error> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.weight()).collect();
     Ok(Tensor::from_f32(shape.to_vec(), &values)?)
-}
-
-fn difference(got: &Tensor, right: &Tensor) -> f64 {
-    let (Ok(a), Ok(b)) = (got.to_f32(), right.to_f32()) else { return f64::INFINITY };
-    if got.shape() != right.shape() || a.iter().any(|v| !v.is_finite()) {
-        return f64::INFINITY;
-    }
-    let largest = b.iter().fold(0f64, |m, v| m.max(f64::from(v.abs())));
-    let apart = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-    apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
 }

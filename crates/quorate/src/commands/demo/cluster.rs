@@ -1,0 +1,104 @@
+//! Workers as processes of this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context;
+use quorate_core::id::DeviceId;
+use quorate_core::plan::Plans;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+/// Bytes of a worker's log shown when it fails.
+const LAST_WORDS_BYTES: usize = 2_000;
+
+/// The workers of one plan. They end when this is dropped, and also when this
+/// process is killed.
+pub(crate) struct Cluster {
+    names: Vec<String>,
+    bundle: PathBuf,
+    logs: PathBuf,
+    children: Vec<Option<Child>>,
+}
+
+impl Cluster {
+    /// Starts a worker for every device of `plans`.
+    pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Cluster> {
+        let names = plans.devices.clone();
+        let children = names.iter().map(|_| None).collect();
+        let (bundle, logs) = (bundle.to_owned(), logs.to_owned());
+        let mut cluster = Cluster { names, bundle, logs, children };
+        for device in plans.everybody().iter() {
+            cluster.launch(device)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Starts a device's worker.
+    pub(crate) fn launch(&mut self, device: DeviceId) -> anyhow::Result<()> {
+        let name = &self.names[device.index()];
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(name))?;
+        let program = std::env::current_exe().context("this program's path")?;
+        let child = Command::new(program)
+            .args(["worker", "--end-with-parent", "--name", name, "--bundle"])
+            .arg(self.bundle.join(name))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        self.children[device.index()] = Some(child);
+        Ok(())
+    }
+
+    /// Ends a worker with SIGKILL, without waiting until it is gone.
+    pub(crate) fn kill(&mut self, device: DeviceId) -> anyhow::Result<()> {
+        let name = &self.names[device.index()];
+        let child = self.children[device.index()].as_mut();
+        let child = child.with_context(|| format!("{name} is not running"))?;
+        child.start_kill().with_context(|| format!("killing {name}"))
+    }
+
+    /// Stops a worker where it stands with SIGSTOP.
+    pub(crate) fn freeze(&self, device: DeviceId) -> anyhow::Result<()> {
+        self.signal(device, Signal::STOP)
+    }
+
+    /// Lets a stopped worker go on.
+    pub(crate) fn thaw(&self, device: DeviceId) -> anyhow::Result<()> {
+        self.signal(device, Signal::CONT)
+    }
+
+    fn signal(&self, device: DeviceId, signal: Signal) -> anyhow::Result<()> {
+        let name = &self.names[device.index()];
+        let id = self.children[device.index()].as_ref().and_then(Child::id);
+        let pid = id.and_then(|id| Pid::from_raw(id as i32));
+        let pid = pid.with_context(|| format!("{name} is not running"))?;
+        kill_process(pid, signal).with_context(|| format!("sending {signal:?} to {name}"))
+    }
+
+    /// Ends every worker.
+    pub(crate) async fn end(mut self) {
+        for child in self.children.iter_mut().filter_map(Option::as_mut) {
+            // One that has ended by itself is as good.
+            let _ = child.kill().await;
+        }
+    }
+
+    /// The ends of the workers' logs.
+    pub(crate) fn last_words(&self) -> String {
+        let mut words = String::from("workers did not come up");
+        for name in &self.names {
+            let log = std::fs::read(self.log(name)).unwrap_or_default();
+            let tail = &log[log.len().saturating_sub(LAST_WORDS_BYTES)..];
+            let tail = String::from_utf8_lossy(tail);
+            words += &format!("\n{name}: {}", tail.trim_end());
+        }
+        words
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+}

@@ -1,0 +1,97 @@
+//! What the demo runs on: a model, inputs, and the whole model's answers.
+
+use anyhow::{Context, ensure};
+use quorate::bundle::ModelFile;
+use quorate::input;
+use quorate::random::SplitMix;
+use quorate_model::stage::Source;
+use quorate_model::tensor::Tensor;
+
+use crate::cli;
+use crate::commands::ranking::greatest;
+use crate::commands::single_input::preprocess;
+use crate::engine::engine;
+use crate::progress::CountBar;
+
+const LENET: &[u8] = include_bytes!("../../../../../assets/lenet5.onnx");
+const DIGITS: &[u8] = include_bytes!("../../../../../assets/mnist-t10k-images-idx3-ubyte.gz");
+const LABELS: &[u8] = include_bytes!("../../../../../assets/mnist-t10k-labels-idx1-ubyte.gz");
+/// Different inputs at most; a longer stream begins anew.
+const INPUTS_MAX: usize = 10_000;
+/// Different seeded inputs, where no input is given.
+const SEEDED: usize = 64;
+
+/// Model, inputs and right answers.
+pub(crate) struct Material {
+    /// The model.
+    pub model: ModelFile,
+    /// Inputs in the order they are asked.
+    pub inputs: Vec<Tensor>,
+    /// The label of each, where there are any.
+    pub labels: Option<Vec<u8>>,
+    answers: Vec<Vec<Tensor>>,
+}
+
+impl Material {
+    /// Reads model and inputs and has the whole model answer each.
+    pub(crate) fn gather(args: &cli::Demo) -> anyhow::Result<Material> {
+        let model = match &args.model {
+            Some(path) => ModelFile::open(path)?,
+            None => ModelFile::new("lenet5.onnx".to_owned(), LENET.into(), ".".as_ref())?,
+        };
+        let model = model.cut(&args.splitting.cut()?)?;
+        let wires = model.staged.values.iter();
+        let shapes: Vec<_> =
+            wires.filter(|v| matches!(v.source, Source::Input(_))).map(|v| &v.shape).collect();
+        ensure!(shapes.len() == 1, "model has {} inputs, the demo gives 1", shapes.len());
+        let shape = shapes[0].clone();
+        let limit = args.requests.min(INPUTS_MAX);
+        let pre = preprocess(&args.preprocessing);
+        let (tensors, labels) = match (&args.input, &args.model) {
+            (Some(path), _) => {
+                let read = input::read(path, &shape, &pre, Some(limit))?;
+                (read.tensors, read.labels)
+            }
+            (None, Some(_)) => (input::seeded(&shape, args.seed, SEEDED.min(limit))?, None),
+            (None, None) => {
+                let read = input::read_bytes("MNIST", DIGITS, &shape, &pre, Some(limit))?;
+                let labels = input::read_labels_bytes("MNIST labels", LABELS)?;
+                (read.tensors, Some(labels))
+            }
+        };
+        let mut order: Vec<usize> = (0..tensors.len()).collect();
+        SplitMix::new(args.seed).shuffle(&mut order);
+        let inputs: Vec<Tensor> = order.iter().map(|&i| tensors[i].clone()).collect();
+        let labels = labels.map(|labels| order.iter().map(|&i| labels[i]).collect());
+        let answers = whole_answers(&model, &inputs).context("the whole model")?;
+        Ok(Material { model, inputs, labels, answers })
+    }
+
+    /// Which input request `number` asks.
+    pub(crate) fn index(&self, number: usize) -> usize {
+        number % self.inputs.len()
+    }
+
+    /// The whole model's answer to request `number`.
+    pub(crate) fn answer(&self, number: usize) -> &[Tensor] {
+        &self.answers[self.index(number)]
+    }
+
+    /// Is the greatest output of `outputs` the label of request `number`?
+    pub(crate) fn is_right(&self, number: usize, outputs: &[Tensor]) -> Option<bool> {
+        let label = self.labels.as_ref()?[self.index(number)];
+        let best = greatest(outputs.first()?, 1).ok()?;
+        Some(best.first().is_some_and(|(class, _)| *class == usize::from(label)))
+    }
+}
+
+fn whole_answers(model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<Vec<Vec<Tensor>>> {
+    let mut task = model.task(&*engine())?;
+    let mut bar = CountBar::new("whole model");
+    let mut answers = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        answers.push(task.run(std::slice::from_ref(input))?);
+        bar.set(answers.len(), inputs.len());
+    }
+    Ok(answers)
+}

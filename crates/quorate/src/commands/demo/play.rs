@@ -1,0 +1,285 @@
+//! The stream of requests and the blows that fall on it.
+//!
+//! The stream is an open loop: request `k` is due at `k / rate`, whatever
+//! became of those before, and its latency counts from then.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use quorate::node::gateway::{Handle, Outcomes};
+use quorate::rehearsal::answer_difference;
+use quorate_core::id::{DeviceId, DeviceSet};
+use tokio::sync::mpsc;
+
+use super::cluster::Cluster;
+use super::material::Material;
+use super::script::{Blow, Script};
+use super::tally::{Disturbance, End, Latencies, Record, Tally};
+use super::view::{DeviceLine, Snapshot, View};
+use crate::cli;
+
+/// Time a restored device has until it is used again.
+const RETURN_LIMIT: Duration = Duration::from_secs(60);
+/// Least silence after which the uncoded system gives a device up.
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+/// Answers whose latency the live view shows.
+const RECENT: usize = 500;
+
+/// How the system gets over a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// By decoding.
+    Coded,
+    /// By noticing silence, for three times the healthy 99th percentile, and
+    /// asking again under the plan for those that are left.
+    Timeout,
+}
+
+/// Where the script stands.
+enum Phase {
+    /// All is well until this request.
+    Quiet { until: usize },
+    /// Devices are down until this request.
+    Down { until: usize },
+    /// They were restored and are waited for.
+    Returning { since: Instant, missing: DeviceSet },
+    /// No event is left.
+    Over,
+}
+
+/// One stream over one cluster.
+pub(crate) struct Play<'a> {
+    pub args: &'a cli::Demo,
+    pub material: &'a Material,
+    pub script: Script,
+    pub recovery: Recovery,
+    pub handle: &'a Handle,
+    pub cluster: &'a mut Cluster,
+    pub view: View,
+    pub started: Instant,
+}
+
+/// What changes while a stream plays.
+struct Stream {
+    origin: Instant,
+    tally: Tally,
+    phase: Phase,
+    next_event: usize,
+    open: usize,
+    beats: Vec<u64>,
+    answers: mpsc::UnboundedSender<(usize, Outcomes)>,
+}
+
+impl Play<'_> {
+    /// Plays to the end.
+    pub(crate) async fn run(mut self) -> anyhow::Result<Tally> {
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let part = self.args.requests / (self.script.events.len() + 1);
+        let mut stream = Stream {
+            origin: Instant::now() + Duration::from_millis(20),
+            tally: Tally { deadline: self.args.deadline, ..Tally::default() },
+            phase: Phase::Quiet { until: part },
+            next_event: 0,
+            open: 0,
+            beats: vec![0; self.handle.plans().devices.len()],
+            answers,
+        };
+        let mut refresh = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            let asked = stream.tally.asked();
+            let more = asked < self.args.requests || !matches!(stream.phase, Phase::Over);
+            if !more && stream.open == 0 {
+                break;
+            }
+            let due = Duration::from_secs_f64(asked as f64 / self.args.rate);
+            tokio::select! {
+                biased;
+                Some((number, outcome)) = answered.recv() => {
+                    self.on_answer(&mut stream, number, outcome)?;
+                }
+                () = tokio::time::sleep_until((stream.origin + due).into()), if more => {
+                    self.ask(&mut stream, due);
+                    self.advance(&mut stream, part)?;
+                }
+                _ = refresh.tick() => self.refresh(&mut stream),
+            }
+        }
+        self.refresh(&mut stream);
+        self.view.end();
+        let labels = self.material.labels.is_some();
+        let right = |number: &usize| {
+            self.material.is_right(*number, self.material.answer(*number)) == Some(true)
+        };
+        let mut tally = stream.tally;
+        tally.right_whole = labels.then(|| (0..tally.asked()).filter(right).count());
+        Ok(tally)
+    }
+
+    fn ask(&mut self, stream: &mut Stream, due: Duration) {
+        let number = stream.tally.asked();
+        stream.tally.records.push(Record { due, end: End::Open });
+        stream.open += 1;
+        let input = self.material.inputs[self.material.index(number)].clone();
+        let answer = self.handle.submit(vec![input], self.args.deadline);
+        let answers = stream.answers.clone();
+        tokio::spawn(async move {
+            if let Ok(outcome) = answer.await {
+                // The stream has ended if nobody listens.
+                let _ = answers.send((number, outcome));
+            }
+        });
+    }
+
+    fn on_answer(
+        &mut self,
+        stream: &mut Stream,
+        number: usize,
+        outcome: Outcomes,
+    ) -> anyhow::Result<()> {
+        stream.open -= 1;
+        let due = stream.tally.records[number].due;
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::info!("request {number}: {error}");
+                stream.tally.records[number].end = End::Lost;
+                return Ok(());
+            }
+        };
+        if stream.tally.answered() == 0 && self.recovery == Recovery::Coded {
+            let seconds = self.started.elapsed().as_secs_f64();
+            self.view.say(&format!("first answer {seconds:.2} s after the program began"));
+        }
+        let latency = answer.at.saturating_duration_since(stream.origin + due);
+        let error = answer_difference(&answer.outputs, self.material.answer(number))?;
+        let right = self.material.is_right(number, &answer.outputs);
+        stream.tally.records[number].end = End::Answered { latency, error, right };
+        stream.tally.decoded += u64::from(answer.provenance.decoded);
+        if let Phase::Returning { since, missing } = &mut stream.phase
+            && stream.origin + due > *since
+        {
+            *missing = missing.without(answer.provenance.accepted);
+            if missing.is_empty() {
+                self.returned(stream);
+            }
+        }
+        Ok(())
+    }
+
+    /// The devices of the last event are in use again.
+    fn returned(&mut self, stream: &mut Stream) {
+        let until = stream.origin.elapsed();
+        if let Some(event) = stream.tally.events.last_mut() {
+            event.until = until;
+            self.view.say(&format!("{:7.2} s  {} back in use", until.as_secs_f64(), event.devices));
+        }
+        let breath = self.args.requests / 50;
+        stream.phase = match stream.next_event < self.script.events.len() {
+            true => Phase::Quiet { until: stream.tally.asked() + breath },
+            false => Phase::Over,
+        };
+    }
+
+    /// Does what the script wants by now.
+    fn advance(&mut self, stream: &mut Stream, part: usize) -> anyhow::Result<()> {
+        let asked = stream.tally.asked();
+        match stream.phase {
+            Phase::Quiet { until } if asked >= until => self.strike(stream, part),
+            Phase::Down { until } if asked >= until => self.restore(stream),
+            Phase::Returning { since, missing } if since.elapsed() > RETURN_LIMIT => {
+                let names = self.handle.plans().device_names(missing);
+                let limit = RETURN_LIMIT.as_secs();
+                self.view.say(&format!("{names} not used again within {limit} s: the end"));
+                stream.tally.unreturned = true;
+                if let Some(event) = stream.tally.events.last_mut() {
+                    event.until = stream.origin.elapsed();
+                }
+                stream.phase = Phase::Over;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn strike(&mut self, stream: &mut Stream, part: usize) -> anyhow::Result<()> {
+        if stream.next_event == 0 && self.recovery == Recovery::Timeout {
+            let p99 = Duration::from_secs_f64(stream.tally.overall_answered().p99_ms / 1e3);
+            stream.tally.timeout = (3 * p99).max(TIMEOUT_MIN);
+            self.handle.suspect_after(stream.tally.timeout);
+            let ms = stream.tally.timeout.as_millis();
+            self.view.say(&format!("a device that is silent for {ms} ms is given up"));
+        }
+        let event = self.script.events[stream.next_event].clone();
+        let at = stream.origin.elapsed();
+        for &device in &event.devices {
+            match event.blow {
+                Blow::Kill => self.cluster.kill(device)?,
+                Blow::Freeze => self.cluster.freeze(device)?,
+            }
+        }
+        let devices = self.names(&event.devices);
+        self.view.say(&format!("{:7.2} s  {} {devices}", at.as_secs_f64(), event.kind()));
+        let (kind, until) = (event.kind(), at);
+        stream.tally.events.push(Disturbance { kind, devices, at, until });
+        // Five sixths of its part; the rest is for coming back.
+        stream.phase = Phase::Down { until: stream.tally.asked() + (part * 5).div_ceil(6) };
+        Ok(())
+    }
+
+    fn restore(&mut self, stream: &mut Stream) -> anyhow::Result<()> {
+        let event = self.script.events[stream.next_event].clone();
+        stream.next_event += 1;
+        for &device in &event.devices {
+            match event.blow {
+                Blow::Kill => self.cluster.launch(device)?,
+                Blow::Freeze => self.cluster.thaw(device)?,
+            }
+        }
+        let verb = if event.blow == Blow::Kill { "start" } else { "thaw" };
+        let (at, devices) = (stream.origin.elapsed(), self.names(&event.devices));
+        self.view.say(&format!("{:7.2} s  {verb} {devices} again", at.as_secs_f64()));
+        let missing: DeviceSet = event.devices.iter().copied().collect();
+        ensure!(!missing.is_empty(), "an event without devices");
+        stream.phase = Phase::Returning { since: Instant::now(), missing };
+        Ok(())
+    }
+
+    fn names(&self, devices: &[DeviceId]) -> String {
+        self.handle.plans().device_names(devices.iter().copied().collect())
+    }
+
+    fn refresh(&mut self, stream: &mut Stream) {
+        let status = self.handle.status();
+        let mut devices = Vec::new();
+        for (index, beat) in status.beats.iter().enumerate() {
+            let device = DeviceId(index as u8);
+            // A worker that was started again counts from zero.
+            let before = &mut stream.beats[index];
+            let fresh = if beat.decoded < *before { beat.decoded } else { beat.decoded - *before };
+            *before = beat.decoded;
+            stream.tally.decoded += fresh;
+            devices.push(DeviceLine {
+                connected: status.connected.contains(device),
+                alive: status.alive.contains(device),
+                beat: *beat,
+            });
+        }
+        let plan = self.handle.plans().plans[status.plan].name.clone();
+        let tally = &stream.tally;
+        let recent = tally.records.len().saturating_sub(RECENT);
+        let latencies = tally.records[recent..].iter().filter_map(|record| match record.end {
+            End::Answered { latency, .. } => Some(latency),
+            _ => None,
+        });
+        self.view.show(&Snapshot {
+            at: stream.origin.elapsed(),
+            plan,
+            asked: tally.asked(),
+            answered: tally.answered(),
+            lost: tally.asked() - tally.answered() - stream.open,
+            recent: Latencies::of(latencies.collect()),
+            decoded: tally.decoded,
+            devices,
+        });
+    }
+}
