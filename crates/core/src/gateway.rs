@@ -12,20 +12,31 @@
 //!
 //! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`.
 
+mod answer;
+mod command;
+mod event;
+mod job;
+mod notice;
 mod pending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_model::tensor::{Tensor, TensorError};
+use quorate_model::tensor::Tensor;
 
-use crate::admit::{Peer, Refusal};
+pub use answer::{Provenance, RequestError};
+pub use command::Command;
+pub use event::Event;
+pub use job::Job;
+pub use notice::Notice;
+
+use crate::admit::Peer;
+use crate::attempt::Attempt;
 use crate::detector::Detector;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
-use crate::gather::Gathered;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId, RequestId};
-use crate::plan::{Plan, Plans};
+use crate::plan::Plans;
 use crate::time::Time;
 use pending::Pending;
 
@@ -61,117 +72,6 @@ impl Default for GatewayConfig {
             pending_max: 1024,
         }
     }
-}
-
-/// What happens to a gateway.
-#[derive(Debug)]
-pub enum Event {
-    /// A request: the model's inputs, in the order of the plan's inputs.
-    Submit {
-        /// Comes back with the answer.
-        token: u64,
-        /// One tensor an input.
-        inputs: Vec<Tensor>,
-        /// Time until the request is given up.
-        deadline: Duration,
-    },
-    /// A worker has said hello; the plans of its bundle.
-    Up(DeviceId, Vec<PlanId>),
-    /// The connection to a worker is gone.
-    Down(DeviceId),
-    /// A shard of a result came in.
-    Data(DeviceId, Data),
-    /// A sign of life.
-    Beat(DeviceId, Heartbeat),
-    /// The last glue of a request was computed.
-    Done(Job, Result<Vec<Tensor>, String>),
-    /// Silence that is borne from now on.
-    SuspectAfter(Duration),
-    /// The time asked for by [`Gateway::wake_at`] has come.
-    Tick,
-}
-
-/// The last glue of one attempt at one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Job {
-    /// The request's number.
-    pub number: u64,
-    /// The attempt.
-    pub attempt: u32,
-}
-
-/// How an answer came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provenance {
-    /// Attempts it took, 1 where nothing went wrong.
-    pub attempts: u32,
-    /// The plan's place in the file, 0 for the main plan.
-    pub plan: usize,
-    /// Was a result decoded here?
-    pub decoded: bool,
-    /// Devices whose shards were taken for the results.
-    pub accepted: DeviceSet,
-}
-
-/// Why a request has no answer.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum RequestError {
-    #[error(
-        "no answer within {deadline_ms} ms and {attempts} attempts: {stage} has {got} of \
-         {needed} shards under plan {plan}{missing}"
-    )]
-    Deadline {
-        deadline_ms: u128,
-        attempts: u32,
-        stage: String,
-        got: usize,
-        needed: usize,
-        plan: String,
-        missing: String,
-    },
-    #[error("{got} requests under way, limit {limit}")]
-    Busy { got: usize, limit: usize },
-    #[error("model has {needed} inputs, request {got}")]
-    Inputs { got: usize, needed: usize },
-    #[error("input {name} is {got}, model takes {needed}")]
-    Input { name: String, got: String, needed: String },
-    #[error("last glue: {words}")]
-    Glue { words: String },
-    #[error("{0}")]
-    Tensor(#[from] TensorError),
-}
-
-/// Something a person would like to see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Not heard from.
-    Suspect(DeviceId),
-    /// Heard from again.
-    Healthy(DeviceId),
-    /// Its bundle lacks a plan of this one.
-    Mismatch(DeviceId, PlanId),
-    /// New requests go by this plan of the file.
-    Plan(usize),
-    /// Requests that went out again.
-    Resubmitted(u64),
-}
-
-/// What a gateway wants done.
-#[derive(Debug)]
-pub enum Command {
-    /// Send a frame to each of these.
-    Send(Vec<DeviceId>, Frame),
-    /// Compute the last glue from the gathered results.
-    Run(Job, Vec<Arc<Gathered>>),
-    /// A request is answered: the model's outputs.
-    Answer(u64, Vec<Tensor>, Provenance),
-    /// A request is given up.
-    Fail(u64, RequestError),
-    /// A frame was refused; close the connection if it was a violation.
-    Refuse(DeviceId, Refusal),
-    /// Tell whoever looks on.
-    Notice(Notice),
 }
 
 /// The state machine of one gateway.
@@ -271,7 +171,7 @@ impl Gateway {
             None => self.unfit.remove(device),
         }
         // It may have started anew: what it had of these requests is gone.
-        self.pending.values_mut().for_each(|pending| pending.lost.insert(device));
+        self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
         if self.detector.heard(now, device) {
             out.push(Command::Notice(Notice::Healthy(device)));
         }
@@ -310,8 +210,8 @@ impl Gateway {
         };
         let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats <= alive.len());
         let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
-        let turn = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
-        let first = (turn % alive.len() as u64) as usize;
+        let shift = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
+        let first = (shift % alive.len() as u64) as usize;
         let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
         Some((index, rotated.take(plans[index].seats).collect()))
     }
@@ -327,7 +227,7 @@ impl Gateway {
         let alive = self.alive_devices();
         let stuck = self.pending.iter_mut().filter(|(_, p)| p.is_stuck(alive));
         let numbers: Vec<u64> =
-            stuck.filter_map(|(n, p)| p.may_move(now, settle).then_some(*n)).collect();
+            stuck.filter_map(|(n, p)| p.may_abandon(now, settle).then_some(*n)).collect();
         self.resubmit(now, &numbers, out);
     }
 
@@ -338,7 +238,7 @@ impl Gateway {
             let Some(pending) = self.pending.get_mut(number) else { continue };
             let plan = self.plans.plans[index].clone();
             pending.restart(now, (index, plan), members, self.detector.suspects());
-            out.extend(pending.inputs_out(now, self.run, *number));
+            out.extend(pending.inputs_out(now));
         }
         if !numbers.is_empty() {
             out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
@@ -361,12 +261,20 @@ impl Gateway {
         self.next_number += 1;
         // Without a plan for those alive the request waits for devices.
         let (index, members) = self.choose().unwrap_or((0, DeviceSet::default()));
-        let plan = (index, self.plans.plans[index].clone());
-        let suspects = self.detector.suspects();
+        let attempt = Attempt {
+            request: RequestId { run: self.run, number },
+            number: 0,
+            plan: self.plans.plans[index].clone(),
+            members,
+            suspects: self.detector.suspects(),
+            deadline: now + deadline,
+        };
         let values = self.plans.values.clone();
-        let mut pending = Pending::new(token, inputs, values, plan.clone(), now, deadline);
-        pending.begin(now, plan, members, suspects, self.config.resubmit_after);
-        out.extend(pending.inputs_out(now, self.run, number));
+        let timeout_after = self.config.resubmit_after;
+        let mut pending =
+            Pending::new(now, token, inputs, deadline, values, timeout_after, attempt);
+        pending.plan_index = index;
+        out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
     }
 
@@ -414,12 +322,13 @@ impl Gateway {
         if let Some(pending) = self.pending.get_mut(&number)
             && let Some(inputs) = pending.gather(now, wait)
         {
-            out.push(Command::Run(Job { number, attempt: pending.attempt }, inputs));
+            out.push(Command::Run(Job { number, attempt: pending.attempt.number }, inputs));
         }
     }
 
     fn on_done(&mut self, job: Job, result: Result<Vec<Tensor>, String>, out: &mut Vec<Command>) {
-        let current = self.pending.get(&job.number).is_some_and(|p| p.attempt == job.attempt);
+        let current =
+            self.pending.get(&job.number).is_some_and(|p| p.attempt.number == job.attempt);
         if !current {
             return;
         }
@@ -442,7 +351,7 @@ impl Gateway {
             self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
         for number in due {
             let Some(pending) = self.pending.get(&number) else { continue };
-            if pending.deadline <= now {
+            if pending.attempt.deadline <= now {
                 self.give_up(number, out);
             } else if pending.is_waiting(now) {
                 self.gather(now, number, out);
@@ -462,12 +371,12 @@ impl Gateway {
     fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
         let (alive, somebody) = (self.alive_devices(), self.is_quorate());
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        pending.move_due = None;
+        pending.recheck_at = None;
         if !somebody {
             pending.postpone(now);
         } else if pending.is_stuck(alive) {
             self.resubmit(now, &[number], out);
-        } else if pending.retry_at <= now {
+        } else if pending.timeout_at <= now {
             pending.time_out();
             self.resubmit(now, &[number], out);
         }
@@ -477,19 +386,20 @@ impl Gateway {
         let alive = self.alive_devices();
         if let Some(pending) = self.pending.remove(&number) {
             self.marked = false;
-            let missing = self.missing(&pending.plan, pending.members, alive);
+            let missing = self.missing(&pending.attempt, alive);
             out.push(Command::Fail(pending.token, pending.overdue(missing)));
         }
     }
 
-    fn missing(&self, plan: &Plan, members: DeviceSet, alive: DeviceSet) -> String {
-        let members = if members.is_empty() { self.plans.everybody() } else { members };
+    fn missing(&self, attempt: &Attempt, alive: DeviceSet) -> String {
+        let nobody = attempt.members.is_empty();
+        let members = if nobody { self.plans.everybody() } else { attempt.members };
         let away = members.without(alive);
         if away.is_empty() {
             return ", all devices answer".to_owned();
         }
         let names = self.plans.device_names(away);
-        match plan.unanswered(members, alive) {
+        match attempt.plan.unanswered(members, alive) {
             Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.name),
             None => format!(", not heard from {names}"),
         }

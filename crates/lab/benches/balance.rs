@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use quorate::bundle::DiskShelf;
+use quorate::bundle;
 use quorate_core::id::SeatId;
-use quorate_core::packing::{pack, task_stem};
+use quorate_core::packing::task_stem;
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_engine::{Engine, Task, Tract};
@@ -33,13 +33,14 @@ fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Er
     wish.fewest_devices = 5;
     wish.methods = methods.iter().map(|&method| MethodWish { layer: None, method }).collect();
     let plans = Plans::by_rule(staged, &wish)?;
-    pack(staged, &wish.model_sha256, &plans, &mut DiskShelf::new(folder), &mut |_| {})?;
+    let packed = folder.join("bundle");
+    bundle::write(staged, &wish.model_sha256, &plans, &packed, &mut |_| ())?;
     let plan = plans.main();
     let mut devices = Vec::new();
     for (seat, name) in plans.devices.iter().enumerate() {
         let mut tasks = Vec::new();
         for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-            let path = folder.join(name).join(task_stem(plan, stage, shard) + ".onnx");
+            let path = packed.join(name).join(task_stem(plan, stage, shard) + ".onnx");
             let task = Tract.load(&path)?;
             let fill = |port: &quorate_engine::Port| {
                 let count = port.shape.iter().product::<usize>();

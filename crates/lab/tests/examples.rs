@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quorate::bundle::sha256_hex;
 use quorate_core::id::SeatId;
 use quorate_core::packing::{Shelf, pack, part};
 use quorate_core::plan::Plans;
@@ -13,7 +14,6 @@ use quorate_core::plan::rule::Wish;
 use quorate_lab::zoo::{self, Size};
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
-use sha2::{Digest, Sha256};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/plans")
@@ -82,8 +82,7 @@ fn coverage_is_the_papers() {
 /// Packs every example of one model.
 fn packs(model: &str, examples: &[(&str, usize, &str, f64)]) {
     let bytes = zoo::find(model).unwrap().net(Size::Full).to_bytes(1);
-    let digest = Sha256::digest(&bytes);
-    let sha256: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = sha256_hex(&bytes);
     let size = bytes.len() as u64;
     let model = Arc::new(Model::read(bytes.into(), &Limits::default()).unwrap());
     for (name, _, _, most) in examples {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use quorate::bundle::DiskShelf;
+use quorate::bundle;
 use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceSet, StageId, ValueId};
-use quorate_core::packing::{pack, task_stem};
+use quorate_core::packing::task_stem;
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::time::Time;
@@ -121,16 +121,17 @@ fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {
 /// The payload of every shard, each by its packed task.
 fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let folder = tempfile::tempdir().unwrap();
-    pack(staged, &"0".repeat(64), plans, &mut DiskShelf::new(folder.path()), &mut |_| {}).unwrap();
+    let packed = folder.path().join("bundle");
+    bundle::write(staged, &"0".repeat(64), plans, &packed, &mut |_| ()).unwrap();
     let plan = plans.main();
     let seats = plan.stage_sharding(StageId(0)).seats.iter().enumerate();
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {
-        let path = folder.path().join(&plans.devices[seat.index()]);
+        let path = packed.join(&plans.devices[seat.index()]);
         let path = path.join(task_stem(plan, StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
-        let whole = Gathered::whole(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
+        let whole = Gathered::of_tensor(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
         let x = match plan.part_read(StageId(0), shard) {
-            Some(part) => Arc::new(whole).part(part).tensor().unwrap(),
+            Some(part) => Arc::new(whole).part(part).assemble().unwrap(),
             None => x.clone(),
         };
         task.run(&[x]).unwrap()[0].data().clone()
@@ -169,7 +170,7 @@ fn every_window_by_every_method() {
                 let code = &plans.main().stage_sharding(StageId(0)).code;
                 let patterns = (0..=code.tolerance()).flat_map(|n| Patterns::new(shards.len(), n));
                 for lost in patterns {
-                    let got = gathered(&plans, &shards, lost).tensor().expect("merges");
+                    let got = gathered(&plans, &shards, lost).assemble().expect("merges");
                     let got = got.to_f32().unwrap();
                     assert_eq!(got.len(), whole.len());
                     let apart = got.iter().zip(&whole).map(|(a, b)| (a - b).abs());

@@ -25,7 +25,7 @@ Examples:
   quorate worker --name pi-1 --bundle bundle/pi-1
   quorate run bundle/ --input digit.png"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// More to read on standard error; twice for still more. RUST_LOG overrules it.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -36,7 +36,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show a model's layers, how each can be split, and a drawing of them.
     Inspect(Inspect),
     /// Decide which device computes what; writes a plan file.
@@ -62,7 +62,7 @@ Examples:
   quorate inspect model.onnx -o picture.svg
   quorate inspect model.onnx --dot | dot -Tpdf -o picture.pdf
   quorate inspect model.onnx --json")]
-pub struct Inspect {
+pub(crate) struct Inspect {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
@@ -95,7 +95,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// How many devices, and of what kind.
 #[derive(Clone, Debug, Args)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// Devices that share the weights.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub devices: usize,
@@ -106,7 +106,7 @@ pub struct Cluster {
 
 /// How a model is cut and divided.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Splitting {
+pub(crate) struct Splitting {
     /// How to divide layers: a METHOD for all that it is for, LAYER=METHOD for
     /// one. Methods: output and input for fully-connected layers; channel,
     /// spatial and filter for convolutions; whole for both [default: output
@@ -143,7 +143,7 @@ fn recurrent(text: &str) -> Result<Recurrent, String> {
 
 impl Splitting {
     /// Where the model is to be cut.
-    pub fn cut(&self) -> anyhow::Result<Cut> {
+    pub(crate) fn cut(&self) -> anyhow::Result<Cut> {
         let both = self.methods.iter().find(|wish| {
             wish.method != Method::Whole
                 && wish.layer.as_ref().is_some_and(|name| self.whole.contains(name))
@@ -161,14 +161,14 @@ impl Splitting {
     }
 
     /// Methods as the rule wants them: what is asked for, and whole stages.
-    pub fn method_wishes(&self) -> Vec<MethodWish> {
+    pub(crate) fn method_wishes(&self) -> Vec<MethodWish> {
         let whole =
             |value: &String| MethodWish { layer: Some(value.clone()), method: Method::Whole };
         self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
     }
 
     /// Layers that travel as f16, as the rule wants them.
-    pub fn f16_wishes(&self) -> Vec<String> {
+    pub(crate) fn f16_wishes(&self) -> Vec<String> {
         let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
         self.f16.iter().map(word).collect()
     }
@@ -193,7 +193,7 @@ Examples:
   quorate plan model.onnx --devices 4 --spares 1 -o plan.toml
   quorate plan model.onnx --method spatial,input --method conv1=whole
   quorate plan model.onnx --devices 2 --spares 1 --hosts 10.0.0.1:7001,10.0.0.2:7001,10.0.0.3:7001")]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
@@ -228,7 +228,7 @@ pub struct Plan {
 /// Arguments of `pack`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  quorate pack model.onnx plan.toml -o bundle/")]
-pub struct Pack {
+pub(crate) struct Pack {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
@@ -246,7 +246,7 @@ pub struct Pack {
 Examples:
   quorate worker --name pi-1 --bundle bundle/pi-1
   quorate worker --name pi-1 --bundle bundle/pi-1 --listen 0.0.0.0:7001")]
-pub struct Worker {
+pub(crate) struct Worker {
     /// This device's name in the plan.
     #[arg(long)]
     pub name: String,
@@ -269,10 +269,10 @@ pub struct Worker {
 
 /// How numbers in a file become the model's input: (v * scale - mean) / std.
 #[derive(Clone, Debug, Args)]
-pub struct Preprocessing {
+pub(crate) struct Preprocessing {
     /// Factor of every value, such as 1/255 [default: 1/255 for pictures and
     /// IDX, 1 for others].
-    #[arg(long, value_parser = crate::input::parse_fraction)]
+    #[arg(long, value_parser = quorate::input::parse_fraction)]
     pub scale: Option<f32>,
     /// Subtracted after scaling: one number, or one a channel.
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
@@ -289,7 +289,7 @@ Examples:
   quorate run bundle/ --input digit.png
   quorate run bundle/ --input t10k-images-idx3-ubyte.gz --limit 10 --top 1
   quorate run bundle/ --input x.npy --json")]
-pub struct Run {
+pub(crate) struct Run {
     /// The bundle, or its gateway folder.
     #[arg(value_name = "BUNDLE")]
     pub bundle: PathBuf,
@@ -328,7 +328,7 @@ Examples:
   quorate check model.onnx --devices 8 --inconsistent --tolerance 1e-3
   quorate check model.onnx --method spatial,input --f16 conv1
   quorate check model.onnx --plan plan.toml")]
-pub struct Check {
+pub(crate) struct Check {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
@@ -370,7 +370,7 @@ Examples:
   quorate demo --devices 2 --rate 50 --json
   quorate demo --method spatial,input
   quorate demo --model cifar10_cnn.onnx --input cifar10-test1k.bin.gz --rate 20")]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Size of the cluster.
     #[command(flatten)]
     pub cluster: Cluster,
@@ -416,7 +416,7 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// Sends log lines to standard error: warnings, with `-v` also what happens.
-pub fn start_logging(verbose: u8) {
+pub(crate) fn start_logging(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let level = match verbose {
         0 => "warn",

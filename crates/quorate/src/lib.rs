@@ -2,26 +2,19 @@
 //! them dies.
 //!
 //! ```text
-//! cli -> commands -> bundle, planner        inspect, plan, pack, check
-//!                 -> worker  <- net -> gateway <- run, demo
+//! program: cli -> commands -> bundle        inspect, plan, pack
+//!                          -> rehearsal     check
+//!                          -> node <- net   worker, run, demo
 //! ```
 //!
-//! This crate decides nothing: the state machines of `quorate-core` do. Here
-//! are the command line, the sockets, the threads and the files.
+//! This library is what the program's commands, and any other front end, are
+//! made of. It prints nothing and draws nothing: how far a long work is goes
+//! to a callback, and what a person ought to know is returned. It decides
+//! nothing either: the state machines of `quorate-core` do.
 
 pub mod bundle;
-pub mod cli;
-pub mod clock;
-pub mod commands;
-pub mod demo;
-pub mod gateway;
 pub mod input;
-pub mod lanes;
 pub mod net;
-pub mod process;
-pub mod progress;
+pub mod node;
 pub mod random;
-pub mod refusals;
 pub mod rehearsal;
-pub mod words;
-pub mod worker;

@@ -1,6 +1,13 @@
 //! The program: reads the command line, runs one command, says what went
 //! wrong.
 
+mod cli;
+mod commands;
+mod engine;
+mod process;
+mod progress;
+mod words;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,14 +18,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn main() -> ExitCode {
-    let cli = quorate::cli::Cli::parse();
-    quorate::cli::start_logging(cli.verbose);
-    match quorate::commands::run(cli.command) {
+    let cli = cli::Cli::parse();
+    cli::start_logging(cli.verbose);
+    match commands::run(cli.command) {
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            quorate::words::note(&format!("error: {error:#}"));
+            words::note(&format!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

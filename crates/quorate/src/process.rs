@@ -1,21 +1,8 @@
 //! What this process asks of the operating system.
 
-/// Lets every other thread of the machine go first; for work that nobody
-/// waits for.
-pub fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    {
-        // On Linux a priority belongs to the thread that asks.
-        let thread = rustix::thread::gettid();
-        if let Err(error) = rustix::process::setpriority_process(Some(thread), 19) {
-            tracing::debug!("lowering a thread's priority: {error}");
-        }
-    }
-}
-
 /// Has the operating system kill this process when the one that started it
 /// ends, however it ends.
-pub fn end_with_parent() {
+pub(crate) fn end_with_parent() {
     #[cfg(target_os = "linux")]
     {
         let kill = Some(rustix::process::Signal::KILL);
@@ -27,7 +14,7 @@ pub fn end_with_parent() {
 
 /// Listens for an interrupt (Ctrl-C) or a request to end from now on; the
 /// future it gives is done when one has come.
-pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -36,37 +36,31 @@ impl Drop for Bar {
 }
 
 /// A bar of bytes.
-pub struct BytesBar(Bar);
+pub(crate) struct BytesBar(Bar);
 
 impl BytesBar {
     /// A bar that says `what` is being done.
-    pub fn new(what: &str) -> BytesBar {
+    pub(crate) fn new(what: &str) -> BytesBar {
         BytesBar(Bar::new(what, "{msg} {bar:32} {bytes}/{total_bytes} {eta}"))
     }
 
     /// So much of it is done.
-    pub fn set(&mut self, done: u64, total: u64) {
+    pub(crate) fn set(&mut self, done: u64, total: u64) {
         self.0.set(done, total);
     }
 }
 
 /// A bar of things that are counted.
-pub struct CountBar {
-    bar: Bar,
-    done: u64,
-    total: u64,
-}
+pub(crate) struct CountBar(Bar);
 
 impl CountBar {
-    /// A bar that says `what` is being done, `total` times.
-    pub fn new(what: &str, total: usize) -> CountBar {
-        let bar = Bar::new(what, "{msg} {bar:32} {pos}/{len} {eta}");
-        CountBar { bar, done: 0, total: total as u64 }
+    /// A bar that says `what` is being done.
+    pub(crate) fn new(what: &str) -> CountBar {
+        CountBar(Bar::new(what, "{msg} {bar:32} {pos}/{len} {eta}"))
     }
 
-    /// One more is done.
-    pub fn step(&mut self) {
-        self.done += 1;
-        self.bar.set(self.done, self.total);
+    /// So many of them are done.
+    pub(crate) fn set(&mut self, done: usize, total: usize) {
+        self.0.set(done as u64, total as u64);
     }
 }

@@ -5,64 +5,43 @@
 //! whole model, whose inner values are made outputs for the purpose, or
 //! against answers that are known from elsewhere.
 
+mod difference;
+mod finding;
+mod losses;
+mod whole;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
-use quorate_code::{Patterns, ShardSet};
+use quorate_code::ShardSet;
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
 use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
 use quorate_core::plan::{Plan, Plans};
 use quorate_core::time::Time;
-use quorate_engine::{Engine, Tract};
-use quorate_model::model::to_onnx;
+use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
-use crate::lanes::TaskStore;
-use crate::progress::CountBar;
+use crate::node::lanes::TaskStore;
 use crate::random::SplitMix;
-use crate::words::note;
+use difference::difference;
+use losses::{list, losses, random_subset};
+use whole::Whole;
 
-/// Losses of one size that are all tried; of more, so many are.
-const LOSSES_MAX: u64 = 1_000;
-const LOSSES_SEED: u64 = 1;
+pub use difference::answer_difference;
+pub use finding::Finding;
 
-/// What one kind of loss did.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// What was looked at.
-    pub what: String,
-    /// How many cases.
-    pub cases: usize,
-    /// Worst max|a - b| / max|b| of all cases; infinite where a case failed.
-    pub error: f64,
-    /// The error that is still right.
-    pub limit: f64,
-    /// The worst case.
-    pub worst: String,
-}
-
-impl Finding {
-    fn new(what: String, limit: f64) -> Finding {
-        Finding { what, cases: 0, error: 0.0, limit, worst: "all equal".to_owned() }
-    }
-
-    /// Is the error within its limit?
-    pub fn is_good(&self) -> bool {
-        self.error <= self.limit
-    }
-
-    fn add(&mut self, error: f64, case: impl FnOnce() -> String) {
-        self.cases += 1;
-        if error > self.error || error.is_nan() {
-            self.error = if error.is_nan() { f64::INFINITY } else { error };
-            self.worst = case();
-        }
-    }
+/// Cases tried so far, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Tried.
+    pub done: usize,
+    /// In all.
+    pub total: usize,
 }
 
 /// A plan's tasks, and the whole model's values for one input.
@@ -79,6 +58,7 @@ pub struct Rehearsal {
     /// By value; all `None` where the whole model was not run.
     whole: Vec<Option<Tensor>>,
     outputs: Vec<Tensor>,
+    note: Option<String>,
 }
 
 /// A value as one device has it: by value, `None` before it is made.
@@ -87,26 +67,28 @@ type Values = Vec<Option<Arc<Gathered>>>;
 impl Rehearsal {
     /// Opens the bundle of `plans` and runs the whole model once.
     pub fn new(
+        engine: &Arc<dyn Engine>,
         model: &ModelFile,
         plans: Plans,
         bundle: &Path,
         inputs: Vec<Tensor>,
     ) -> anyhow::Result<Rehearsal> {
-        let (whole, outputs) = run_whole(model, &plans, &inputs)?;
-        let rehearsal = Rehearsal::expecting(plans, bundle, inputs, outputs);
-        Ok(Rehearsal { whole, ..rehearsal })
+        let Whole { values, outputs, note } = Whole::run(&**engine, model, &plans, &inputs)?;
+        let rehearsal = Rehearsal::expecting(engine, plans, bundle, inputs, outputs);
+        Ok(Rehearsal { whole: values, note, ..rehearsal })
     }
 
     /// Opens the bundle of `plans`, to be held against `outputs`: the right
     /// answers to `inputs`, known from elsewhere. The model itself is not run,
     /// so there is nothing to hold its stages against.
     pub fn expecting(
+        engine: &Arc<dyn Engine>,
         plans: Plans,
         bundle: &Path,
         inputs: Vec<Tensor>,
         outputs: Vec<Tensor>,
     ) -> Rehearsal {
-        let store = |name: &str| TaskStore::new(Box::new(Tract), &bundle.join(name));
+        let store = |name: &str| TaskStore::new(engine.clone(), &bundle.join(name));
         let devices: Vec<TaskStore> = plans.devices.iter().map(|name| store(name)).collect();
         Rehearsal {
             plan: plans.main().clone(),
@@ -116,6 +98,7 @@ impl Rehearsal {
             inputs,
             whole: vec![None; plans.values.len()],
             outputs,
+            note: None,
             plans: Arc::new(plans),
         }
     }
@@ -134,9 +117,14 @@ impl Rehearsal {
         &self.plans
     }
 
+    /// Something that a person ought to know of the answers taken as right.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
     /// Each stage on the whole model's values, with every loss of up to as
     /// many shards as its code repairs whichever they are.
-    pub fn stages(&self) -> anyhow::Result<Vec<Finding>> {
+    pub fn stages(&self, progress: &mut dyn FnMut(Progress)) -> anyhow::Result<Vec<Finding>> {
         let plan = &self.plan;
         let mut values: Values = vec![None; self.plans.values.len()];
         for (value, tensor) in self.whole.iter().enumerate() {
@@ -145,7 +133,6 @@ impl Rehearsal {
             }
         }
         let mut findings = Vec::new();
-        let mut bar = CountBar::new("checking stages", plan.stages.len());
         for (index, stage) in plan.stages.iter().enumerate() {
             let id = StageId(index as u16);
             let sharding = plan.stage_sharding(id);
@@ -158,18 +145,21 @@ impl Rehearsal {
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
             for lost in losses(n + m, sharding.code.tolerance()) {
                 let gathered = self.gather(stage.value, &shards, lost)?;
-                let error = difference(&gathered.tensor()?, whole)?;
+                let error = difference(&gathered.assemble()?, whole)?;
                 finding.add(error, || format!("lost: {}", list(lost)));
             }
             findings.push(finding);
-            bar.step();
+            progress(Progress { done: index + 1, total: plan.stages.len() });
         }
         Ok(findings)
     }
 
     /// The final answer, with every set of devices that the plan tolerates,
     /// and every single one, dead from the first stage to the last.
-    pub fn dead_throughout(&self) -> anyhow::Result<Vec<Finding>> {
+    pub fn dead_throughout(
+        &self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Vec<Finding>> {
         // Where single devices are not covered, those that are.
         let most = self.plan.tolerance().max(1);
         let sets = losses(self.plan.seats, most);
@@ -177,21 +167,24 @@ impl Rehearsal {
             |set: &ShardSet| set.iter().filter_map(|seat| self.members.nth(seat)).collect();
         let viable = |dead: &DeviceSet| self.plan.viable(self.members, self.members.without(*dead));
         let dead: Vec<DeviceSet> = sets.iter().map(devices).filter(viable).collect();
-        Ok(vec![self.with_dead(&dead)?])
+        Ok(vec![self.with_dead(&dead, progress)?])
     }
 
     /// The final answer, with each of these sets of devices dead from the
     /// first stage to the last.
-    pub fn with_dead(&self, cases: &[DeviceSet]) -> anyhow::Result<Finding> {
+    pub fn with_dead(
+        &self,
+        cases: &[DeviceSet],
+        progress: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Finding> {
         let plan = match self.plan.id == self.plans.main().id {
             true => String::new(),
             false => format!(" under plan {}", self.plan.name),
         };
         let what = format!("answer{plan}, devices dead throughout");
         let mut finding = Finding::new(what, self.limit());
-        let mut bar = CountBar::new("checking answers", cases.len());
-        for &dead in cases {
-            bar.step();
+        for (case, &dead) in cases.iter().enumerate() {
+            progress(Progress { done: case + 1, total: cases.len() });
             let alive = self.members.without(dead);
             let mut values = self.with_inputs()?;
             for (index, stage) in self.plan.stages.iter().enumerate() {
@@ -251,7 +244,7 @@ impl Rehearsal {
     /// A whole value, as if it had been gathered.
     fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> Arc<Gathered> {
         let (values, plan) = (self.plans.values.clone(), self.plan.clone());
-        Arc::new(Gathered::whole(values, plan, value, tensor.clone()))
+        Arc::new(Gathered::of_tensor(values, plan, value, tensor.clone()))
     }
 
     /// Every shard of a stage's value that `alive` devices make, each from
@@ -312,133 +305,5 @@ impl Rehearsal {
             self.plan.result.iter().map(|value| values[value.index()].clone()).collect();
         let outputs = self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)?;
         answer_difference(&outputs, &self.outputs)
-    }
-}
-
-/// What the file itself answers, and every value of the plan. The values come
-/// from the model as it was read: with recurrent cells unrolled and
-/// normalisation folded, some of them are in no node of the file.
-fn run_whole(
-    model: &ModelFile,
-    plans: &Plans,
-    inputs: &[Tensor],
-) -> anyhow::Result<(Vec<Option<Tensor>>, Vec<Tensor>)> {
-    let read = &model.staged.model;
-    let wires = plans.wires();
-    let mut task = Tract.load_bytes(&model.name, &to_onnx(read, &wires)?)?;
-    let mut names = read.graph.outputs.clone();
-    names.extend(wires.into_iter().filter(|wire| !read.graph.outputs.contains(wire)));
-    let made = task.run(inputs).context("the model as it was read")?;
-    let own = made[..read.graph.outputs.len()].to_vec();
-    let file = model.task().and_then(|mut task| Ok(task.run(inputs)?));
-    let unlike = match file.as_ref().map(|outputs| answer_difference(&own, outputs)) {
-        Ok(Ok(apart)) if apart <= plans.tolerance => None,
-        Ok(Ok(apart)) => {
-            Some(anyhow!("it answers {apart:.1e} apart from the model as it was read"))
-        }
-        Ok(Err(error)) => Some(error),
-        Err(error) => Some(anyhow!("{error:#}")),
-    };
-    let outputs = match (file, unlike) {
-        (Ok(outputs), None) => outputs,
-        // The engine does not run every form of recurrent node, and some it
-        // runs wrongly; unrolled they are held against ONNX Runtime by tests.
-        (_, Some(why)) if !read.graph.cells.is_empty() => {
-            note(&format!(
-                "the engine cannot vouch for the file's own recurrent nodes ({why}); the model \
-                 with them unrolled is taken as right"
-            ));
-            own
-        }
-        (_, Some(why)) => return Err(why.context("the file, run whole")),
-        (Err(why), None) => return Err(why),
-    };
-    let mut whole: Vec<Option<Tensor>> = vec![None; plans.values.len()];
-    for (value, slot) in plans.values.iter().zip(&mut whole) {
-        let at = names.iter().position(|name| *name == value.name);
-        *slot = at.map(|at| made[at].clone());
-    }
-    for (tensor, value) in inputs.iter().zip(plans.main().inputs()) {
-        whole[value.index()] = Some(tensor.clone());
-    }
-    Ok((whole, outputs))
-}
-
-/// max|a - b| / max|b| over all outputs, the worst one.
-pub fn answer_difference(got: &[Tensor], whole: &[Tensor]) -> anyhow::Result<f64> {
-    ensure!(got.len() == whole.len(), "{} outputs, the model has {}", got.len(), whole.len());
-    let pairs = got.iter().zip(whole);
-    pairs.map(|(a, b)| difference(a, b)).try_fold(0.0, |worst: f64, error| Ok(worst.max(error?)))
-}
-
-/// max|a - b| / max|b|; infinite where either has a value that is no number.
-pub fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
-    let same = got.shape() == whole.shape();
-    ensure!(same, "shape {:?}, the model's is {:?}", got.shape(), whole.shape());
-    let (a, b) = (got.to_f32()?, whole.to_f32()?);
-    if a.iter().chain(&b).any(|v| !v.is_finite()) {
-        return Ok(f64::INFINITY);
-    }
-    let worst = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-    let apart = worst(&mut a.iter().zip(&b).map(|(a, b)| f64::from(a - b).abs()));
-    let scale = worst(&mut b.iter().map(|b| f64::from(b.abs())));
-    Ok(if apart == 0.0 { 0.0 } else { apart / scale })
-}
-
-/// Losses of up to `most` of `n`: all of them where that is a number one can
-/// wait for, else so many of each size, drawn by a seed.
-fn losses(n: usize, most: usize) -> Vec<ShardSet> {
-    let mut random = SplitMix::new(LOSSES_SEED);
-    let mut all = Vec::new();
-    for size in 0..=most.min(n) {
-        match Patterns::count(n, size) {
-            0..=LOSSES_MAX => all.extend(Patterns::new(n, size)),
-            _ => all.extend((0..LOSSES_MAX).map(|_| random_subset(&mut random, n, size))),
-        }
-    }
-    all
-}
-
-fn list(set: ShardSet) -> String {
-    if set.is_empty() {
-        return "nothing".to_owned();
-    }
-    let word = if set.len() == 1 { "shard" } else { "shards" };
-    format!("{word} {}", set.iter().map(|shard| shard.to_string()).collect::<Vec<_>>().join(", "))
-}
-
-/// `size` different members of `0..n`.
-fn random_subset(random: &mut SplitMix, n: usize, size: usize) -> ShardSet {
-    let mut set = ShardSet::new();
-    while set.len() < size.min(n) {
-        set.insert(random.below(n));
-    }
-    set
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn losses_are_all_of_them_or_a_sample() {
-        let sampled = 1 + 24 + 276 + 2 * LOSSES_MAX as usize;
-        for (n, most, count) in [(5, 0, 1), (5, 1, 6), (5, 2, 16), (3, 9, 8), (24, 4, sampled)] {
-            let sets = losses(n, most);
-            assert_eq!(sets.len(), count);
-            assert!(sets.iter().all(|set| set.len() <= most));
-        }
-        let different: std::collections::BTreeSet<_> = losses(5, 2).into_iter().collect();
-        assert_eq!(different.len(), 16);
-    }
-
-    #[test]
-    fn difference_is_relative_and_finds_what_is_no_number() {
-        let tensor = |values: &[f32]| Tensor::from_f32(vec![values.len()], values).unwrap();
-        let whole = tensor(&[1.0, -4.0]);
-        assert_eq!(difference(&whole, &whole).unwrap(), 0.0);
-        assert_eq!(difference(&tensor(&[1.0, -3.0]), &whole).unwrap(), 0.25);
-        assert_eq!(difference(&tensor(&[1.0, f32::NAN]), &whole).unwrap(), f64::INFINITY);
-        assert!(difference(&tensor(&[1.0]), &whole).is_err());
     }
 }

@@ -1,167 +1,126 @@
-//! One request at its gateway: its inputs, kept until it is answered, and the
-//! attempt under way.
+//! A request at its gateway: its inputs, which are kept until it is answered,
+//! and the attempt under way.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_model::tensor::Tensor;
 
-use super::{Command, Provenance, RequestError};
+use super::answer::{Provenance, RequestError};
+use super::command::Command;
+use crate::attempt::Attempt;
 use crate::frame::{Data, Frame};
 use crate::gather::{Decision, Gather, Gathered};
-use crate::id::{DeviceSet, GatewayRun, RequestId, ValueId};
+use crate::id::DeviceSet;
+use crate::parcel::Parcel;
 use crate::plan::{Plan, Value, WaitPolicy};
-use crate::region::whole;
+use crate::region::{crop, whole};
 use crate::time::Time;
 
-/// Time that a second attempt has at least, whoever is suspected meanwhile;
-/// each further one has twice as long. Else suspicions that come and go faster
-/// than a request is answered would keep it from ever being answered.
-const AT_LEAST: Duration = Duration::from_millis(20);
+/// Least time of a second attempt, whoever is suspected meanwhile; each further
+/// one has twice as long. Otherwise suspicions that come and go faster than a
+/// request takes would keep it from ever being answered.
+const ATTEMPT_MIN: Duration = Duration::from_millis(20);
 
+/// A request without an answer yet.
 #[derive(Debug)]
-pub struct Pending {
-    pub token: u64,
-    pub deadline: Time,
-    pub attempt: u32,
-    pub plan: Arc<Plan>,
-    /// Who takes the plan's seats; empty as long as there is nobody.
-    pub members: DeviceSet,
-    /// Members that have come anew since this attempt began.
-    pub lost: DeviceSet,
-    /// Attempts that ended by [`Pending::time_out`].
-    pub timeouts: u32,
-    plan_index: usize,
-    suspects: DeviceSet,
+pub(super) struct Pending {
+    pub(super) token: u64,
+    pub(super) attempt: Attempt,
+    /// The plan's place in the file.
+    pub(super) plan_index: usize,
+    /// Members that connected again since this attempt began, and so may have
+    /// forgotten it.
+    pub(super) restarted: DeviceSet,
+    /// Attempts that have timed out.
+    pub(super) timeouts: u32,
     inputs: Vec<Tensor>,
     values: Arc<Vec<Value>>,
+    /// Time from submission to deadline.
     allowed: Duration,
     gathers: Vec<Gather>,
-    /// The last glue is being computed.
+    /// The results are gathered, and the last glue is being computed.
     gathered: bool,
+    /// When a gather is to be decided without its roster.
     wait_until: Option<Time>,
-    /// The attempt is not given up before.
-    move_at: Time,
-    /// When to look whether the attempt is still stuck.
-    pub move_due: Option<Time>,
-    /// When the attempt has had all its time.
-    pub retry_at: Time,
-    retry_after: Duration,
+    /// Until then the attempt is not abandoned, even if it is stuck.
+    keep_until: Time,
+    /// When to look again whether the attempt is stuck.
+    pub(super) recheck_at: Option<Time>,
+    /// When the attempt times out.
+    pub(super) timeout_at: Time,
+    /// Time that an attempt has before it times out.
+    timeout_after: Duration,
 }
 
 impl Pending {
+    /// A request with its first attempt, which has `timeout_after`.
     pub fn new(
+        now: Time,
         token: u64,
         inputs: Vec<Tensor>,
-        values: Arc<Vec<Value>>,
-        (plan_index, plan): (usize, Arc<Plan>),
-        now: Time,
         allowed: Duration,
+        values: Arc<Vec<Value>>,
+        timeout_after: Duration,
+        attempt: Attempt,
     ) -> Pending {
         Pending {
             token,
-            deadline: now + allowed,
-            attempt: 0,
-            plan,
-            members: DeviceSet::default(),
-            lost: DeviceSet::default(),
+            gathers: gathers(&values, &attempt),
+            attempt,
+            plan_index: 0,
+            restarted: DeviceSet::default(),
             timeouts: 0,
-            plan_index,
-            suspects: DeviceSet::default(),
             inputs,
             values,
             allowed,
-            gathers: Vec::new(),
             gathered: false,
             wait_until: None,
-            move_at: now,
-            move_due: None,
-            retry_at: now,
-            retry_after: Duration::ZERO,
+            keep_until: now,
+            recheck_at: None,
+            timeout_at: now + timeout_after,
+            timeout_after,
         }
-    }
-
-    /// Starts the first attempt.
-    pub fn begin(
-        &mut self,
-        now: Time,
-        plan: (usize, Arc<Plan>),
-        members: DeviceSet,
-        suspects: DeviceSet,
-        retry_after: Duration,
-    ) {
-        self.retry_after = retry_after;
-        self.retry_at = now + retry_after;
-        self.assign(plan, members, suspects);
     }
 
     /// Starts a further attempt.
     pub fn restart(
         &mut self,
         now: Time,
-        plan: (usize, Arc<Plan>),
-        members: DeviceSet,
-        suspects: DeviceSet,
-    ) {
-        self.attempt += 1;
-        self.retry_at = now + self.retry_after;
-        let doubled = 1u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX);
-        self.move_at = now + AT_LEAST.saturating_mul(doubled).min(self.retry_after);
-        self.assign(plan, members, suspects);
-    }
-
-    fn assign(
-        &mut self,
         (plan_index, plan): (usize, Arc<Plan>),
         members: DeviceSet,
         suspects: DeviceSet,
     ) {
-        let gather = |value: &ValueId| {
-            Gather::new(self.values.clone(), plan.clone(), *value, members, suspects)
-        };
-        self.gathers = plan.result.iter().map(gather).collect();
+        let before = self.attempt.number;
+        self.attempt = Attempt { number: before + 1, plan, members, suspects, ..self.attempt };
+        self.plan_index = plan_index;
+        self.gathers = gathers(&self.values, &self.attempt);
         self.gathered = false;
         self.wait_until = None;
-        self.plan = plan;
-        self.plan_index = plan_index;
-        self.members = members;
-        self.lost = DeviceSet::default();
-        self.move_due = None;
-        self.suspects = suspects;
+        self.restarted = DeviceSet::default();
+        self.timeout_at = now + self.timeout_after;
+        let doubled = 1u32.checked_shl(before).unwrap_or(u32::MAX);
+        self.keep_until = now + ATTEMPT_MIN.saturating_mul(doubled).min(self.timeout_after);
+        self.recheck_at = None;
     }
 
     /// The frames that carry this attempt's inputs to all who read them.
-    pub fn inputs_out(&mut self, now: Time, run: GatewayRun, number: u64) -> Vec<Command> {
-        let left = u32::try_from(self.deadline.since(now).as_micros()).unwrap_or(u32::MAX);
+    pub fn inputs_out(&mut self, now: Time) -> Vec<Command> {
         let mut commands = Vec::new();
-        for (tensor, value) in self.inputs.iter().zip(self.plan.inputs()) {
-            let rows = self.values[value.index()].rows() as u32;
-            let data = Data {
-                input: true,
-                request: RequestId { run, number },
-                attempt: self.attempt,
-                plan: self.plan.id,
-                members: self.members,
-                suspects: self.suspects,
-                deadline_left_us: left,
-                value,
-                shard: 0,
-                rows: (0, rows),
-                dtype: tensor.dtype(),
-                shape: tensor.shape().iter().map(|&d| d as u32).collect(),
-                payload: tensor.data().clone(),
-            };
+        for (tensor, value) in self.inputs.iter().zip(self.attempt.plan.inputs()) {
             // What the gateway itself reads of the inputs it has already.
-            if let Some(at) = self.plan.result.iter().position(|v| *v == value) {
+            if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == value) {
                 self.gathers[at].accept(now, 0, tensor.data().clone());
             }
+            let Attempt { plan, members, .. } = &self.attempt;
             let from = whole(&self.values[value.index()].shape);
-            for (part, to) in self.plan.recipients(&self.values, value, 0, self.members) {
-                let data = match part {
+            for (part, to) in plan.recipients(&self.values, value, 0, *members) {
+                let parcel = match part {
                     // The tensor was held against the model's input before.
-                    Some(part) => data.part(&from, &part).expect("a part of the input"),
-                    None => data.clone(),
+                    Some(part) => Parcel::new(&crop(tensor, &from, &part).expect("a part")),
+                    None => Parcel::new(tensor),
                 };
+                let data = self.attempt.data(now, &self.values, (value, 0), parcel);
                 commands.push(Command::Send(to, Frame::Data(data)));
             }
         }
@@ -169,14 +128,11 @@ impl Pending {
     }
 
     pub fn accept(&mut self, now: Time, data: &Data) {
-        let current = data.attempt == self.attempt
-            && data.plan == self.plan.id
-            && data.members == self.members;
-        if !current || self.gathered {
+        if !self.attempt.includes(data) || self.gathered {
             return;
         }
-        if let Some(at) = self.plan.result.iter().position(|v| *v == data.value) {
-            self.gathers[at].accept(now, data.shard.into(), data.payload.clone());
+        if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == data.value) {
+            self.gathers[at].accept(now, data.shard.into(), data.payload.bytes().clone());
         }
     }
 
@@ -207,60 +163,62 @@ impl Pending {
         Some(inputs)
     }
 
-    /// Is a gather to be decided now?
+    /// Has a gather waited for its roster for long enough?
     pub fn is_waiting(&self, now: Time) -> bool {
         self.wait_until.is_some_and(|at| at <= now)
     }
 
-    /// When something is due: the end of a wait, a further attempt, the end.
+    /// When something is due next: a gather's decision, a look at a stuck
+    /// attempt, a timeout or the deadline.
     pub fn wake_at(&self) -> Time {
-        let retry = match self.move_due {
-            _ if self.gathered => self.deadline,
-            Some(due) => self.retry_at.min(due),
-            None => self.retry_at,
+        let attempt = match self.recheck_at {
+            _ if self.gathered => self.attempt.deadline,
+            Some(due) => self.timeout_at.min(due),
+            None => self.timeout_at,
         };
-        let wait = self.wait_until.unwrap_or(self.deadline);
-        self.deadline.min(retry).min(wait)
+        let wait = self.wait_until.unwrap_or(self.attempt.deadline);
+        self.attempt.deadline.min(attempt).min(wait)
     }
 
-    /// The attempt led nowhere; the next one has twice as long.
+    /// Counts a timeout; the next attempt has twice as long.
     pub fn time_out(&mut self) {
         self.timeouts += 1;
-        self.retry_after = self.retry_after.saturating_mul(2);
+        self.timeout_after = self.timeout_after.saturating_mul(2);
     }
 
-    /// Can this attempt not end any more, with those `alive`?
+    /// Can this attempt no longer be answered by those `alive`?
     pub fn is_stuck(&self, alive: DeviceSet) -> bool {
-        !self.gathered && !self.plan.viable(self.members, alive.without(self.lost))
+        !self.gathered
+            && !self.attempt.plan.viable(self.attempt.members, alive.without(self.restarted))
     }
 
-    /// May this attempt, which is stuck, be given up now? If not, it is looked
-    /// at again when it may.
-    pub fn may_move(&mut self, now: Time, settle: Duration) -> bool {
-        let at = self.move_at.max(now + settle);
+    /// May this attempt, which is stuck, be abandoned now? If not, notes when to
+    /// ask again.
+    pub fn may_abandon(&mut self, now: Time, settle: Duration) -> bool {
+        let at = self.keep_until.max(now + settle);
         if at > now {
-            self.move_due = Some(self.move_due.map_or(at, |due| due.min(at)));
+            self.recheck_at = Some(self.recheck_at.map_or(at, |due| due.min(at)));
         }
         at <= now
     }
 
-    /// There is nobody to try with: look again later.
+    /// Puts the timeout off while there is nobody to try with.
     pub fn postpone(&mut self, now: Time) {
-        self.retry_at = now + self.retry_after;
+        self.timeout_at = now + self.timeout_after;
     }
 
     pub fn provenance(&self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
-        for (gather, value) in self.gathers.iter().zip(&self.plan.result) {
-            let seats = self.plan.sharding(*value).map_or(&[][..], |s| &s.seats);
+        for (gather, value) in self.gathers.iter().zip(&self.attempt.plan.result) {
+            let seats = self.attempt.plan.sharding(*value).map_or(&[][..], |s| &s.seats);
             for shard in gather.have().iter() {
-                let seat = seats.get(shard).and_then(|seat| self.members.nth(seat.index()));
+                let seat = seats.get(shard).and_then(|seat| self.attempt.members.nth(seat.index()));
                 seat.into_iter().for_each(|device| accepted.insert(device));
             }
         }
         Provenance {
-            attempts: self.attempt + 1,
+            attempts: self.attempt.number + 1,
             plan: self.plan_index,
             decoded: self.gathers.iter().any(decoded),
             accepted,
@@ -270,16 +228,21 @@ impl Pending {
     /// The error of a request whose deadline has passed.
     pub fn overdue(&self, missing: String) -> RequestError {
         let short = self.gathers.iter().position(|gather| !gather.is_quorate()).unwrap_or(0);
-        let value = self.plan.result[short];
-        let needed = self.plan.sharding(value).map_or(0, |s| s.code.data_shards());
+        let value = self.attempt.plan.result[short];
+        let needed = self.attempt.plan.sharding(value).map_or(0, |s| s.code.data_shards());
         RequestError::Deadline {
             deadline_ms: self.allowed.as_millis(),
-            attempts: self.attempt + 1,
+            attempts: self.attempt.number + 1,
             stage: format!("result {}", self.values[value.index()].name),
             got: self.gathers[short].have().len(),
             needed,
-            plan: self.plan.name.clone(),
+            plan: self.attempt.plan.name.clone(),
             missing,
         }
     }
+}
+
+/// The gathers of an attempt's results.
+fn gathers(values: &Arc<Vec<Value>>, attempt: &Attempt) -> Vec<Gather> {
+    attempt.plan.result.iter().map(|value| attempt.gather(values, *value, None)).collect()
 }

@@ -1,11 +1,10 @@
 //! Carries out a trial: plans, packs, and rehearses with every loss.
 
 use anyhow::{Context, bail, ensure};
-use quorate::bundle::DiskShelf;
+use quorate::bundle;
 use quorate::rehearsal::Rehearsal;
 use quorate_code::Patterns;
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
-use quorate_core::packing::pack;
 use quorate_core::plan::{Division, Plan, Plans};
 use quorate_model::method::Method;
 use quorate_model::stage::{Cut, Recurrent, Stage, Staged};
@@ -15,6 +14,7 @@ use super::row::Row;
 use super::subject::{DATA_DEVICES, Subject};
 use super::trial::Trial;
 use super::way::Way;
+use crate::engine::engine;
 
 /// What of a plan a trial speaks of.
 struct Divided {
@@ -38,11 +38,11 @@ impl Trial {
         let divided = self.divided(&staged, plans.main())?;
         let code = code(plans.main(), &divided.stages)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
-        let mut shelf = DiskShelf::new(folder.path());
-        pack(&staged, &subject.file.sha256, &plans, &mut shelf, &mut |_| ())?;
+        let packed = folder.path().join("bundle");
+        bundle::write(&staged, &subject.file.sha256, &plans, &packed, &mut |_| ())?;
         let (inputs, answers) = (vec![subject.input.clone()], subject.answers.clone());
-        let rehearsal = Rehearsal::expecting(plans, folder.path(), inputs, answers);
-        let finding = rehearsal.with_dead(&losses(self.spares))?;
+        let rehearsal = Rehearsal::expecting(&engine(), plans, &packed, inputs, answers);
+        let finding = rehearsal.with_dead(&losses(self.spares), &mut |_| ())?;
         let what = if self.way == Way::CellWhole { "cells" } else { "layers" };
         Ok(Row {
             trial: *self,

@@ -1,12 +1,13 @@
 //! A model with its input and the right answers, ready to be tried.
 
 use anyhow::Context;
-use quorate::bundle::{DiskShelf, ModelFile};
+use quorate::bundle::{self, ModelFile};
 use quorate::rehearsal::{Finding, Rehearsal};
-use quorate_core::packing::pack;
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_model::tensor::Tensor;
+
+use crate::engine::engine;
 
 /// Devices that hold data in every trial.
 pub(super) const DATA_DEVICES: usize = 4;
@@ -36,12 +37,12 @@ impl Subject {
         wish.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
         let plans = Plans::by_rule(&self.file.staged, &wish)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
-        let (file, mut shelf) = (&self.file, DiskShelf::new(folder.path()));
-        pack(&file.staged, &file.sha256, &plans, &mut shelf, &mut |_| ())?;
+        let (file, packed) = (&self.file, folder.path().join("bundle"));
+        bundle::write(&file.staged, &file.sha256, &plans, &packed, &mut |_| ())?;
         let input = vec![self.input.clone()];
-        let rehearsal = Rehearsal::new(file, plans, folder.path(), input)?;
-        let mut findings = rehearsal.stages()?;
-        findings.extend(rehearsal.dead_throughout()?);
+        let rehearsal = Rehearsal::new(&engine(), file, plans, &packed, input)?;
+        let mut findings = rehearsal.stages(&mut |_| ())?;
+        findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
         Ok(findings)
     }
 }

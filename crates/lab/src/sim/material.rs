@@ -7,15 +7,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate::bundle::DiskShelf;
-use quorate::lanes::stems;
+use quorate::bundle;
+use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
 use quorate_core::gather::Gathered;
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack};
+use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK};
 use quorate_core::plan::rule::{MethodWish, Wish};
 use quorate_core::plan::{Plans, WaitPolicy};
 use quorate_core::worker::TaskId;
-use quorate_engine::{Engine, Task, Tract};
+use quorate_engine::Task;
 use quorate_model::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
@@ -23,11 +23,14 @@ use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
 use super::random::SplitMix;
+use crate::engine::engine;
 
 /// Different inputs that requests are made of.
 const INPUTS: usize = 4;
 /// Outputs remembered; beyond, all are forgotten.
 const MEMO_MAX: usize = 20_000;
+/// Where the bundle is in its temporary folder.
+const BUNDLE: &str = "bundle";
 
 /// Anything that goes wrong before a simulation begins.
 type Error = Box<dyn std::error::Error>;
@@ -85,9 +88,9 @@ impl Material {
         wish.wait = packing.wait;
         let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
         let folder = TempDir::new()?;
-        let mut shelf = DiskShelf::new(folder.path());
-        pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
-        let mut whole = Tract.load_bytes("whole model", &model)?;
+        let packed = folder.path().join(BUNDLE);
+        bundle::write(&staged, &wish.model_sha256, &plans, &packed, &mut |_| ())?;
+        let mut whole = engine().load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
         let mut one = || -> Result<Vec<Tensor>, Error> {
             let ports = whole.inputs().iter();
@@ -106,10 +109,9 @@ impl Material {
         device: usize,
         task: TaskId,
         inputs: &[Arc<Gathered>],
-    ) -> Result<Tensor, String> {
+    ) -> Result<Vec<Tensor>, String> {
         let (folder, stem) = (self.plans.devices[device].clone(), self.stems[&task].clone());
-        let mut outputs = self.compute(&folder, &stem, inputs)?;
-        outputs.pop().ok_or_else(|| "no output".to_owned())
+        self.compute(&folder, &stem, inputs)
     }
 
     /// Runs the gateway's last glue.
@@ -129,11 +131,11 @@ impl Material {
         stem: &str,
         inputs: &[Arc<Gathered>],
     ) -> Result<Vec<Tensor>, String> {
-        let path = self.folder.path().join(folder).join(format!("{stem}.onnx"));
+        let path = self.folder.path().join(BUNDLE).join(folder).join(format!("{stem}.onnx"));
         if !path.is_file() {
             return Err(format!("{folder}/{stem}.onnx was not packed"));
         }
-        let tensors = inputs.iter().map(|gathered| gathered.tensor());
+        let tensors = inputs.iter().map(|gathered| gathered.assemble());
         let tensors = tensors.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         let mut hasher = DefaultHasher::new();
         tensors.iter().for_each(|t| (t.shape(), t.data()).hash(&mut hasher));
@@ -143,7 +145,7 @@ impl Material {
         }
         let task = match self.tasks.entry(stem.to_owned()) {
             Entry::Occupied(task) => task.into_mut(),
-            Entry::Vacant(slot) => slot.insert(Tract.load(&path).map_err(|e| e.to_string())?),
+            Entry::Vacant(slot) => slot.insert(engine().load(&path).map_err(|e| e.to_string())?),
         };
         let result = task.run(&tensors).map_err(|e| e.to_string());
         if self.memo.len() >= MEMO_MAX {

@@ -26,11 +26,14 @@ const TICKS_MAX: u32 = 1000;
 const ERROR_MAX: f64 = 1e-4;
 const RUN: GatewayRun = GatewayRun { gateway: 1, epoch: 1 };
 
+/// What a worker's job made.
+type Computed = Result<Vec<worker::Outgoing>, String>;
+
 #[derive(Debug)]
 enum Happening {
     Frame { to: usize, from: Peer, incarnation: u32, bytes: Bytes },
     Wake { node: usize, generation: u64 },
-    Computed { device: usize, incarnation: u32, job: worker::Job, result: Result<Tensor, String> },
+    Computed { device: usize, incarnation: u32, job: worker::Job, result: Computed },
     Glued(gateway::Job, Result<Vec<Tensor>, String>),
     Submit(usize),
     Fault(usize),
@@ -274,15 +277,16 @@ impl<'a> Simulation<'a> {
         let gateway = self.devices.len();
         for command in commands {
             match command {
-                worker::Command::Run(job, inputs) => {
-                    let result = self.material.run(device, job.task, &inputs);
+                worker::Command::Run { job, inputs, delivery } => {
+                    let outputs = self.material.run(device, job.task, &inputs);
+                    let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
                     let after = self.task_us() * self.devices[device].slow;
                     let incarnation = self.devices[device].incarnation;
                     let done = Happening::Computed { device, incarnation, job, result };
                     self.at(self.now + after, done);
                 }
                 worker::Command::Send(peers, frame) => {
-                    let bytes = frame.encode();
+                    let bytes = frame.encode().to_bytes();
                     for peer in peers {
                         let to = match peer {
                             Peer::Device(other) => other.index(),
@@ -294,7 +298,8 @@ impl<'a> Simulation<'a> {
                 worker::Command::Refuse(..) => self.record.refused += 1,
                 worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
                 worker::Command::Beat(beat) => {
-                    self.send(device, gateway, &Frame::Heartbeat(beat).encode());
+                    let bytes = Frame::Heartbeat(beat).encode().to_bytes();
+                    self.send(device, gateway, &bytes);
                 }
             }
         }
@@ -310,7 +315,7 @@ impl<'a> Simulation<'a> {
         for command in commands {
             match command {
                 gateway::Command::Send(devices, frame) => {
-                    let bytes = frame.encode();
+                    let bytes = frame.encode().to_bytes();
                     devices.iter().for_each(|to| self.send(gateway, to.index(), &bytes));
                 }
                 gateway::Command::Run(job, inputs) => {

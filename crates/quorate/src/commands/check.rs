@@ -3,35 +3,34 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
+use quorate::bundle::{ModelFile, read_plan};
+use quorate::input;
+use quorate::rehearsal::{Finding, Rehearsal};
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::Wish;
 use quorate_model::tensor::{DType, Tensor};
 use serde_json::json;
 
 use super::pack::pack_into;
-use super::run::{input_value, preprocess};
-use crate::bundle::{ModelFile, read_plan};
+use super::single_input::{input_value, preprocess};
 use crate::cli;
-use crate::input;
-use crate::rehearsal::{Finding, Rehearsal};
-use crate::words::{counted, print};
+use crate::engine::engine;
+use crate::progress::CountBar;
+use crate::words::{counted, note, print};
 
 /// Trials of `--inconsistent`.
 const TRIALS: u64 = 8;
 
 /// Runs the command.
-pub fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
     let (model, plans) = model_and_plan(args)?;
     let input = read_input(&plans, args)?;
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
     pack_into(&model, &plans, &bundle)?;
-    let rehearsal = Rehearsal::new(&model, plans, &bundle, vec![input])?;
-    let mut findings = rehearsal.stages()?;
-    findings.extend(rehearsal.dead_throughout()?);
-    for fallback in rehearsal.fallbacks() {
-        findings.extend(fallback.dead_throughout()?);
-    }
+    let rehearsal = Rehearsal::new(&engine(), &model, plans, &bundle, vec![input])?;
+    rehearsal.note().into_iter().for_each(note);
+    let mut findings = find(&rehearsal)?;
     if args.inconsistent {
         findings.extend(rehearsal.inconsistent(args.seed, TRIALS)?);
     }
@@ -47,6 +46,22 @@ pub fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         print(page(&rehearsal, &findings, args).trim_end())?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What every tolerated loss does, under the main plan and the fallbacks.
+fn find(rehearsal: &Rehearsal) -> anyhow::Result<Vec<Finding>> {
+    let mut bar = CountBar::new("checking stages");
+    let mut findings = rehearsal.stages(&mut |of| bar.set(of.done, of.total))?;
+    drop(bar);
+    let answers = |rehearsal: &Rehearsal| {
+        let mut bar = CountBar::new("checking answers");
+        rehearsal.dead_throughout(&mut |of| bar.set(of.done, of.total))
+    };
+    findings.extend(answers(rehearsal)?);
+    for fallback in rehearsal.fallbacks() {
+        findings.extend(answers(&fallback)?);
+    }
+    Ok(findings)
 }
 
 /// The model, cut as the plan that is asked for has it, and that plan.

@@ -21,8 +21,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use quorate::bundle::ModelFile;
 
-use crate::bundle::ModelFile;
 use crate::cli;
 use crate::words::print;
 
@@ -37,7 +37,7 @@ enum Form {
 }
 
 /// Runs the command.
-pub fn run(args: &cli::Inspect) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Inspect) -> anyhow::Result<ExitCode> {
     let form = form(args)?;
     let model = ModelFile::open(&args.model)?;
     let text = match form {

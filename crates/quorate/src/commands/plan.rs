@@ -4,19 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
+use quorate::bundle::ModelFile;
 use quorate_code::Patterns;
 use quorate_core::id::StageId;
 use quorate_core::plan::rule::Wish;
 use quorate_core::plan::{Plan, Plans};
 
-use crate::bundle::ModelFile;
 use crate::cli;
 use crate::words::{counted, note, print};
 
 /// Kinds of loss looked at for a warning.
 const PATTERNS_MAX: u64 = 20_000;
 /// Runs the command.
-pub fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut()?)?;
     let count = args.cluster.devices + args.cluster.spares;
     let mut wish = Wish::of(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares);

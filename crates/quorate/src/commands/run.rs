@@ -2,29 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use quorate::bundle::Folder;
+use quorate::input;
+use quorate::node::gateway::{Answer, Handle, assemble};
+use quorate::node::runtime;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::packing::{GATEWAY_FOLDER, PLAN_FILE};
-use quorate_core::plan::{Plans, Value};
-use quorate_engine::Tract;
-use quorate_model::tensor::Tensor;
 use serde_json::json;
 
-use super::{replace_hosts, runtime};
-use crate::bundle::Folder;
-use crate::cli::{self, Preprocessing};
-use crate::gateway::{Answer, Handle, assemble};
-use crate::input::{self, Preprocess};
+use super::ranking::greatest;
+use super::single_input::{input_value, preprocess};
+use crate::cli;
+use crate::engine::engine;
 use crate::words::print;
 
 /// Runs the command.
-pub fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
-    let mut folder = Folder::open(&gateway_folder(&args.bundle))?;
-    let mut plans = (*folder.plans).clone();
-    replace_hosts(&mut plans, &args.hosts)?;
-    folder.plans = Arc::new(plans);
+pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
+    let folder = Folder::open(&gateway_folder(&args.bundle))?.with_hosts(&args.hosts)?;
     let shape = input_value(&folder.plans)?.shape.clone();
     let inputs = input::read(&args.input, &shape, &preprocess(&args.preprocessing), args.limit)?;
     runtime()?.block_on(async {
@@ -42,20 +38,8 @@ fn gateway_folder(bundle: &Path) -> PathBuf {
     if bundle.join(PLAN_FILE).is_file() { bundle.to_owned() } else { inside }
 }
 
-/// The model's one input.
-pub fn input_value(plans: &Plans) -> anyhow::Result<&Value> {
-    let inputs: Vec<_> = plans.main().inputs().collect();
-    ensure!(inputs.len() == 1, "model has {} inputs, this command gives 1", inputs.len());
-    Ok(&plans.values[inputs[0].index()])
-}
-
-/// The command line's words for preprocessing.
-pub fn preprocess(args: &Preprocessing) -> Preprocess {
-    Preprocess { scale: args.scale, mean: args.mean.clone(), std: args.std.clone() }
-}
-
 async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow::Result<ExitCode> {
-    let handle = Handle::start(folder, Box::new(Tract), GatewayConfig::default())?;
+    let handle = Handle::start(folder, engine(), GatewayConfig::default())?;
     assemble(&handle, args.patience).await?;
     let mut unanswered = 0;
     for (index, tensor) in inputs.tensors.iter().enumerate() {
@@ -107,12 +91,4 @@ fn show(
     let classes = classes.join("  ");
     print(format!("input {index}{label}: {classes}  [{latency_ms:.1} ms, plan {plan}]"))?;
     Ok(())
-}
-
-/// The `top` greatest values of a tensor with their places, greatest first.
-pub fn greatest(tensor: &Tensor, top: usize) -> anyhow::Result<Vec<(usize, f32)>> {
-    let mut values: Vec<(usize, f32)> = tensor.to_f32()?.into_iter().enumerate().collect();
-    values.sort_by(|a, b| b.1.total_cmp(&a.1));
-    values.truncate(top);
-    Ok(values)
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use quorate::net::loopback::free_addresses;
+use quorate::net::free_addresses;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A worker that says nothing for so long is taken to be stuck.

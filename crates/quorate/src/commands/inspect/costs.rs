@@ -10,7 +10,7 @@ use quorate_model::tensor::DType;
 use quorate_model::window::{grid, tiles};
 
 /// One method for one layer, over some devices.
-pub struct Work {
+pub(crate) struct Work {
     /// What the method divides.
     pub split: Split,
     /// Shards over which the layer is divided: no more than it has.
@@ -22,7 +22,7 @@ pub struct Work {
 }
 
 /// The methods that fit `stage`, and what each costs one of `devices`.
-pub fn works(stage: &Stage, devices: usize) -> Vec<Work> {
+pub(crate) fn works(stage: &Stage, devices: usize) -> Vec<Work> {
     let Some(layer) = &stage.layer else { return Vec::new() };
     let fits = |split: &Split| split.method != Method::Spatial || stage.tail.is_empty();
     let work = |split: Split| {
@@ -54,7 +54,7 @@ fn parts(layer: &Layer, method: Method, devices: usize) -> Vec<Part> {
 }
 
 /// What a layer is: `fc`, `conv 2-D`.
-pub fn layer_kind(layer: &Layer) -> String {
+pub(crate) fn layer_kind(layer: &Layer) -> String {
     match layer.kind {
         Kind::Fc => "fc".to_owned(),
         Kind::Conv { dims } => format!("conv {dims}-D"),
@@ -62,7 +62,7 @@ pub fn layer_kind(layer: &Layer) -> String {
 }
 
 /// What a stage is: its layer's kind, `LSTM cell`, or `whole`.
-pub fn stage_kind(staged: &Staged, stage: &Stage) -> String {
+pub(crate) fn stage_kind(staged: &Staged, stage: &Stage) -> String {
     let wire = &staged.values[stage.value].name;
     let mut cells = staged.model.graph.cells.iter();
     match (&stage.layer, cells.find(|cell| cell.outputs.contains(wire))) {
@@ -73,7 +73,7 @@ pub fn stage_kind(staged: &Staged, stage: &Stage) -> String {
 }
 
 /// How a method copes with losses, in a word or three.
-pub fn robust(codable: Codable) -> &'static str {
+pub(crate) fn robust(codable: Codable) -> &'static str {
     match codable {
         Codable::Offline => "coded",
         Codable::AtRunTime => "coded at run time",
@@ -83,7 +83,7 @@ pub fn robust(codable: Codable) -> &'static str {
 
 /// Weights and biases of a stage: its layer's, or where it has none all
 /// constants of its nodes that are floats.
-pub fn params(staged: &Staged, stage: &Stage) -> u64 {
+pub(crate) fn params(staged: &Staged, stage: &Stage) -> u64 {
     if let Some(layer) = &stage.layer {
         return layer.params;
     }
@@ -96,19 +96,19 @@ pub fn params(staged: &Staged, stage: &Stage) -> u64 {
 }
 
 /// Operators of the linear pooling between a stage's layer and its send.
-pub fn tail(staged: &Staged, stage: &Stage) -> Vec<String> {
+pub(crate) fn tail(staged: &Staged, stage: &Stage) -> Vec<String> {
     stage.tail.iter().map(|&node| staged.model.graph.nodes[node].op.clone()).collect()
 }
 
 /// Floating-point operations of all stages, the output stage included. Glue
 /// counts for each stage that computes it.
-pub fn flops(staged: &Staged) -> u64 {
+pub(crate) fn flops(staged: &Staged) -> u64 {
     let stages = staged.stages.iter().map(|stage| staged.stage_flops(stage));
     stages.fold(staged.output.glue_flops, u64::saturating_add)
 }
 
 /// A line about the whole model.
-pub fn heading(name: &str, staged: &Staged) -> String {
+pub(crate) fn heading(name: &str, staged: &Staged) -> String {
     let params: u64 = staged.stages.iter().map(|stage| params(staged, stage)).sum();
     let stages = crate::words::counted(staged.stages.len(), "stage");
     let (params, flops) = (short(params), short(flops(staged)));
@@ -116,7 +116,7 @@ pub fn heading(name: &str, staged: &Staged) -> String {
 }
 
 /// `1x6x28x28`.
-pub fn dims(shape: &[usize]) -> String {
+pub(crate) fn dims(shape: &[usize]) -> String {
     match shape {
         [] => "scalar".to_owned(),
         shape => shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
@@ -124,13 +124,13 @@ pub fn dims(shape: &[usize]) -> String {
 }
 
 /// Numbers of a size a person can read: 416.0k, 2.1G.
-pub fn short(number: u64) -> String {
+pub(crate) fn short(number: u64) -> String {
     let (number, letter) = scaled(number);
     format!("{number}{letter}")
 }
 
 /// Bytes of a size a person can read: 18.8 kB.
-pub fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let (number, letter) = scaled(number);
     format!("{number} {letter}B")
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::graph::{Graph, Look};
 
 /// `graph` for `dot` to lay out.
-pub fn dot(graph: &Graph) -> String {
+pub(crate) fn dot(graph: &Graph) -> String {
     let mut out = format!("digraph {} {{\n", quoted(&[&graph.model]));
     let _ = writeln!(out, "  label={}; labelloc=t;", quoted(&[&graph.heading]));
     out += "  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=11];\n";

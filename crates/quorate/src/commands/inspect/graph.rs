@@ -3,16 +3,16 @@
 //! Box `v` makes value `v`, as in [`Staged::values`]: inputs first, then
 //! stages. The last box is the output stage, which makes none.
 
+use quorate::bundle::ModelFile;
 use quorate_model::layer::Kind;
 use quorate_model::method::{Codable, Method};
 use quorate_model::stage::{Stage, Staged, WireValue};
 
 use super::costs::{bytes, dims, heading, params, short, stage_kind, tail};
-use crate::bundle::ModelFile;
 
 /// What a box stands for, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Look {
+pub(crate) enum Look {
     /// An input of the model, or the stage that makes its outputs.
     Border,
     /// A convolution.
@@ -25,7 +25,7 @@ pub enum Look {
 
 /// An input, a stage or the output stage.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// What it is.
     pub look: Look,
     /// Its name in the model.
@@ -38,7 +38,7 @@ pub struct Node {
 
 /// What a value says on the wire.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     /// Its name in the model.
     pub name: String,
     /// Shape and type.
@@ -49,7 +49,7 @@ pub struct Wire {
 
 /// Boxes, and the values between them.
 #[derive(Debug)]
-pub struct Graph {
+pub(crate) struct Graph {
     /// File name of the model.
     pub model: String,
     /// A line about the whole model.
@@ -62,7 +62,7 @@ pub struct Graph {
 
 impl Graph {
     /// The graph of the stages of `model`.
-    pub fn new(model: &ModelFile) -> Graph {
+    pub(crate) fn new(model: &ModelFile) -> Graph {
         let staged = &model.staged;
         let inputs = staged.values.len() - staged.stages.len();
         let input = |value: &WireValue| Node {

@@ -24,11 +24,11 @@ const TURN: (f64, f64) = (24.0, 90.0);
 const LANE: f64 = 8.0;
 
 /// A point, x to the right and y down.
-pub type Point = (f64, f64);
+pub(crate) type Point = (f64, f64);
 
 /// A line through some points, straight down at each of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Its points, from the top.
     pub points: Vec<Point>,
     /// Whether it ends at a box.
@@ -37,7 +37,7 @@ pub struct Line {
 
 /// A graph laid out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Width and height.
     pub size: Point,
     /// The middle of the upper edge of each box.
@@ -50,7 +50,7 @@ pub struct Layout {
 
 /// Lays out boxes of the sizes `sizes`; box `i` reads what the boxes
 /// `reads[i]`, all before it, make.
-pub fn layout(sizes: &[Point], reads: &[Vec<usize>]) -> Layout {
+pub(crate) fn layout(sizes: &[Point], reads: &[Vec<usize>]) -> Layout {
     let joined = join(reads);
     let mut rows = rows(sizes, &joined);
     order(&mut rows);

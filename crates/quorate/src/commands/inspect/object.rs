@@ -1,13 +1,13 @@
 //! `quorate inspect --json`: one object with everything.
 
+use quorate::bundle::ModelFile;
 use serde_json::{Value, json};
 
 use super::costs::{Work, layer_kind, params, robust, stage_kind, tail, works};
-use crate::bundle::ModelFile;
 use quorate_model::stage::{Stage, Staged, WireValue};
 
 /// All that is known of `model`, over `devices`.
-pub fn object(model: &ModelFile, devices: usize) -> Value {
+pub(crate) fn object(model: &ModelFile, devices: usize) -> Value {
     let staged = &model.staged;
     let stages: Vec<Value> =
         staged.stages.iter().map(|stage| stage_object(staged, stage, devices)).collect();

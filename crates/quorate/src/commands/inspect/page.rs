@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use quorate::bundle::ModelFile;
 use quorate_model::layer::Layer;
 use quorate_model::method::Method;
 use quorate_model::stage::{Stage, Staged};
@@ -10,7 +11,6 @@ use quorate_model::stage::{Stage, Staged};
 use super::costs::{
     bytes, dims, heading, layer_kind, params, robust, short, stage_kind, tail, works,
 };
-use crate::bundle::ModelFile;
 use crate::words::counted;
 
 /// Most names in a list within a line.
@@ -19,7 +19,7 @@ const NAMES_MAX: usize = 3;
 const REASONS_MAX: usize = 12;
 
 /// The page on `model`, over `devices`.
-pub fn page(model: &ModelFile, devices: usize) -> String {
+pub(crate) fn page(model: &ModelFile, devices: usize) -> String {
     let staged = &model.staged;
     let names = staged.stages.iter().map(|stage| stage.name.chars().count());
     let width = names.max().unwrap_or(0).max("output".len());

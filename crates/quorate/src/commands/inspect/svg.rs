@@ -21,7 +21,7 @@ const HEAD: f64 = 58.0;
 const WIDTH_MIN: f64 = 480.0;
 
 /// `graph` drawn.
-pub fn svg(graph: &Graph) -> String {
+pub(crate) fn svg(graph: &Graph) -> String {
     let sizes: Vec<Point> =
         graph.nodes.iter().enumerate().map(|(i, n)| size(graph, i, n)).collect();
     let reads: Vec<Vec<usize>> = graph.nodes.iter().map(|node| node.reads.clone()).collect();
@@ -190,7 +190,7 @@ fn labels(out: &mut String, graph: &Graph, layout: &Layout, sizes: &[Point], rea
 
 /// Text that ends no tag and no attribute; XML has no way to write most
 /// control characters.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

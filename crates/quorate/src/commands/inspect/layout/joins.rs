@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 /// A graph whose vertices are boxes, then joins.
 #[derive(Debug)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// What leads to each vertex.
     pub from: Vec<Vec<usize>>,
 }
 
 /// Puts joins into a graph in which box `i` reads what the boxes `reads[i]`
 /// make. What a box is reached from stays the same.
-pub fn join(reads: &[Vec<usize>]) -> Joined {
+pub(crate) fn join(reads: &[Vec<usize>]) -> Joined {
     let mut uses: BTreeMap<&[usize], usize> = BTreeMap::new();
     for set in reads.iter().filter(|set| set.len() > 1) {
         *uses.entry(set.as_slice()).or_default() += 1;
@@ -61,7 +61,7 @@ fn divide(set: &[usize], smaller: &[&[usize]]) -> (Vec<usize>, Vec<usize>) {
 
 impl Joined {
     /// The row of each vertex: one below the lowest that leads to it.
-    pub fn ranks(&self) -> Vec<usize> {
+    pub(crate) fn ranks(&self) -> Vec<usize> {
         // Boxes come after all that they read, and a join after its parts; a
         // box may come before the join it reads from.
         let mut ranks: Vec<Option<usize>> = vec![None; self.from.len()];
@@ -83,7 +83,7 @@ impl Joined {
     }
 
     /// The vertices that each leads to.
-    pub fn readers(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn readers(&self) -> Vec<Vec<usize>> {
         let mut readers = vec![Vec::new(); self.from.len()];
         for (vertex, from) in self.from.iter().enumerate() {
             from.iter().for_each(|&from| readers[from].push(vertex));

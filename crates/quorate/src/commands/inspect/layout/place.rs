@@ -7,7 +7,7 @@ const PASSES: usize = 16;
 
 /// A box, a join or a lane in a row.
 #[derive(Clone, Debug)]
-pub struct Spot {
+pub(crate) struct Spot {
     /// The vertex, or whose lane it is.
     pub vertex: usize,
     /// Whether it only goes past.
@@ -22,7 +22,7 @@ pub struct Spot {
 
 /// The spots of a row, from left to right.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub(crate) struct Row {
     /// The spots.
     pub spots: Vec<Spot>,
 }
@@ -55,7 +55,7 @@ impl Row {
 
 /// Orders each row by the average place of what it reads and of what reads
 /// it, in turn, and keeps the order with the fewest crossings.
-pub fn order(rows: &mut Vec<Row>) {
+pub(crate) fn order(rows: &mut Vec<Row>) {
     let crossings = |rows: &[Row]| rows.iter().map(Row::crossings).sum::<usize>();
     let mut best = (crossings(rows), rows.clone());
     for pass in 0..PASSES {
@@ -95,7 +95,7 @@ fn permute(rows: &mut [Row], rank: usize, places: &[usize]) {
 }
 
 /// Moves each row as near to its neighbours as its order and widths allow.
-pub fn spread(rows: &mut [Row]) {
+pub(crate) fn spread(rows: &mut [Row]) {
     for row in rows.iter_mut() {
         let mut x = 0.0;
         for spot in &mut row.spots {

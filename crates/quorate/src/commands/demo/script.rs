@@ -1,13 +1,12 @@
 //! What happens to which device, in order.
 
+use quorate::random::SplitMix;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
 
-use crate::random::SplitMix;
-
 /// What is done to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blow {
+pub(crate) enum Blow {
     /// SIGKILL, later a new process.
     Kill,
     /// SIGSTOP, later SIGCONT.
@@ -16,7 +15,7 @@ pub enum Blow {
 
 /// Some devices fail at once, and are later restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// What happens.
     pub blow: Blow,
     /// What holds: `data` or `parity`.
@@ -27,7 +26,7 @@ pub struct Event {
 
 impl Event {
     /// A short name, as in the report.
-    pub fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         let verb = match self.blow {
             Blow::Kill => "kill",
             Blow::Freeze => "freeze",
@@ -38,14 +37,14 @@ impl Event {
 
 /// The events of a demo.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub(crate) struct Script {
     /// In order.
     pub events: Vec<Event>,
 }
 
 impl Script {
     /// Events and the time before the first, as a number of equal parts.
-    pub fn steps(spares: usize) -> usize {
+    pub(crate) fn steps(spares: usize) -> usize {
         if spares == 0 { 3 } else { 4 }
     }
 
@@ -53,7 +52,7 @@ impl Script {
     /// the spares, then freezes data devices; which ones, the seed says.
     /// The last `spares` devices hold the parity.
     /// Where the plan has none, they are devices like the others.
-    pub fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
+    pub(crate) fn new(plans: &Plans, data: usize, spares: usize, seed: u64) -> Script {
         let mut random = SplitMix::new(seed ^ 0x005c_219f);
         let mut pick = |first: usize, of: usize, count: usize| {
             let mut devices: Vec<DeviceId> =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// One request of the stream.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// When it was due, since the stream began.
     pub due: Duration,
     /// What became of it.
@@ -13,7 +13,7 @@ pub struct Record {
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum End {
+pub(crate) enum End {
     /// No answer yet.
     Open,
     /// No answer within the deadline.
@@ -31,7 +31,7 @@ pub enum End {
 
 /// A device's failure.
 #[derive(Clone, Debug)]
-pub struct Disturbance {
+pub(crate) struct Disturbance {
     /// What happened.
     pub kind: String,
     /// To which devices.
@@ -44,7 +44,7 @@ pub struct Disturbance {
 
 /// Latencies of one part of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     /// Requests in it.
     pub count: usize,
     /// Median.
@@ -58,7 +58,7 @@ pub struct Latencies {
 impl Latencies {
     /// Of a number of latencies, in any order. A lost request counts as one
     /// that took the whole deadline.
-    pub fn of(mut latencies: Vec<Duration>) -> Latencies {
+    pub(crate) fn of(mut latencies: Vec<Duration>) -> Latencies {
         latencies.sort_unstable();
         let ms = |d: &Duration| d.as_secs_f64() * 1e3;
         let at = |share: f64| {
@@ -76,7 +76,7 @@ impl Latencies {
 
 /// A whole stream.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// By number.
     pub records: Vec<Record>,
     /// In order.
@@ -107,23 +107,23 @@ impl Tally {
     }
 
     /// Over before the first event.
-    pub fn healthy(&self) -> Latencies {
+    pub(crate) fn healthy(&self) -> Latencies {
         let first = self.events.first().map_or(Duration::MAX, |event| event.at);
         self.within(|_, end| end < first)
     }
 
     /// Under way between an event and the time its devices were used again.
-    pub fn disturbed(&self) -> Latencies {
+    pub(crate) fn disturbed(&self) -> Latencies {
         self.within(|due, end| self.events.iter().any(|e| due <= e.until && end >= e.at))
     }
 
     /// The same for one event.
-    pub fn around(&self, event: &Disturbance) -> Latencies {
+    pub(crate) fn around(&self, event: &Disturbance) -> Latencies {
         self.within(|due, end| due <= event.until && end >= event.at)
     }
 
     /// All that were answered.
-    pub fn overall_answered(&self) -> Latencies {
+    pub(crate) fn overall_answered(&self) -> Latencies {
         let latency = |record: &Record| match record.end {
             End::Answered { latency, .. } => Some(latency),
             _ => None,
@@ -132,33 +132,33 @@ impl Tally {
     }
 
     /// All of it.
-    pub fn overall(&self) -> Latencies {
+    pub(crate) fn overall(&self) -> Latencies {
         self.within(|_, _| true)
     }
 
     /// Requests asked.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.records.len()
     }
 
     /// Requests answered.
-    pub fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.count(|end| matches!(end, End::Answered { .. }))
     }
 
     /// Requests without an answer.
-    pub fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.asked() - self.answered()
     }
 
     /// Answers that differ from the whole model's.
-    pub fn wrong(&self) -> usize {
+    pub(crate) fn wrong(&self) -> usize {
         let is = |error: f64| error.is_nan() || error > super::TOLERANCE;
         self.count(|end| matches!(end, End::Answered { error, .. } if is(*error)))
     }
 
     /// The largest error of any answer.
-    pub fn worst_error(&self) -> f64 {
+    pub(crate) fn worst_error(&self) -> f64 {
         let error = |record: &Record| match record.end {
             End::Answered { error, .. } => error,
             _ => 0.0,
@@ -167,21 +167,21 @@ impl Tally {
     }
 
     /// Answers that took more than five times the healthy 99th percentile.
-    pub fn late(&self) -> usize {
+    pub(crate) fn late(&self) -> usize {
         let limit_ms = 5.0 * self.healthy().p99_ms;
         let is = |latency: Duration| latency.as_secs_f64() * 1e3 > limit_ms;
         self.count(|end| matches!(end, End::Answered { latency, .. } if is(*latency)))
     }
 
     /// Share of all requests whose greatest output was the label.
-    pub fn accuracy(&self) -> Option<f64> {
+    pub(crate) fn accuracy(&self) -> Option<f64> {
         self.right_whole?;
         let right = self.count(|end| matches!(end, End::Answered { right: Some(true), .. }));
         Some(right as f64 / self.asked().max(1) as f64)
     }
 
     /// The same share for the whole model.
-    pub fn accuracy_whole(&self) -> Option<f64> {
+    pub(crate) fn accuracy_whole(&self) -> Option<f64> {
         Some(self.right_whole? as f64 / self.asked().max(1) as f64)
     }
 

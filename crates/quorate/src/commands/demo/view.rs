@@ -14,14 +14,14 @@ use crate::words::note;
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// One device, as the gateway sees it.
-pub struct DeviceLine {
+pub(crate) struct DeviceLine {
     pub connected: bool,
     pub alive: bool,
     pub beat: Heartbeat,
 }
 
 /// Everything that is shown.
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub at: Duration,
     pub plan: String,
     pub asked: usize,
@@ -33,7 +33,7 @@ pub struct Snapshot {
 }
 
 /// The live view, on standard error.
-pub struct View {
+pub(crate) struct View {
     names: Vec<String>,
     lines: Option<Lines>,
     next_plain: Option<Instant>,
@@ -47,14 +47,14 @@ struct Lines {
 
 impl View {
     /// Begins with a title.
-    pub fn new(title: &str, names: &[String]) -> View {
+    pub(crate) fn new(title: &str, names: &[String]) -> View {
         note(&format!("\n{title}"));
         let lines = std::io::stderr().is_terminal().then(|| Lines::new(names.len()));
         View { names: names.to_vec(), lines, next_plain: None }
     }
 
     /// A line that stays.
-    pub fn say(&self, words: &str) {
+    pub(crate) fn say(&self, words: &str) {
         match &self.lines {
             // Nothing can be done about a terminal that takes no words.
             Some(lines) => drop(lines.all.println(format!("  {words}"))),
@@ -63,7 +63,7 @@ impl View {
     }
 
     /// How things stand.
-    pub fn show(&mut self, now: &Snapshot) {
+    pub(crate) fn show(&mut self, now: &Snapshot) {
         match &self.lines {
             Some(lines) => {
                 for ((line, name), device) in
@@ -94,7 +94,7 @@ impl View {
     }
 
     /// Takes the drawn lines away.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(lines) = &self.lines {
             lines.devices.iter().for_each(ProgressBar::finish_and_clear);
             lines.summary.finish_and_clear();

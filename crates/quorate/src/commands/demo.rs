@@ -22,17 +22,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use quorate::bundle::Folder;
+use quorate::net::free_addresses;
+use quorate::node::gateway::{Handle, assemble};
+use quorate::node::runtime;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::plan::Plans;
 use quorate_core::plan::rule::Wish;
-use quorate_engine::Tract;
 use quorate_model::tensor::Tensor;
 
-use crate::bundle::Folder;
+use super::pack::pack_into;
 use crate::cli;
-use crate::commands::pack::pack_into;
-use crate::gateway::{Handle, assemble};
-use crate::net::loopback::free_addresses;
+use crate::engine::engine;
 use crate::words::{counted, print};
 use cluster::Cluster;
 use material::Material;
@@ -42,7 +43,7 @@ use tally::Tally;
 use view::View;
 
 /// Relative error of an answer that is still right.
-pub const TOLERANCE: f64 = 1e-4;
+pub(crate) const TOLERANCE: f64 = 1e-4;
 /// Time the workers have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,7 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const WARM_UP: usize = 20;
 
 /// Runs the command.
-pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let spares = args.cluster.spares;
     ensure!(args.cluster.devices > 0, "--devices 0: at least one must hold the weights");
@@ -62,8 +63,7 @@ pub fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
         std::fs::write(path, "").with_context(|| format!("writing {}", path.display()))?;
     }
     let material = Material::gather(args)?;
-    let runtime = crate::commands::runtime()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         tokio::select! {
             end = play_both(args, material, started) => end,
@@ -138,7 +138,7 @@ async fn play_one(
         ..GatewayConfig::default()
     };
     let gateway = Folder::open(&bundle.join(quorate_core::packing::GATEWAY_FOLDER))?;
-    let handle = Handle::start(&gateway, Box::new(Tract), config)?;
+    let handle = Handle::start(&gateway, engine(), config)?;
     let ready = assemble(&handle, PATIENCE).await;
     ready.with_context(|| cluster.last_words())?;
     warm_up(&handle, &material.inputs[0], args.deadline).await?;

@@ -14,7 +14,7 @@ const LAST_WORDS_BYTES: usize = 2_000;
 
 /// The workers of one plan. They end when this is dropped, and also when this
 /// process is killed.
-pub struct Cluster {
+pub(crate) struct Cluster {
     names: Vec<String>,
     bundle: PathBuf,
     logs: PathBuf,
@@ -23,7 +23,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts a worker for every device of `plans`.
-    pub fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Cluster> {
+    pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Cluster> {
         let names = plans.devices.clone();
         let children = names.iter().map(|_| None).collect();
         let (bundle, logs) = (bundle.to_owned(), logs.to_owned());
@@ -35,7 +35,7 @@ impl Cluster {
     }
 
     /// Starts a device's worker.
-    pub fn launch(&mut self, device: DeviceId) -> anyhow::Result<()> {
+    pub(crate) fn launch(&mut self, device: DeviceId) -> anyhow::Result<()> {
         let name = &self.names[device.index()];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(name))?;
         let program = std::env::current_exe().context("this program's path")?;
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// Ends a worker with SIGKILL, without waiting until it is gone.
-    pub fn kill(&mut self, device: DeviceId) -> anyhow::Result<()> {
+    pub(crate) fn kill(&mut self, device: DeviceId) -> anyhow::Result<()> {
         let name = &self.names[device.index()];
         let child = self.children[device.index()].as_mut();
         let child = child.with_context(|| format!("{name} is not running"))?;
@@ -61,12 +61,12 @@ impl Cluster {
     }
 
     /// Stops a worker where it stands with SIGSTOP.
-    pub fn freeze(&self, device: DeviceId) -> anyhow::Result<()> {
+    pub(crate) fn freeze(&self, device: DeviceId) -> anyhow::Result<()> {
         self.signal(device, Signal::STOP)
     }
 
     /// Lets a stopped worker go on.
-    pub fn thaw(&self, device: DeviceId) -> anyhow::Result<()> {
+    pub(crate) fn thaw(&self, device: DeviceId) -> anyhow::Result<()> {
         self.signal(device, Signal::CONT)
     }
 
@@ -79,7 +79,7 @@ impl Cluster {
     }
 
     /// Ends every worker.
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         for child in self.children.iter_mut().filter_map(Option::as_mut) {
             // One that has ended by itself is as good.
             let _ = child.kill().await;
@@ -87,7 +87,7 @@ impl Cluster {
     }
 
     /// The ends of the workers' logs.
-    pub fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let mut words = String::from("workers did not come up");
         for name in &self.names {
             let log = std::fs::read(self.log(name)).unwrap_or_default();

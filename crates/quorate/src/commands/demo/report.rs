@@ -6,7 +6,7 @@ use super::material::Material;
 use super::tally::{Latencies, Tally};
 
 /// What there is to tell.
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     pub material: &'a Material,
     pub coded: &'a Tally,
     pub uncoded: &'a Tally,
@@ -33,7 +33,7 @@ fn events(tally: &Tally) -> Vec<Value> {
 
 impl Report<'_> {
     /// One JSON object.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let (coded, uncoded) = (self.coded, self.uncoded);
         json!({
             "model": self.material.model.name,
@@ -66,7 +66,7 @@ impl Report<'_> {
     }
 
     /// For a person.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let (coded, uncoded) = (self.coded, self.uncoded);
         let mut out = String::from("\n");
         let mut row = |what: &str, a: String, b: String| {

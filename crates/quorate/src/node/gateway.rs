@@ -18,13 +18,13 @@ use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::Clock;
+use super::lanes::{Done, LaneJob, Lanes, TaskStore};
+use super::refusals::Refusals;
 use crate::bundle::Folder;
-use crate::clock::Clock;
-use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore};
 use crate::net::dial::Target;
 use crate::net::outbox::Outbox;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
-use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -79,7 +79,7 @@ impl Handle {
     /// Starts a gateway over the devices of a bundle's `gateway` folder.
     pub fn start(
         folder: &Folder,
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
         config: GatewayConfig,
     ) -> anyhow::Result<Handle> {
         let plans = folder.plans.clone();
@@ -183,7 +183,7 @@ struct Driver {
     clock: Clock,
     gateway: Gateway,
     plans: Arc<Plans>,
-    lanes: Lanes<Job>,
+    lanes: Lanes<Job, Vec<Tensor>>,
     outboxes: BTreeMap<DeviceId, Arc<Outbox>>,
     links: BTreeMap<DeviceId, Link>,
     replies: BTreeMap<u64, oneshot::Sender<Outcomes>>,
@@ -200,7 +200,7 @@ impl Driver {
         mut self,
         mut asked: mpsc::UnboundedReceiver<Ask>,
         mut net: mpsc::Receiver<NetEvent>,
-        mut outcomes: mpsc::UnboundedReceiver<Outcome<Job>>,
+        mut outcomes: Done<Job, Vec<Tensor>>,
     ) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -298,13 +298,14 @@ impl Driver {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Send(devices, frame) => {
-                let bytes = frame.encode();
+                let frame = frame.encode();
                 for device in devices {
-                    self.outboxes[&device].push(bytes.clone());
+                    self.outboxes[&device].push(frame.clone());
                 }
             }
             Command::Run(job, inputs) => {
-                self.lanes.run(LaneJob { job, stem: OUTPUT_TASK.to_owned(), inputs });
+                let (stem, finish) = (OUTPUT_TASK.to_owned(), Box::new(Ok));
+                self.lanes.run(LaneJob { job, stem, inputs, finish });
             }
             Command::Answer(token, outputs, provenance) => {
                 self.reply(token, Ok(Answer { outputs, provenance, at: Instant::now() }));

@@ -1,25 +1,28 @@
 //! What the demo runs on: a model, inputs, and the whole model's answers.
 
 use anyhow::{Context, ensure};
+use quorate::bundle::ModelFile;
+use quorate::input;
+use quorate::random::SplitMix;
 use quorate_model::stage::Source;
 use quorate_model::tensor::Tensor;
 
-use crate::bundle::ModelFile;
 use crate::cli;
-use crate::commands::run::{greatest, preprocess};
-use crate::input;
-use crate::random::SplitMix;
+use crate::commands::ranking::greatest;
+use crate::commands::single_input::preprocess;
+use crate::engine::engine;
+use crate::progress::CountBar;
 
-const LENET: &[u8] = include_bytes!("../../../../assets/lenet5.onnx");
-const DIGITS: &[u8] = include_bytes!("../../../../assets/mnist-t10k-images-idx3-ubyte.gz");
-const LABELS: &[u8] = include_bytes!("../../../../assets/mnist-t10k-labels-idx1-ubyte.gz");
+const LENET: &[u8] = include_bytes!("../../../../../assets/lenet5.onnx");
+const DIGITS: &[u8] = include_bytes!("../../../../../assets/mnist-t10k-images-idx3-ubyte.gz");
+const LABELS: &[u8] = include_bytes!("../../../../../assets/mnist-t10k-labels-idx1-ubyte.gz");
 /// Different inputs at most; a longer stream begins anew.
 const INPUTS_MAX: usize = 10_000;
 /// Different seeded inputs, where no input is given.
 const SEEDED: usize = 64;
 
 /// Model, inputs and right answers.
-pub struct Material {
+pub(crate) struct Material {
     /// The model.
     pub model: ModelFile,
     /// Inputs in the order they are asked.
@@ -31,7 +34,7 @@ pub struct Material {
 
 impl Material {
     /// Reads model and inputs and has the whole model answer each.
-    pub fn gather(args: &cli::Demo) -> anyhow::Result<Material> {
+    pub(crate) fn gather(args: &cli::Demo) -> anyhow::Result<Material> {
         let model = match &args.model {
             Some(path) => ModelFile::open(path)?,
             None => ModelFile::new("lenet5.onnx".to_owned(), LENET.into(), ".".as_ref())?,
@@ -65,17 +68,17 @@ impl Material {
     }
 
     /// Which input request `number` asks.
-    pub fn index(&self, number: usize) -> usize {
+    pub(crate) fn index(&self, number: usize) -> usize {
         number % self.inputs.len()
     }
 
     /// The whole model's answer to request `number`.
-    pub fn answer(&self, number: usize) -> &[Tensor] {
+    pub(crate) fn answer(&self, number: usize) -> &[Tensor] {
         &self.answers[self.index(number)]
     }
 
     /// Is the greatest output of `outputs` the label of request `number`?
-    pub fn is_right(&self, number: usize, outputs: &[Tensor]) -> Option<bool> {
+    pub(crate) fn is_right(&self, number: usize, outputs: &[Tensor]) -> Option<bool> {
         let label = self.labels.as_ref()?[self.index(number)];
         let best = greatest(outputs.first()?, 1).ok()?;
         Some(best.first().is_some_and(|(class, _)| *class == usize::from(label)))
@@ -83,12 +86,12 @@ impl Material {
 }
 
 fn whole_answers(model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<Vec<Vec<Tensor>>> {
-    let mut task = model.task()?;
-    let mut bar = crate::progress::CountBar::new("whole model", inputs.len());
+    let mut task = model.task(&*engine())?;
+    let mut bar = CountBar::new("whole model");
     let mut answers = Vec::with_capacity(inputs.len());
     for input in inputs {
         answers.push(task.run(std::slice::from_ref(input))?);
-        bar.step();
+        bar.set(answers.len(), inputs.len());
     }
     Ok(answers)
 }

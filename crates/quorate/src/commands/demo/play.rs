@@ -6,6 +6,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use quorate::node::gateway::{Handle, Outcomes};
+use quorate::rehearsal::answer_difference;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
@@ -15,8 +17,6 @@ use super::script::{Blow, Script};
 use super::tally::{Disturbance, End, Latencies, Record, Tally};
 use super::view::{DeviceLine, Snapshot, View};
 use crate::cli;
-use crate::gateway::{Handle, Outcomes};
-use crate::rehearsal::answer_difference;
 
 /// Time a restored device has until it is used again.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ const RECENT: usize = 500;
 
 /// How the system gets over a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
+pub(crate) enum Recovery {
     /// By decoding.
     Coded,
     /// By noticing silence, for three times the healthy 99th percentile, and
@@ -48,7 +48,7 @@ enum Phase {
 }
 
 /// One stream over one cluster.
-pub struct Play<'a> {
+pub(crate) struct Play<'a> {
     pub args: &'a cli::Demo,
     pub material: &'a Material,
     pub script: Script,
@@ -72,7 +72,7 @@ struct Stream {
 
 impl Play<'_> {
     /// Plays to the end.
-    pub async fn run(mut self) -> anyhow::Result<Tally> {
+    pub(crate) async fn run(mut self) -> anyhow::Result<Tally> {
         let (answers, mut answered) = mpsc::unbounded_channel();
         let part = self.args.requests / (self.script.events.len() + 1);
         let mut stream = Stream {

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use bytes::Bytes;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::id::{DeviceId, SeatId};
 use quorate_core::plan::Plans;
-use quorate_core::worker::{Command, Event, Job, TaskId, Worker, WorkerConfig};
+use quorate_core::worker::{Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
 use quorate_engine::Engine;
+use quorate_model::tensor::Tensor;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::clock::Clock;
+use super::lanes::{Done, LaneJob, Lanes, TaskStore, stems};
+use super::refusals::Refusals;
 use crate::bundle::Folder;
-use crate::clock::Clock;
-use crate::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
 use crate::net::dial::Target;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial, listen};
-use crate::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
@@ -49,7 +49,7 @@ impl Listening {
     pub async fn open(
         folder: Folder,
         options: Options,
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
     ) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
         let device = plans.device(&options.name).with_context(|| {
@@ -136,7 +136,7 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
     let later: Vec<String> = (1..plans.plans.len().min(2)).flat_map(of_plan).collect();
     let store = store.clone();
     std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
-        crate::process::yield_to_others();
+        yield_to_others();
         for stem in later {
             if let Err(error) = store.load(&stem) {
                 tracing::warn!("{error:#}");
@@ -144,6 +144,19 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
         }
     })?;
     Ok(())
+}
+
+/// Lets every other thread of the machine go first; for work that nobody
+/// waits for.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        // On Linux a priority belongs to the thread that asks.
+        let thread = rustix::thread::gettid();
+        if let Err(error) = rustix::process::setpriority_process(Some(thread), 19) {
+            tracing::debug!("lowering a thread's priority: {error}");
+        }
+    }
 }
 
 fn dial_others(
@@ -166,7 +179,7 @@ struct Driver {
     worker: Worker,
     plans: Arc<Plans>,
     stems: BTreeMap<TaskId, String>,
-    lanes: Lanes<Job>,
+    lanes: Lanes<Job, Vec<Outgoing>>,
     /// Frames to other workers, over the connections dialled here.
     devices: BTreeMap<DeviceId, Target>,
     /// Gateways, by the connections they opened.
@@ -182,7 +195,7 @@ impl Driver {
     async fn run(
         mut self,
         mut net: mpsc::Receiver<NetEvent>,
-        mut outcomes: mpsc::UnboundedReceiver<Outcome<Job>>,
+        mut outcomes: Done<Job, Vec<Outgoing>>,
     ) -> anyhow::Result<()> {
         let mut commands = Vec::new();
         let mut batch = Vec::with_capacity(BATCH);
@@ -192,7 +205,6 @@ impl Driver {
                 biased;
                 outcome = outcomes.recv() => {
                     let (job, result) = outcome.context("all lanes have ended")?;
-                    let result = result.and_then(only_output);
                     self.handle(Event::Done(job, result), &mut commands);
                 }
                 () = tokio::time::sleep_until(wake) => self.handle(Event::Tick, &mut commands),
@@ -258,9 +270,10 @@ impl Driver {
     /// Carries a command out; says how many frames a full queue let go.
     fn execute(&mut self, command: Command) -> Option<u64> {
         match command {
-            Command::Run(job, inputs) => {
+            Command::Run { job, inputs, delivery } => {
                 let stem = self.stems[&job.task].clone();
-                self.lanes.run(LaneJob { job, stem, inputs });
+                let finish = Box::new(move |outputs: Vec<Tensor>| delivery.prepare(&outputs));
+                self.lanes.run(LaneJob { job, stem, inputs, finish });
                 None
             }
             Command::Send(peers, frame) => Some(self.send(&peers, &frame)).filter(|n| *n > 0),
@@ -291,7 +304,7 @@ impl Driver {
         if peers.is_empty() {
             return 0;
         }
-        let bytes: Bytes = frame.encode();
+        let frame = frame.encode();
         let mut dropped = 0;
         for peer in peers {
             let outbox = match peer {
@@ -299,7 +312,7 @@ impl Driver {
                 Peer::Gateway(_) => self.gateways.get(peer).map(|link| &link.outbox),
             };
             if let Some(outbox) = outbox {
-                dropped += outbox.push(bytes.clone());
+                dropped += outbox.push(frame.clone());
             }
         }
         if dropped > 0 {
@@ -307,15 +320,5 @@ impl Driver {
             tracing::debug!("{} of {}: queue full", names.join(" "), self.plans.model);
         }
         dropped
-    }
-}
-
-/// A worker's task makes one value.
-fn only_output(
-    mut outputs: Vec<quorate_model::tensor::Tensor>,
-) -> Result<quorate_model::tensor::Tensor, String> {
-    match (outputs.pop(), outputs.len()) {
-        (Some(output), 0) => Ok(output),
-        (_, more) => Err(format!("task made {} values, expected 1", more + 1)),
     }
 }

@@ -6,7 +6,7 @@ use super::tally::{End, Tally};
 
 /// `stream,kind,at_ms,value`: a request with its latency in milliseconds
 /// (empty where it was lost), or an event with its end and name.
-pub fn csv(coded: &Tally, uncoded: &Tally) -> String {
+pub(crate) fn csv(coded: &Tally, uncoded: &Tally) -> String {
     let mut out = String::from("stream,kind,at_ms,value,name\n");
     for (stream, tally) in [("coded", coded), ("uncoded", uncoded)] {
         for record in &tally.records {
