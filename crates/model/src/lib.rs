@@ -14,7 +14,7 @@ mod operator;
 pub mod pack;
 #[cfg(test)]
 mod sample;
-pub mod scaled;
+mod scaled;
 pub mod shard;
 pub mod stage;
 pub mod tensor;
