@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
@@ -134,7 +134,7 @@ impl Plans {
 
     /// A device's name.
     pub fn device_name(&self, device: DeviceId) -> &str {
-        self.devices.get(device.index()).map_or("unknown device", String::as_str)
+        self.cluster.devices().get(device.index()).map_or("unknown device", |d| d.name.as_str())
     }
 
     /// Names of a set of devices, in order, with commas.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use crate::frame::Data;
 use crate::gather::Gather;

@@ -93,7 +93,7 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway's run over the devices of `plans`.
     pub fn new(plans: Arc<Plans>, run: GatewayRun, config: GatewayConfig) -> Gateway {
-        let devices = plans.devices.len();
+        let devices = plans.cluster.devices().len();
         Gateway {
             detector: Detector::new(devices, config.suspect_after),
             plans,

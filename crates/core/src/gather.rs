@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_code::ShardSet;
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 use quorate_model::tensor::Tensor;
 
 pub use merge::MergeError;

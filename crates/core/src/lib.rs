@@ -15,6 +15,8 @@
 
 pub mod admit;
 mod attempt;
+pub mod cluster;
+pub mod cost;
 pub mod detector;
 pub mod finished;
 #[cfg(test)]
@@ -23,10 +25,12 @@ pub mod frame;
 pub mod gateway;
 pub mod gather;
 pub mod half;
+pub mod hash;
 pub mod id;
 pub mod packing;
 pub mod parcel;
 pub mod plan;
+pub mod planner;
 pub mod region;
 pub mod time;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use super::delivery::Delivery;
 use super::gap::Gaps;
@@ -152,8 +152,8 @@ impl Active {
 
     /// The gathered inputs of a task, in order.
     pub fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
-        let part = self.attempt.plan.part_read(stage, shard);
         let gathered = |value: &ValueId| {
+            let part = self.attempt.plan.part_read(stage, shard, *value);
             let gathered = self.gathers[value.index()].as_ref()?.gathered()?;
             Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
         };
