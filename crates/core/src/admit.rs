@@ -54,12 +54,12 @@ impl Refusal {
 impl Plans {
     /// The frame's plan, if all in the frame is as the plan says and `from`
     /// is the one who makes this shard: for one who is sent whole values.
-    pub fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
+    pub(crate) fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
         self.admit_part(from, data, |_| None)
     }
 
     /// The same for a device, which may be sent parts of values.
-    pub fn admit_at(
+    pub(crate) fn admit_at(
         &self,
         device: DeviceId,
         from: Peer,

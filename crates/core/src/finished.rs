@@ -11,20 +11,20 @@ const ALSO_MAX: usize = 65_536;
 /// What one device knows of one gateway run: everything below a number is
 /// finished, and some beyond it.
 #[derive(Clone, Debug, Default)]
-pub struct Finished {
+pub(crate) struct Finished {
     below: u64,
     also: BTreeSet<u64>,
 }
 
 impl Finished {
     /// Is request `number` finished?
-    pub fn contains(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         number < self.below || self.also.contains(&number)
     }
 
     /// Learns from an announcement. Announcements may come late, twice and in
     /// any order.
-    pub fn learn(&mut self, mark: &Watermark) {
+    pub(crate) fn learn(&mut self, mark: &Watermark) {
         self.below = self.below.max(mark.below);
         self.also.extend(&mark.also);
         self.also = self.also.split_off(&self.below);

@@ -26,7 +26,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub use data::Data;
 pub use encoded::Encoded;
 pub use error::FrameError;
-pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES, VERSION};
+pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES};
 pub use heartbeat::Heartbeat;
 pub use hello::{Hello, Role};
 pub use payload::Payload;
@@ -34,7 +34,7 @@ pub use watermark::Watermark;
 
 use encoded::checksum;
 use field::need;
-use format::{MAGIC, PREFIX_BYTES};
+use format::{MAGIC, PREFIX_BYTES, VERSION};
 
 /// A message between two processes.
 #[derive(Clone, Debug, PartialEq)]

@@ -77,7 +77,7 @@ pub struct DeviceSet(pub u64);
 
 impl DeviceSet {
     /// Most devices that one plan file may name.
-    pub const MAX: usize = 64;
+    pub(crate) const MAX: usize = 64;
 
     /// The first `n` devices.
     pub const fn first(n: usize) -> DeviceSet {
@@ -115,7 +115,7 @@ impl DeviceSet {
     }
 
     /// Those that are in either.
-    pub const fn union(self, other: DeviceSet) -> DeviceSet {
+    pub(crate) const fn union(self, other: DeviceSet) -> DeviceSet {
         DeviceSet(self.0 | other.0)
     }
 
@@ -130,7 +130,7 @@ impl DeviceSet {
     }
 
     /// How many of this set come before `device`; `None` if it is not in it.
-    pub fn rank(self, device: DeviceId) -> Option<usize> {
+    pub(crate) fn rank(self, device: DeviceId) -> Option<usize> {
         self.contains(device).then(|| (self.0 & ((1 << device.0) - 1)).count_ones() as usize)
     }
 }

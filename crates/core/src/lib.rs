@@ -15,17 +15,17 @@
 
 pub mod admit;
 mod attempt;
-pub mod detector;
-pub mod finished;
+mod detector;
+mod finished;
 #[cfg(test)]
 mod fixture;
 pub mod frame;
 pub mod gateway;
 pub mod gather;
-pub mod half;
+mod half;
 pub mod id;
 pub mod packing;
-pub mod parcel;
+mod parcel;
 pub mod plan;
 pub mod region;
 pub mod time;

@@ -9,7 +9,7 @@ pub struct Time(pub u64);
 
 impl Time {
     /// The time from `earlier` until this one, zero if it is not earlier.
-    pub fn since(self, earlier: Time) -> Duration {
+    pub(crate) fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }

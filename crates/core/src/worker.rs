@@ -154,7 +154,8 @@ impl Worker {
     }
 
     /// Counters so far.
-    pub fn counters(&self) -> Heartbeat {
+    #[cfg(test)]
+    fn counters(&self) -> Heartbeat {
         self.beat
     }
 
