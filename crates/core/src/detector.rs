@@ -1,6 +1,6 @@
-//! Who has not been heard from.
+//! Detects devices that are not heard from.
 //!
-//! Suspicion costs nobody anything: a suspect is left out of the roster, and
+//! A wrong suspicion does little harm: a suspect is left out of the roster, and
 //! only where too few others are left does a request move to another plan.
 
 use std::time::Duration;
@@ -17,19 +17,19 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
-    /// A detector of `devices` devices that suspects `after` this silence.
-    /// All are suspects until heard from.
+    /// A detector that suspects a device `after` this much silence. All of the
+    /// `devices` devices are suspects until heard from.
     pub(crate) fn new(devices: usize, after: Duration) -> Detector {
         let suspects = DeviceSet::first(devices);
         Detector { after, heard: vec![None; devices], suspects }
     }
 
-    /// Changes the silence that is borne.
+    /// Changes how much silence makes a suspect.
     pub(crate) fn set_after(&mut self, after: Duration) {
         self.after = after;
     }
 
-    /// A sign of life; true if the device was a suspect.
+    /// Takes a sign of life; true if the device was a suspect.
     pub(crate) fn heard(&mut self, now: Time, device: DeviceId) -> bool {
         self.heard[device.index()] = Some(now);
         let was = self.suspects.contains(device);
@@ -37,7 +37,7 @@ impl Detector {
         was
     }
 
-    /// The device is known to be away; true if that is news.
+    /// Suspects a device at once; true if it was no suspect before.
     pub(crate) fn lost(&mut self, device: DeviceId) -> bool {
         self.heard[device.index()] = None;
         let was = self.suspects.contains(device);
@@ -45,7 +45,7 @@ impl Detector {
         !was
     }
 
-    /// Devices that have become suspects by their silence.
+    /// Devices that become suspects at `now` by their silence.
     pub(crate) fn expire(&mut self, now: Time) -> DeviceSet {
         let silent = |heard: &Option<Time>| heard.is_none_or(|at| at + self.after <= now);
         let devices = (0..self.heard.len() as u8).map(DeviceId);
@@ -60,7 +60,7 @@ impl Detector {
         self.suspects
     }
 
-    /// When the next device becomes a suspect if nothing is heard.
+    /// When the next device becomes a suspect if none is heard from.
     pub(crate) fn next(&self) -> Option<Time> {
         let devices = (0..self.heard.len() as u8).map(DeviceId);
         let trusted = devices.filter(|d| !self.suspects.contains(*d));

@@ -1,5 +1,5 @@
-//! Values that travel as f16: half the bytes, a relative error of up to
-//! 2^-11 an element.
+//! Narrows f32 to f16 for the wire, and widens it again: half the bytes, and a
+//! relative error of up to 2^-11 an element.
 
 use half::f16;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};

@@ -1,4 +1,4 @@
-//! Time as the state machines see it: an argument, never a clock.
+//! Time, which the state machines are handed and never read from a clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

@@ -39,18 +39,18 @@ struct Assignment {
     state: TaskState,
 }
 
-/// What [`Active::progress`] found.
+/// What has become possible for a request.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Tasks that have become ready.
     pub(super) ready: Vec<(StageId, usize)>,
     /// Values that were decided with a data shard missing.
     pub(super) decoded: u64,
-    /// When to look again.
+    /// When a gather is to be decided without its roster.
     pub(super) wait_until: Option<Time>,
 }
 
-/// A request's state at one device.
+/// The current attempt at a request, at one device.
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) attempt: Attempt,
@@ -67,7 +67,7 @@ pub(super) struct Active {
 }
 
 impl Active {
-    /// The attempt's tasks on `seat`.
+    /// An attempt in which this device takes `seat`.
     pub(super) fn new(
         values: Arc<Vec<Value>>,
         attempt: Attempt,
@@ -99,7 +99,7 @@ impl Active {
         }
     }
 
-    /// Takes in a shard; `None` if no task here reads its value.
+    /// Takes in a shard. `None` if no task here reads its value.
     pub(super) fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
         let gather = self.gathers[data.value.index()].as_mut()?;
         let before = gather.roster_gap();
@@ -117,7 +117,7 @@ impl Active {
         Some(accepted)
     }
 
-    /// Decides what can be decided and finds the tasks that can run now.
+    /// Decides gathers where that is possible, and finds the tasks that can run.
     pub(super) fn progress(&mut self, now: Time, wait: Duration) -> Progress {
         let mut progress = Progress::default();
         if self.released {
@@ -138,7 +138,7 @@ impl Active {
         progress
     }
 
-    /// Is `value` gathered, now at the latest?
+    /// Decides the gather of `value` if that is possible; is it decided?
     fn decide(&mut self, value: ValueId, now: Time, wait: Duration, into: &mut Progress) -> bool {
         let Some(gather) = &mut self.gathers[value.index()] else { return false };
         let decided_before = gather.gathered().is_some();
@@ -155,7 +155,7 @@ impl Active {
         }
     }
 
-    /// The gathered inputs of a task, in order.
+    /// The gathered values that a task reads, in order.
     pub(super) fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
         let part = self.attempt.plan.part_read(stage, shard);
         let gathered = |value: &ValueId| {
@@ -165,9 +165,8 @@ impl Active {
         self.attempt.plan.stages[stage.index()].reads.iter().map(gathered).collect()
     }
 
-    /// What is to be made of the output of a task that `maker`, this device,
-    /// runs: for each who reads the value what it needs of it, this device
-    /// included.
+    /// What is to be made of the output of a task of this device, which is
+    /// `maker`: for each reader of the value, itself included, what it needs.
     pub(super) fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
         let Attempt { plan, members, request, .. } = &self.attempt;
         let value = plan.stages[stage.index()].value;
@@ -192,13 +191,14 @@ impl Active {
         self.attempt.data(now, &self.values, (value, job.task.shard), parcel)
     }
 
-    /// Does nobody need this stage's output any more, as far as is known
-    /// here? So it is when all who read it are quorate without it.
+    /// Is a shard of this stage of no use any more, as far as is known here? So
+    /// it is when of every stage that reads it enough shards are here, or that
+    /// stage is superseded itself.
     pub(super) fn is_superseded(&self, stage: StageId) -> bool {
         self.superseded()[stage.index()]
     }
 
-    /// [`Active::is_superseded`] of every stage, found from the last one back.
+    /// Which stages are superseded, found from the last one back.
     fn superseded(&self) -> Vec<bool> {
         let mut over = vec![false; self.attempt.plan.stages.len()];
         for (index, stage) in self.attempt.plan.stages.iter().enumerate().rev() {
@@ -221,7 +221,7 @@ impl Active {
         }
     }
 
-    /// Are all tasks over, or pointless?
+    /// Is there nothing left to do, but for tasks that are superseded?
     pub(super) fn is_over(&self) -> bool {
         let superseded = self.superseded();
         self.tasks.iter().all(|task| match task.state {
@@ -231,7 +231,7 @@ impl Active {
         })
     }
 
-    /// Tasks in the ready queue.
+    /// Tasks that are ready and not yet running.
     pub(super) fn waiting_in_queue(&self) -> impl Iterator<Item = (StageId, usize)> + '_ {
         let ready = self.tasks.iter().filter(|task| task.state == TaskState::Ready);
         ready.map(|task| (task.stage, task.shard))

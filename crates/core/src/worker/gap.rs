@@ -1,11 +1,12 @@
-//! How long complete lags behind quorate, as seen by one device.
+//! How long one device has waited for rosters, lately.
 
 use std::time::Duration;
 
 /// Gaps remembered.
 const WINDOW: usize = 256;
 
-/// The last gaps between the first sufficient set of shards and the roster.
+/// The latest times between the first shards that sufficed for a value and its
+/// whole roster.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gaps {
     ring: Vec<Duration>,
