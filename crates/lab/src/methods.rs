@@ -8,13 +8,13 @@
 //! Answers are held against those of ONNX Runtime, which `scripts/golden.py`
 //! and `scripts/zoo_golden.py` keep for the same files and inputs.
 
-mod layer_kind;
 mod model;
 mod row;
 mod run;
 mod subject;
 mod table;
 mod trial;
+mod trial_kind;
 mod way;
 
 use std::sync::Mutex;

@@ -5,14 +5,14 @@ use crate::id::{DeviceId, PlanId};
 /// Something a person would like to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Not heard from.
+    /// The device is not heard from.
     Suspect(DeviceId),
-    /// Heard from again.
+    /// The device is heard from again.
     Healthy(DeviceId),
-    /// Its bundle lacks a plan of this one.
+    /// The device's bundle lacks this plan of the gateway's.
     Mismatch(DeviceId, PlanId),
-    /// New requests go by this plan of the file.
+    /// New requests go by the plan at this place in the file.
     Plan(usize),
-    /// Requests that went out again.
+    /// So many requests went out again.
     Resubmitted(u64),
 }

@@ -7,8 +7,8 @@ use quorate::bundle::ModelFile;
 use quorate::input::{self, Preprocess};
 use quorate_model::tensor::{Tensor, read_f32};
 
-use super::layer_kind::LayerKind;
 use super::subject::Subject;
+use super::trial_kind::TrialKind;
 use crate::zoo::{self, Size};
 
 /// Decides the weights of the zoo's models.
@@ -20,7 +20,7 @@ pub struct Model {
     /// What it is called.
     pub name: &'static str,
     /// What it has layers of.
-    pub kinds: &'static [LayerKind],
+    pub kinds: &'static [TrialKind],
     origin: Origin,
 }
 
@@ -43,40 +43,40 @@ enum Input {
     Seeded,
 }
 
-const CONV2: LayerKind = LayerKind::Conv { dims: 2 };
-const CONV3: LayerKind = LayerKind::Conv { dims: 3 };
+const CONV2: TrialKind = TrialKind::Conv { dims: 2 };
+const CONV3: TrialKind = TrialKind::Conv { dims: 3 };
 
 const fn file(
     name: &'static str,
     file: &'static str,
     input: Input,
-    kinds: &'static [LayerKind],
+    kinds: &'static [TrialKind],
 ) -> Model {
     Model { name, kinds, origin: Origin::File { file, input } }
 }
 
-const fn seeded(name: &'static str, kinds: &'static [LayerKind]) -> Model {
+const fn seeded(name: &'static str, kinds: &'static [TrialKind]) -> Model {
     Model { name, kinds, origin: Origin::Zoo }
 }
 
 /// All models, in the table's order.
 pub static MODELS: &[Model] = &[
-    file("lenet5", "lenet5.onnx", Input::Mnist, &[CONV2, LayerKind::Fc]),
-    file("cifar10_cnn", "cifar10_cnn.onnx", Input::Cifar, &[CONV2, LayerKind::Fc]),
+    file("lenet5", "lenet5.onnx", Input::Mnist, &[CONV2, TrialKind::Fc]),
+    file("cifar10_cnn", "cifar10_cnn.onnx", Input::Cifar, &[CONV2, TrialKind::Fc]),
     file("inception_v3", "inception_v3_imagenet_u8w.onnx", Input::Seeded, &[CONV2]),
-    file("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Input::Seeded, &[CONV2, LayerKind::Fc]),
+    file("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Input::Seeded, &[CONV2, TrialKind::Fc]),
     file("alexnet_features", "alexnet_features_imagenet.onnx", Input::Seeded, &[CONV2]),
-    seeded("alexnet", &[CONV2, LayerKind::Fc]),
-    seeded("vgg16", &[CONV2, LayerKind::Fc]),
-    seeded("c3d", &[CONV3, LayerKind::Fc]),
-    seeded("resnet18", &[CONV2, LayerKind::Fc]),
-    seeded("resnet50", &[CONV2, LayerKind::Fc]),
-    seeded("two-stream", &[CONV2, LayerKind::Fc]),
-    seeded("mlp", &[LayerKind::Fc]),
-    seeded("lstm", &[LayerKind::Fc, LayerKind::Recurrent]),
-    seeded("gru", &[LayerKind::Fc, LayerKind::Recurrent]),
-    seeded("rnn", &[LayerKind::Fc, LayerKind::Recurrent]),
-    seeded("transformer", &[LayerKind::Fc]),
+    seeded("alexnet", &[CONV2, TrialKind::Fc]),
+    seeded("vgg16", &[CONV2, TrialKind::Fc]),
+    seeded("c3d", &[CONV3, TrialKind::Fc]),
+    seeded("resnet18", &[CONV2, TrialKind::Fc]),
+    seeded("resnet50", &[CONV2, TrialKind::Fc]),
+    seeded("two-stream", &[CONV2, TrialKind::Fc]),
+    seeded("mlp", &[TrialKind::Fc]),
+    seeded("lstm", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("gru", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("rnn", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("transformer", &[TrialKind::Fc]),
 ];
 
 /// The model `name`.
@@ -103,7 +103,7 @@ impl Model {
         let ([input], [output]) = (input, output) else {
             anyhow::bail!("{} inputs and {} outputs, needs one each", input.len(), output.len());
         };
-        let kinds = LayerKind::all_of(&file.staged);
+        let kinds = TrialKind::all_of(&file.staged);
         ensure!(kinds == self.kinds, "{} has layers of {kinds:?}, not {:?}", self.name, self.kinds);
         let answers = self.golden(size, &graph.types[output].shape)?;
         let input = self.input(&graph.types[input].shape)?;

@@ -5,14 +5,16 @@ use quorate::bundle;
 use quorate::rehearsal::Rehearsal;
 use quorate_code::Patterns;
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
-use quorate_core::plan::{Division, Plan, Plans};
-use quorate_model::method::Method;
+use quorate_core::plan::Plan;
+use quorate_core::planner;
+use quorate_model::division::Codable;
+use quorate_model::division::method::Method;
 use quorate_model::stage::{Cut, Recurrent, Stage, Staged};
 
-use super::layer_kind::LayerKind;
 use super::row::Row;
 use super::subject::{DATA_DEVICES, Subject};
 use super::trial::Trial;
+use super::trial_kind::TrialKind;
 use super::way::Way;
 use crate::engine::engine;
 
@@ -32,7 +34,7 @@ impl Trial {
         let recurrent = if self.way == Way::ByStep { Recurrent::Step } else { Recurrent::Whole };
         let cut = Cut { recurrent, ..Cut::default() };
         let staged = Staged::cut(subject.file.staged.model.clone(), &cut)?;
-        let plans = Plans::by_rule(&staged, &subject.wish(self.methods(), self.spares))?;
+        let plans = planner::even(&staged, &subject.request(self.methods(), self.spares)?)?;
         let tolerance = plans.main().tolerance();
         ensure!(tolerance >= self.spares, "{tolerance} of {} devices may fail", self.devices());
         let divided = self.divided(&staged, plans.main())?;
@@ -58,12 +60,12 @@ impl Trial {
     fn divided(&self, staged: &Staged, plan: &Plan) -> anyhow::Result<Divided> {
         let cells = &staged.model.graph.cells;
         let is_step = |stage: &Stage| {
-            let node = stage.layer.as_ref().map(|layer| &staged.model.graph.nodes[layer.node].name);
+            let node = stage.layer().map(|layer| &staged.model.graph.nodes[layer.node].name);
             node.is_some_and(|node| cells.iter().any(|cell| cell.steps.contains(node)))
         };
         let makes = |stage: &Stage, output: &String| staged.values[stage.value].name == *output;
         let here = |stage: &Stage| match self.way {
-            Way::Method(_) => stage.layer.as_ref().is_some_and(|layer| self.kind.is(layer.kind)),
+            Way::Method(_) => stage.layer().is_some_and(|layer| self.kind.is(layer.kind)),
             Way::ByStep => is_step(stage),
             Way::CellWhole => {
                 cells.iter().flat_map(|cell| &cell.outputs).any(|output| makes(stage, output))
@@ -98,7 +100,7 @@ impl Trial {
             output.map_or(0, |output| output.shape.len().saturating_sub(2))
         };
         let convs = staged.unsplit.iter().filter(|unsplit| unsplit.op == "Conv");
-        convs.filter(|conv| self.kind == LayerKind::Conv { dims: dims(conv.node) }).count()
+        convs.filter(|conv| self.kind == TrialKind::Conv { dims: dims(conv.node) }).count()
     }
 }
 
@@ -106,11 +108,13 @@ impl Trial {
 fn code(plan: &Plan, stages: &[usize]) -> anyhow::Result<&'static str> {
     let word = |&stage: &usize| {
         let sharding = plan.stage_sharding(StageId(stage as u16));
-        match &sharding.division {
+        match sharding.division.codable() {
             _ if sharding.is_replicated() => Ok("replicas"),
-            Division::Rows(_) => Ok("coded offline"),
-            Division::Tiles(_) => Ok("coded at run time"),
-            division => bail!("{} is not covered: {division:?}", plan.stages[stage].name),
+            Codable::Offline => Ok("coded offline"),
+            Codable::AtRunTime => Ok("coded at run time"),
+            Codable::No => {
+                bail!("{} is not covered: {:?}", plan.stages[stage].name, sharding.division)
+            }
         }
     };
     let words: Vec<&str> = stages.iter().map(word).collect::<anyhow::Result<_>>()?;

@@ -3,8 +3,7 @@
 use anyhow::Context;
 use quorate::bundle::{self, ModelFile};
 use quorate::rehearsal::{Finding, Rehearsal};
-use quorate_core::plan::Plans;
-use quorate_core::plan::rule::{MethodWish, Wish};
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_model::tensor::Tensor;
 
 use crate::engine::engine;
@@ -24,18 +23,22 @@ pub struct Subject {
 
 impl Subject {
     /// A plan for [`DATA_DEVICES`] and so many spares.
-    pub(super) fn wish(&self, methods: Vec<MethodWish>, spares: usize) -> Wish {
+    pub(super) fn request(
+        &self,
+        methods: Vec<MethodRequest>,
+        spares: usize,
+    ) -> anyhow::Result<PlanRequest> {
         let (file, fewest_devices) = (&self.file, DATA_DEVICES + spares);
-        let wish = Wish::of(&file.name, &file.sha256, DATA_DEVICES, spares);
-        Wish { fewest_devices, methods, ..wish }
+        let request = PlanRequest::local(&file.name, &file.sha256, DATA_DEVICES, spares)?;
+        Ok(PlanRequest { fewest_devices, methods, ..request })
     }
 
     /// What `quorate check --devices 4 --spares 1` finds, with `--f16` for
     /// these layers.
     pub fn check(&self, f16: &[&str]) -> anyhow::Result<Vec<Finding>> {
-        let mut wish = self.wish(Vec::new(), 1);
-        wish.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
-        let plans = Plans::by_rule(&self.file.staged, &wish)?;
+        let mut request = self.request(Vec::new(), 1)?;
+        request.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
+        let plans = planner::even(&self.file.staged, &request)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let (file, packed) = (&self.file, folder.path().join("bundle"));
         bundle::write(&file.staged, &file.sha256, &plans, &packed, &mut |_| ())?;

@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use quorate_core::plan::rule::MethodWish;
-use quorate_model::method::Method;
+use quorate_core::planner::MethodRequest;
+use quorate_model::division::method::Method;
 
-use super::layer_kind::LayerKind;
 use super::model::Model;
 use super::subject::DATA_DEVICES;
+use super::trial_kind::TrialKind;
 use super::way::Way;
 
 /// One way to divide the layers of one kind.
@@ -17,7 +17,7 @@ pub struct Trial {
     /// The model.
     pub model: &'static Model,
     /// The kind of layer.
-    pub kind: LayerKind,
+    pub kind: TrialKind,
     /// The way.
     pub way: Way,
     /// Devices beyond [`DATA_DEVICES`].
@@ -39,7 +39,7 @@ impl Model {
 
 impl Trial {
     /// The trials of a kind of layer.
-    fn all(model: &'static Model, kind: LayerKind) -> impl Iterator<Item = Trial> {
+    fn all(model: &'static Model, kind: TrialKind) -> impl Iterator<Item = Trial> {
         kind.ways().iter().flat_map(move |&(way, most)| {
             (1..=most).map(move |spares| Trial { model, kind, way, spares })
         })
@@ -57,14 +57,14 @@ impl Trial {
     }
 
     /// Layers of other kinds stay as they are by default.
-    pub(super) fn methods(&self) -> Vec<MethodWish> {
+    pub(super) fn methods(&self) -> Vec<MethodRequest> {
         let methods = match (self.way, self.kind) {
             // It is for every kind; of methods that fit the last one counts.
-            (Way::Method(Method::Whole), LayerKind::Fc) => vec![Method::Whole, Method::Channel],
+            (Way::Method(Method::Whole), TrialKind::Fc) => vec![Method::Whole, Method::Channel],
             (Way::Method(Method::Whole), _) => vec![Method::Whole, Method::Output],
             (Way::Method(method), _) => vec![method],
             (Way::CellWhole | Way::ByStep, _) => Vec::new(),
         };
-        methods.into_iter().map(|method| MethodWish { layer: None, method }).collect()
+        methods.into_iter().map(|method| MethodRequest { layer: None, method }).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 
 /// How layers of a kind are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

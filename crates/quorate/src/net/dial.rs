@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use quorate_core::admit::Peer;
+use quorate_core::cluster::Device;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
 use tokio::net::TcpStream;
@@ -38,8 +39,7 @@ pub struct Target {
 impl Target {
     /// The worker of `device` in `plans`.
     pub fn of(plans: &Plans, device: DeviceId) -> Target {
-        let name = plans.device_name(device).to_owned();
-        let address = plans.hosts[&name].clone();
+        let Device { name, address, .. } = plans.cluster.devices()[device.index()].clone();
         Target {
             peer: Peer::Device(device),
             name,

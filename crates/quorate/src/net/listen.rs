@@ -66,7 +66,7 @@ fn identify(plans: &Plans, hello: &Hello) -> anyhow::Result<Peer> {
     match &hello.role {
         Role::Gateway(run) => Ok(Peer::Gateway(*run)),
         Role::Worker => {
-            let device = plans.device(&hello.name);
+            let device = plans.cluster.find(&hello.name);
             device.map(Peer::Device).with_context(|| format!("no device {:?} in plan", hello.name))
         }
     }

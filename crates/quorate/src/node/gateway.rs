@@ -12,8 +12,7 @@ use quorate_core::gateway::{
     Command, Event, Gateway, GatewayConfig, Job, Notice, Provenance, RequestError,
 };
 use quorate_core::id::{DeviceId, DeviceSet, GatewayRun};
-use quorate_core::packing::OUTPUT_TASK;
-use quorate_core::plan::Plans;
+use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 use tokio::sync::{mpsc, oneshot};
@@ -90,7 +89,7 @@ impl Handle {
         let run = new_run();
         let outboxes = dial_all(&plans, run, &events);
         let (asks, asked) = mpsc::unbounded_channel();
-        let beats = vec![Heartbeat::default(); plans.devices.len()];
+        let beats = vec![Heartbeat::default(); plans.cluster.devices().len()];
         let status = Arc::new(Mutex::new(Status { beats, ..Status::default() }));
         let changed = Arc::new(tokio::sync::Notify::new());
         let driver = Driver {

@@ -52,11 +52,11 @@ impl Listening {
         engine: Arc<dyn Engine>,
     ) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
-        let device = plans.device(&options.name).with_context(|| {
+        let device = plans.cluster.find(&options.name).with_context(|| {
             format!(
                 "no device {} in the plan, which has {}",
                 options.name,
-                plans.devices.join(", ")
+                plans.cluster.names().join(", ")
             )
         })?;
         ensure!(
@@ -72,7 +72,7 @@ impl Listening {
         tokio::task::spawn_blocking(move || load_ahead(&ahead, device, &loading)).await??;
         let address = match &options.listen {
             Some(address) => address.clone(),
-            None => plans.hosts[&options.name].clone(),
+            None => plans.cluster.devices()[device.index()].address.clone(),
         };
         let listener = TcpListener::bind(&address)
             .await
@@ -126,9 +126,7 @@ fn load_ahead(plans: &Arc<Plans>, device: DeviceId, store: &Arc<TaskStore>) -> a
         let plan = &plans.plans[index];
         let seats = plans.possible_seats(plan, device);
         let tasks = seats.flat_map(|seat| plan.tasks(SeatId(seat as u8)));
-        tasks
-            .map(|(stage, shard)| quorate_core::packing::task_stem(plan, stage, shard))
-            .collect::<Vec<_>>()
+        tasks.map(|(stage, shard)| plan.task_stem(stage, shard)).collect::<Vec<_>>()
     };
     for stem in of_plan(0) {
         store.load(&stem)?;

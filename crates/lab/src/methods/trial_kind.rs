@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use quorate_model::layer;
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
+use quorate_model::layer::LayerKind;
 use quorate_model::stage::Staged;
 
 use super::way::Way;
 
 /// What a model has layers of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerKind {
+pub enum TrialKind {
     /// Convolutions over so many dimensions.
     Conv {
         /// 1, 2 or 3 mostly.
@@ -22,33 +22,33 @@ pub enum LayerKind {
     Recurrent,
 }
 
-impl fmt::Display for LayerKind {
+impl fmt::Display for TrialKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LayerKind::Conv { dims } => write!(f, "conv {dims}-D"),
-            LayerKind::Fc => f.write_str("fc"),
-            LayerKind::Recurrent => f.write_str("recurrent"),
+            TrialKind::Conv { dims } => write!(f, "conv {dims}-D"),
+            TrialKind::Fc => f.write_str("fc"),
+            TrialKind::Recurrent => f.write_str("recurrent"),
         }
     }
 }
 
-impl LayerKind {
+impl TrialKind {
     /// What `staged` has layers of: convolutions by their dimensions, then the
     /// others.
-    pub(super) fn all_of(staged: &Staged) -> Vec<LayerKind> {
-        let layers = || staged.stages.iter().filter_map(|stage| stage.layer.as_ref());
-        let has = |kind: &LayerKind| match kind {
-            LayerKind::Recurrent => !staged.model.graph.cells.is_empty(),
+    pub(super) fn all_of(staged: &Staged) -> Vec<TrialKind> {
+        let layers = || staged.stages.iter().filter_map(|stage| stage.layer());
+        let has = |kind: &TrialKind| match kind {
+            TrialKind::Recurrent => !staged.model.graph.cells.is_empty(),
             kind => layers().any(|layer| kind.is(layer.kind)),
         };
-        let convs = (1..=3).map(|dims| LayerKind::Conv { dims });
-        convs.chain([LayerKind::Fc, LayerKind::Recurrent]).filter(has).collect()
+        let convs = (1..=3).map(|dims| TrialKind::Conv { dims });
+        convs.chain([TrialKind::Fc, TrialKind::Recurrent]).filter(has).collect()
     }
 
-    pub(super) fn is(self, kind: layer::Kind) -> bool {
+    pub(super) fn is(self, kind: LayerKind) -> bool {
         match kind {
-            layer::Kind::Fc => self == LayerKind::Fc,
-            layer::Kind::Conv { dims } => self == LayerKind::Conv { dims },
+            LayerKind::Fc => self == TrialKind::Fc,
+            LayerKind::Conv { dims } => self == TrialKind::Conv { dims },
         }
     }
 
@@ -56,18 +56,18 @@ impl LayerKind {
     /// codes with two, replicas with one.
     pub(super) fn ways(self) -> &'static [(Way, usize)] {
         match self {
-            LayerKind::Conv { .. } => &[
+            TrialKind::Conv { .. } => &[
                 (Way::Method(Method::Channel), 2),
                 (Way::Method(Method::Spatial), 2),
                 (Way::Method(Method::Filter), 1),
                 (Way::Method(Method::Whole), 1),
             ],
-            LayerKind::Fc => &[
+            TrialKind::Fc => &[
                 (Way::Method(Method::Output), 2),
                 (Way::Method(Method::Input), 1),
                 (Way::Method(Method::Whole), 1),
             ],
-            LayerKind::Recurrent => &[(Way::CellWhole, 1), (Way::ByStep, 2)],
+            TrialKind::Recurrent => &[(Way::CellWhole, 1), (Way::ByStep, 2)],
         }
     }
 }
