@@ -10,7 +10,8 @@
 //! plan for those that are. Only the deadline ends a request without an
 //! answer.
 //!
-//! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`.
+//! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`,
+//! or in none once it was cancelled.
 
 mod pending;
 
@@ -75,6 +76,9 @@ pub enum Event {
         /// Time until the request is given up.
         deadline: Duration,
     },
+    /// Nobody wants the answer to the request of this token any more. The
+    /// devices are told as of any request that has ended.
+    Cancel(u64),
     /// A worker has said hello; the plans of its bundle.
     Up(DeviceId, Vec<PlanId>),
     /// The connection to a worker is gone.
@@ -151,6 +155,11 @@ pub enum Notice {
     Healthy(DeviceId),
     /// Its bundle lacks a plan of this one.
     Mismatch(DeviceId, PlanId),
+    /// Its bundle, which lacked a plan of this one, has all of them now.
+    Match(DeviceId),
+    /// Whether a request could be answered now: told when that changes, `false`
+    /// at the beginning.
+    Quorate(bool),
     /// New requests go by this plan of the file.
     Plan(usize),
     /// Requests that went out again.
@@ -185,6 +194,7 @@ pub struct Gateway {
     pending: BTreeMap<u64, Pending>,
     next_number: u64,
     plan_in_force: usize,
+    quorate: bool,
     marked: bool,
     mark_at: Time,
     beats: Vec<Heartbeat>,
@@ -203,6 +213,7 @@ impl Gateway {
             pending: BTreeMap::new(),
             next_number: 0,
             plan_in_force: 0,
+            quorate: false,
             marked: true,
             mark_at: Time::default(),
             beats: vec![Heartbeat::default(); devices],
@@ -215,6 +226,7 @@ impl Gateway {
             Event::Submit { token, inputs, deadline } => {
                 self.submit(now, token, inputs, deadline, out);
             }
+            Event::Cancel(token) => self.cancel(token),
             Event::Up(device, plans) => self.on_up(now, device, &plans, out),
             Event::Down(device) => {
                 if self.config.trust_disconnect && self.detector.lost(device) {
@@ -268,7 +280,11 @@ impl Gateway {
                 self.unfit.insert(device);
                 out.push(Command::Notice(Notice::Mismatch(device, plan.id)));
             }
-            None => self.unfit.remove(device),
+            None if self.unfit.contains(device) => {
+                self.unfit.remove(device);
+                out.push(Command::Notice(Notice::Match(device)));
+            }
+            None => {}
         }
         // It may have started anew: what it had of these requests is gone.
         self.pending.values_mut().for_each(|pending| pending.lost.insert(device));
@@ -319,7 +335,12 @@ impl Gateway {
     /// After a change in who is alive: requests whose plan cannot end any
     /// more, and still cannot after `settle`, go out again under one that can.
     fn regroup(&mut self, now: Time, settle: Duration, out: &mut Vec<Command>) {
-        let Some((index, _)) = self.choose() else { return };
+        let chosen = self.choose();
+        if self.quorate != chosen.is_some() {
+            self.quorate = chosen.is_some();
+            out.push(Command::Notice(Notice::Quorate(self.quorate)));
+        }
+        let Some((index, _)) = chosen else { return };
         if index != self.plan_in_force {
             self.plan_in_force = index;
             out.push(Command::Notice(Notice::Plan(index)));
@@ -368,6 +389,14 @@ impl Gateway {
         pending.begin(now, plan, members, suspects, self.config.resubmit_after);
         out.extend(pending.inputs_out(now, self.run, number));
         self.pending.insert(number, pending);
+    }
+
+    fn cancel(&mut self, token: u64) {
+        let found = self.pending.iter().find(|(_, pending)| pending.token == token);
+        if let Some(number) = found.map(|(number, _)| *number) {
+            self.pending.remove(&number);
+            self.marked = false;
+        }
     }
 
     fn check(&self, inputs: &[Tensor]) -> Result<(), RequestError> {

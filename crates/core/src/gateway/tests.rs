@@ -377,6 +377,52 @@ fn a_glue_that_fails_ends_the_request() {
 }
 
 #[test]
+fn a_cancelled_request_is_forgotten() {
+    let config = GatewayConfig { pending_max: 2, ..GatewayConfig::default() };
+    let mut bench = Bench::over(PLAN, config);
+    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    bench.submit(0, 42).submit(0, 43);
+    let sent = bench.inputs();
+    bench.result(1, 0, 0, &sent[0].1).result(1, 0, 1, &sent[0].1);
+    let job = bench.job().expect("gathered");
+    bench.handle(2, Event::Cancel(42));
+    assert_eq!(bench.marks(), [(1, vec![])], "the devices may forget it");
+    // Its last glue, another cancel and one of an unknown token come too late.
+    bench.glued(3, job).handle(3, Event::Cancel(42)).handle(3, Event::Cancel(7));
+    bench.handle(20_000, Event::Tick);
+    assert!(bench.answers().is_empty());
+    assert_eq!(bench.failures().len(), 1, "the other one is not cancelled");
+    bench.submit(20_000, 44).submit(20_000, 45);
+    assert_eq!((bench.gateway.pending(), bench.failures()), (2, vec![]), "its place is free");
+}
+
+#[test]
+fn whether_a_request_could_be_answered_is_told_when_it_changes() {
+    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
+    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    let quorate = |bench: &mut Bench| -> Vec<bool> {
+        let told = |notice: Notice| match notice {
+            Notice::Quorate(now) => Some(now),
+            _ => None,
+        };
+        bench.notices().into_iter().filter_map(told).collect()
+    };
+    let cases: [(Event, Vec<bool>); 6] = [
+        (Event::Beat(A, Heartbeat::default()), vec![]),
+        (Event::Beat(B, Heartbeat::default()), vec![true]),
+        (Event::Beat(C, Heartbeat::default()), vec![]),
+        (Event::Down(A), vec![]),
+        (Event::Down(B), vec![false]),
+        (Event::Beat(A, Heartbeat::default()), vec![true]),
+    ];
+    for (step, (event, expected)) in cases.into_iter().enumerate() {
+        bench.handle(step as u64, event);
+        assert_eq!(quorate(&mut bench), expected, "step {step}");
+        assert_eq!(bench.gateway.is_quorate(), bench.gateway.quorate);
+    }
+}
+
+#[test]
 fn another_bundle_takes_no_part() {
     let mut bench = Bench::ready();
     bench.submit(0, 42);
@@ -392,6 +438,7 @@ fn another_bundle_takes_no_part() {
     assert_eq!(bench.input().1.members, devices(&[C]), "the request under way moves");
     bench.up(54, B);
     assert_eq!(bench.gateway.alive_devices(), devices(&[B, C]), "until it has this one");
+    assert!(bench.notices().contains(&Notice::Match(B)));
 }
 
 #[test]

@@ -102,7 +102,7 @@ async fn play_both(
 async fn warm_up(handle: &Handle, input: &Tensor, deadline: Duration) -> anyhow::Result<()> {
     for _ in 0..WARM_UP {
         // What matters of these is that they were asked.
-        let _ = handle.submit(vec![input.clone()], deadline).await?;
+        let _ = handle.submit(vec![input.clone()], deadline)?.await;
     }
     Ok(())
 }

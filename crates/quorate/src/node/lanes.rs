@@ -9,7 +9,7 @@ use quorate_core::gather::Gathered;
 use quorate_core::packing::{PACKED_FILE, task_stem};
 use quorate_core::plan::Plans;
 use quorate_core::worker::TaskId;
-use quorate_engine::{Engine, Task};
+use quorate_engine::{Engine, Port, Task};
 use quorate_model::tensor::Tensor;
 
 /// A task that is loaded once and run by whichever lane comes first.
@@ -41,6 +41,11 @@ impl TaskStore {
     /// Loads the task file `stem` if it is not loaded yet.
     pub fn load(&self, stem: &str) -> anyhow::Result<()> {
         self.with(stem, |_| Ok(()))
+    }
+
+    /// What the task file `stem` makes, in its order.
+    pub fn outputs(&self, stem: &str) -> anyhow::Result<Vec<Port>> {
+        self.with(stem, |task| Ok(task.outputs().to_vec()))
     }
 
     fn with<T>(

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use quorate::node::gateway::{Handle, Outcomes};
+use quorate::node::gateway::{Answer, AskError, Handle};
 use quorate::rehearsal::answer_difference;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
@@ -67,7 +67,7 @@ struct Stream {
     next_event: usize,
     open: usize,
     beats: Vec<u64>,
-    answers: mpsc::UnboundedSender<(usize, Outcomes)>,
+    answers: mpsc::UnboundedSender<(usize, Result<Answer, AskError>)>,
 }
 
 impl Play<'_> {
@@ -120,13 +120,15 @@ impl Play<'_> {
         stream.tally.records.push(Record { due, end: End::Open });
         stream.open += 1;
         let input = self.material.inputs[self.material.index(number)].clone();
-        let answer = self.handle.submit(vec![input], self.args.deadline);
+        let submitted = self.handle.submit(vec![input], self.args.deadline);
         let answers = stream.answers.clone();
         tokio::spawn(async move {
-            if let Ok(outcome) = answer.await {
-                // The stream has ended if nobody listens.
-                let _ = answers.send((number, outcome));
-            }
+            let outcome = match submitted {
+                Ok(ticket) => ticket.await,
+                Err(error) => Err(error),
+            };
+            // The stream has ended if nobody listens.
+            let _ = answers.send((number, outcome));
         });
     }
 
@@ -134,7 +136,7 @@ impl Play<'_> {
         &mut self,
         stream: &mut Stream,
         number: usize,
-        outcome: Outcomes,
+        outcome: Result<Answer, AskError>,
     ) -> anyhow::Result<()> {
         stream.open -= 1;
         let due = stream.tally.records[number].due;
