@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::graph::{Constant, Graph, Node};
 use crate::method::{Method, Split};
 use crate::model::Model;
+use crate::operator::{self, Role};
 use crate::tensor::DType;
 use crate::window::Window;
 
@@ -158,18 +159,14 @@ fn file_name(name: &str, taken: &mut BTreeMap<String, usize>) -> String {
 /// `None` for nodes of another kind, an explanation for those that cannot be
 /// split.
 fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String>> {
-    if !node.is_standard() {
-        return None;
-    }
-    match node.op.as_str() {
-        "Conv" | "Gemm" | "MatMul" => Some(read_layer(graph, index, node)),
-        "LSTM" | "GRU" | "RNN" => Some(Err(match graph.unlowered.get(&node.name) {
+    match operator::role(node) {
+        Role::Layer => Some(read_layer(graph, index, node)),
+        Role::Recurrent => Some(Err(match graph.unlowered.get(&node.name) {
             Some(why) => why.clone(),
             None => format!("{} is not split", node.op),
         })),
-        "ConvTranspose" | "ConvInteger" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul"
-        | "Einsum" => Some(Err(format!("{} is not split", node.op))),
-        _ => None,
+        Role::Undivided => Some(Err(format!("{} is not split", node.op))),
+        Role::Glue => None,
     }
 }
 
@@ -270,35 +267,9 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     })
 }
 
-/// Floating-point operations of one node, estimated: two a multiply-accumulate
-/// in products and convolutions, one an element of a pooling window, one an
-/// output element elsewhere.
-pub fn node_flops(graph: &Graph, node: usize) -> u64 {
-    let node = &graph.nodes[node];
-    let shape_of = |v: Option<&str>| v.and_then(|v| graph.types.get(v)).map(|t| t.shape.as_slice());
-    let elements = |shape: &[usize]| shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
-    let input = shape_of(node.input(0)).unwrap_or(&[]);
-    let weight = shape_of(node.input(1)).unwrap_or(&[]);
-    let outputs = node.outputs.iter().filter_map(|o| shape_of(Some(o)));
-    let made = outputs.fold(0u64, |n, shape| n.saturating_add(elements(shape)));
-    let each = match node.op.as_str() {
-        "Conv" => elements(weight.get(1..).unwrap_or(&[])).saturating_mul(2),
-        "Gemm" | "MatMul" => {
-            let transposed = node.op == "Gemm" && node.int("transA", 0) == Ok(1);
-            let inner = if transposed { input.first() } else { input.last() };
-            2 * inner.map_or(1, |&d| d as u64)
-        }
-        "MaxPool" | "AveragePool" | "LpPool" => {
-            let kernel = node.ints("kernel_shape").ok().flatten().unwrap_or(&[]);
-            kernel.iter().fold(1u64, |n, &k| n.saturating_mul(k.unsigned_abs()))
-        }
-        "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => 0,
-        op if op.starts_with("Global") || op.starts_with("Reduce") => {
-            return elements(input);
-        }
-        _ => 1,
-    };
-    made.saturating_mul(each)
+/// Floating-point operations of one node, estimated.
+pub(crate) fn node_flops(graph: &Graph, node: usize) -> u64 {
+    operator::flops(graph, &graph.nodes[node])
 }
 
 #[cfg(test)]

@@ -10,14 +10,12 @@ pub mod method;
 pub mod model;
 pub mod need;
 pub mod onnx;
+mod operator;
 pub mod pack;
 #[cfg(test)]
 mod sample;
 pub mod scaled;
-mod shape;
 pub mod shard;
 pub mod stage;
 pub mod tensor;
 pub mod window;
-
-pub use shape::{NodeError, broadcast};

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use crate::graph::{Graph, Node};
 use crate::limits::Limits;
-use crate::shape::Op;
+use crate::operator::{self, Role, TypedNode};
 use emit::Emitter;
 
 /// Most steps that all recurrent nodes of a model are unrolled into, each
@@ -48,7 +48,7 @@ pub(crate) fn lower(graph: &mut Graph, opset: i64, limits: &Limits) {
             emit.graph.nodes.push(node);
             continue;
         }
-        let op = Op::new(&node, emit.graph, opset, limits);
+        let op = TypedNode::new(&node, emit.graph, opset, limits);
         match recurrent::read(&op, &varying, left) {
             Ok(read) => {
                 left -= read.unrolled();
@@ -64,7 +64,7 @@ pub(crate) fn lower(graph: &mut Graph, opset: i64, limits: &Limits) {
 }
 
 fn is_recurrent(node: &Node) -> bool {
-    node.is_standard() && matches!(node.op.as_str(), "LSTM" | "GRU" | "RNN")
+    operator::role(node) == Role::Recurrent
 }
 
 #[cfg(test)]

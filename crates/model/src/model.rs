@@ -6,7 +6,7 @@
 //! understood is an error that names node and operator.
 
 mod build;
-pub(crate) mod initializer;
+mod initializer;
 mod write;
 
 use std::collections::BTreeMap;
@@ -15,10 +15,9 @@ use std::io;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::graph::{Graph, GraphError};
+use crate::graph::{Graph, GraphError, NodeError};
 pub use crate::limits::Limits;
 use crate::onnx::ModelProto;
-use crate::shape::NodeError;
 use crate::tensor::{DType, TensorError};
 pub use write::to_onnx;
 

@@ -7,37 +7,12 @@
 use std::ops::Range;
 
 use crate::graph::Node;
+use crate::operator::{self, Reads};
 use crate::shard::Part;
 use crate::stage::{Stage, Staged};
 
 /// A box of a value: a range of each dimension.
 pub type Region = Vec<Range<usize>>;
-
-/// Operators that make each element from the same element of their first
-/// input; their further inputs are single numbers.
-const ELEMENT_WISE: &[&str] = &[
-    "Abs",
-    "Clip",
-    "Dropout",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyRelu",
-    "Mish",
-    "Neg",
-    "Relu",
-    "Selu",
-    "Sigmoid",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Tanh",
-    "ThresholdedRelu",
-];
 
 impl Staged {
     /// The box of its only input that `part` of `stage` reads; `None` where it
@@ -69,8 +44,7 @@ impl Staged {
             name.is_empty() || graph.constant(name).is_some_and(|c| c.elements() == 1)
         };
         let fits = |node: &Node, at: &str| {
-            node.is_standard()
-                && ELEMENT_WISE.contains(&node.op.as_str())
+            operator::of(node).is_some_and(|known| known.reads == Reads::SamePlace)
                 && node.outputs.len() == 1
                 && node.input(0) == Some(at)
                 && node.inputs.iter().skip(1).all(single)

@@ -119,3 +119,31 @@ pub fn external_tensor(
         ..Default::default()
     }
 }
+
+/// A tensor's elements where they are in fields of their own type instead of
+/// raw bytes; `None` where one does not fit.
+pub(crate) fn typed_data(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
+    fn pack<T: Copy, const N: usize>(
+        values: &[T],
+        f: impl Fn(T) -> Option<[u8; N]>,
+    ) -> Option<Bytes> {
+        let mut data = Vec::with_capacity(values.len() * N);
+        for &v in values {
+            data.extend(f(v)?);
+        }
+        Some(data.into())
+    }
+    let int32 = &proto.int32_data;
+    match dtype {
+        DType::F32 => pack(&proto.float_data, |v| Some(v.to_le_bytes())),
+        DType::F64 => pack(&proto.double_data, |v| Some(v.to_le_bytes())),
+        DType::I64 => pack(&proto.int64_data, |v| Some(v.to_le_bytes())),
+        DType::I32 => pack(int32, |v| Some(v.to_le_bytes())),
+        DType::I16 => pack(int32, |v| Some(i16::try_from(v).ok()?.to_le_bytes())),
+        DType::I8 => pack(int32, |v| Some(i8::try_from(v).ok()?.to_le_bytes())),
+        DType::U8 => pack(int32, |v| Some([u8::try_from(v).ok()?])),
+        DType::Bool => pack(int32, |v| Some([u8::from(v != 0)])),
+        // The bits of each half float, in the low half of an int32.
+        DType::F16 => pack(int32, |v| Some(u16::try_from(v).ok()?.to_le_bytes())),
+    }
+}

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::graph::Node;
 use crate::layer::{Kind, Layer, Unsplit, layers, node_flops};
 use crate::model::Model;
+use crate::operator;
 use crate::tensor::DType;
 
 /// Most glue nodes of all stages together; real models have some hundreds.
@@ -324,9 +325,8 @@ fn end_of(
 
 /// What `node` pools, if it does so linearly and each channel alike.
 fn linear_pooling(node: &Node) -> Option<&str> {
-    let pools = node.is_standard()
-        && node.outputs.len() == 1
-        && matches!(node.op.as_str(), "AveragePool" | "GlobalAveragePool");
+    let linear = operator::of(node).is_some_and(|known| known.is_linear_pooling);
+    let pools = linear && node.outputs.len() == 1;
     pools.then(|| node.input(0)).flatten()
 }
 

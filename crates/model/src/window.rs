@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use crate::graph::Node;
-use crate::shape::NodeError;
+use crate::graph::{Node, NodeError};
 
 /// A box of a layer's output: a range of each spatial dimension.
 pub type Tile = Vec<Range<usize>>;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::shape::Op;
-use crate::shape::recurrent::{Dims, SEQUENCE_LENS, Way, dims};
+use crate::operator::TypedNode;
+use crate::operator::recurrent::{Dims, SEQUENCE_LENS, Way, dims};
 use crate::tensor::{DType, Tensor};
 
 /// Most multiplications for the product of a constant initial state, which is
@@ -68,7 +68,7 @@ impl Recurrent {
 /// Reads the node of `op`. `varying` are the values that depend on the
 /// graph's inputs, `steps_max` is the number of steps that may be unrolled.
 pub(super) fn read(
-    op: &Op<'_>,
+    op: &TypedNode<'_>,
     varying: &BTreeSet<String>,
     steps_max: usize,
 ) -> Result<Recurrent, String> {
@@ -98,7 +98,7 @@ pub(super) fn read(
 }
 
 /// Forms of the operators that are not unrolled.
-fn forms(op: &Op<'_>, dims: &Dims) -> Result<(), String> {
+fn forms(op: &TypedNode<'_>, dims: &Dims) -> Result<(), String> {
     let node = op.node;
     let dtype = op.input(0).map_err(|e| e.to_string())?.dtype;
     if dtype != DType::F32 {
@@ -121,7 +121,7 @@ fn forms(op: &Op<'_>, dims: &Dims) -> Result<(), String> {
     Ok(())
 }
 
-fn lengths(op: &Op<'_>, dims: &Dims, steps_max: usize) -> Result<(), String> {
+fn lengths(op: &TypedNode<'_>, dims: &Dims, steps_max: usize) -> Result<(), String> {
     let steps = dims.steps.saturating_mul(dims.directions());
     if steps > steps_max {
         let limit = format!("of {} that a model may have", super::STEPS_MAX);
@@ -144,7 +144,7 @@ fn lengths(op: &Op<'_>, dims: &Dims, steps_max: usize) -> Result<(), String> {
 
 /// Operators for each direction.
 fn activations(
-    op: &Op<'_>,
+    op: &TypedNode<'_>,
     kind: Kind,
     directions: usize,
 ) -> Result<Vec<Vec<&'static str>>, String> {
@@ -170,7 +170,11 @@ fn activations(
 }
 
 /// The constant input `index`; `None` where it is left out.
-fn constant<'a>(op: &Op<'a>, index: usize, what: &str) -> Result<Option<&'a Tensor>, String> {
+fn constant<'a>(
+    op: &TypedNode<'a>,
+    index: usize,
+    what: &str,
+) -> Result<Option<&'a Tensor>, String> {
     let Some(name) = op.node.input(index) else { return Ok(None) };
     let tensor = op.constants.get(index).copied().flatten();
     tensor.map(Some).ok_or_else(|| format!("{what} {name} are not constant"))
@@ -188,7 +192,7 @@ fn part(tensor: &Tensor, skip: usize, shape: &[usize]) -> Result<Tensor, String>
 }
 
 fn direction(
-    op: &Op<'_>,
+    op: &TypedNode<'_>,
     kind: Kind,
     dims: &Dims,
     at: usize,
@@ -239,7 +243,7 @@ fn biases(kind: Kind, hidden: usize, both: &[f32]) -> [Vec<f32>; 2] {
 }
 
 fn start(
-    op: &Op<'_>,
+    op: &TypedNode<'_>,
     dims: &Dims,
     index: usize,
     varying: &BTreeSet<String>,

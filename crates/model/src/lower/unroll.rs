@@ -5,13 +5,13 @@
 
 use super::emit::Emitter;
 use super::recurrent::{Direction, Kind, Recurrent, Start};
-use crate::graph::{Cell, Node};
+use crate::graph::{Node, RecurrentCell};
 use crate::onnx::{GEMM_WITHOUT_C, int_attribute, ints_attribute};
 use crate::tensor::Tensor;
 
 /// Emits the nodes that do what `node` does.
-pub(super) fn unroll(read: &Recurrent, node: &Node, emit: &mut Emitter<'_>) -> Cell {
-    let mut cell = Cell {
+pub(super) fn unroll(read: &Recurrent, node: &Node, emit: &mut Emitter<'_>) -> RecurrentCell {
+    let mut cell = RecurrentCell {
         name: node.name.clone(),
         op: node.op.clone(),
         projections: Vec::new(),

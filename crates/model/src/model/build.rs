@@ -6,12 +6,12 @@ use super::initializer;
 use super::{Limits, Model, ModelError, OPSET_MAX, OPSET_MIN, ReadOptions, Resolver, describe};
 use crate::batch_norm;
 use crate::fold::{self, Folded};
-use crate::graph::{self, Graph, GraphError, Node, ValueType};
+use crate::graph::{self, Graph, GraphError, Node, NodeError, ValueType};
 use crate::lower;
 use crate::onnx::{
     GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
-use crate::shape::{self, NodeError, Op};
+use crate::operator::{self, TypedNode};
 use crate::tensor::{DType, Tensor};
 
 /// A shape as declared: `None` for a dimension left open.
@@ -299,8 +299,8 @@ fn infer(
     for node in std::mem::take(&mut graph.nodes) {
         let at =
             |why: NodeError| ModelError::Node { node: node.name.clone(), op: node.op.clone(), why };
-        let op = Op::new(&node, graph, opset, limits);
-        let types = match shape::infer(&op).map_err(at)? {
+        let op = TypedNode::new(&node, graph, opset, limits);
+        let types = match operator::infer(&op).map_err(at)? {
             Some(types) => types,
             None => declared_types(&node, declared)?,
         };

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{Limits, ModelError, Resolver};
-use crate::onnx::{TensorProto, tensor_proto::DataLocation};
+use crate::onnx::{TensorProto, tensor_proto::DataLocation, typed_data};
 use crate::tensor::{DType, Tensor, byte_len};
 
 /// Reads `proto`, called `name` in messages. Bytes held by the message or
@@ -34,38 +34,11 @@ pub(super) fn read(
     } else if let Some(raw) = proto.raw_data {
         raw
     } else {
-        fields(dtype, &proto)
+        typed_data(dtype, &proto)
             .ok_or_else(|| form(format!("a value does not fit element type {dtype}")))?
     };
     Tensor::new(dtype, shape, data)
         .map_err(|why| ModelError::Initializer { name: name.to_owned(), why })
-}
-
-/// The elements out of the typed fields. `None` where one does not fit.
-pub(crate) fn fields(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
-    fn pack<T: Copy, const N: usize>(
-        values: &[T],
-        f: impl Fn(T) -> Option<[u8; N]>,
-    ) -> Option<Bytes> {
-        let mut data = Vec::with_capacity(values.len() * N);
-        for &v in values {
-            data.extend(f(v)?);
-        }
-        Some(data.into())
-    }
-    let int32 = &proto.int32_data;
-    match dtype {
-        DType::F32 => pack(&proto.float_data, |v| Some(v.to_le_bytes())),
-        DType::F64 => pack(&proto.double_data, |v| Some(v.to_le_bytes())),
-        DType::I64 => pack(&proto.int64_data, |v| Some(v.to_le_bytes())),
-        DType::I32 => pack(int32, |v| Some(v.to_le_bytes())),
-        DType::I16 => pack(int32, |v| Some(i16::try_from(v).ok()?.to_le_bytes())),
-        DType::I8 => pack(int32, |v| Some(i8::try_from(v).ok()?.to_le_bytes())),
-        DType::U8 => pack(int32, |v| Some([u8::try_from(v).ok()?])),
-        DType::Bool => pack(int32, |v| Some([u8::from(v != 0)])),
-        // The bits of each half float, in the low half of an int32.
-        DType::F16 => pack(int32, |v| Some(u16::try_from(v).ok()?.to_le_bytes())),
-    }
 }
 
 fn external(

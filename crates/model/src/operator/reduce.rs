@@ -1,12 +1,13 @@
 //! Operators that fold whole dimensions into one element.
 
-use super::{NodeError, Op, resolve_axis};
-use crate::graph::ValueType;
+use super::TypedNode;
+use super::typed_node::resolve_axis;
+use crate::graph::{NodeError, ValueType};
 use crate::tensor::DType;
 
 /// `ReduceMean` and its kin: axes as attribute or, in newer versions, as a
 /// constant input.
-pub(super) fn reduce(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn reduce(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let rank = x.shape.len();
     let keep = op.node.int("keepdims", 1)? != 0;
@@ -23,7 +24,7 @@ pub(super) fn reduce(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// `ArgMax` and `ArgMin`.
-pub(super) fn arg(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn arg(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let mut gone = vec![false; x.shape.len()];
     gone[op.axis("axis", 0, x.shape.len())?] = true;

@@ -1,11 +1,11 @@
 //! Operators that keep each element in its place.
 
-use super::{NodeError, Op};
-use crate::graph::ValueType;
+use super::TypedNode;
+use crate::graph::{NodeError, ValueType};
 use crate::tensor::DType;
 
 /// The shape that both broadcast to; `None` where they do not fit.
-pub fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
+pub(super) fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     let rank = left.len().max(right.len());
     let dim = |shape: &[usize], d: usize| match (d + shape.len()).checked_sub(rank) {
         Some(i) => shape[i],
@@ -21,61 +21,21 @@ pub fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
         .collect()
 }
 
-/// Operators with one output of the first input's type and shape.
-pub(super) fn is_unary(op: &str) -> bool {
-    const UNARY: &[&str] = &[
-        "Abs",
-        "Acos",
-        "Acosh",
-        "Asin",
-        "Asinh",
-        "Atan",
-        "Atanh",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Cosh",
-        "CumSum",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Hardmax",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "LogSoftmax",
-        "LpNormalization",
-        "MeanVarianceNormalization",
-        "Mish",
-        "Neg",
-        "Not",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "Selu",
-        "Shrink",
-        "Sigmoid",
-        "Sign",
-        "Sin",
-        "Sinh",
-        "Softmax",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Tan",
-        "Tanh",
-        "ThresholdedRelu",
-    ];
-    UNARY.contains(&op)
+/// One output of the first input's type and shape.
+pub(super) fn unary(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
+    op.like_input(op.input(0)?.shape.clone())
+}
+
+/// Broadcasts all inputs, to an output of their element type.
+pub(super) fn variadic(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
+    broadcast_all(op, None)
 }
 
 /// Broadcasts all inputs; `dtype` where the output's type is not the inputs'.
-pub(super) fn variadic(op: &Op<'_>, dtype: Option<DType>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn broadcast_all(
+    op: &TypedNode<'_>,
+    dtype: Option<DType>,
+) -> Result<Vec<ValueType>, NodeError> {
     let first = op.input(0)?;
     let mut shape = first.shape.clone();
     for index in 1..op.inputs.len() {
@@ -94,7 +54,7 @@ pub(super) fn variadic(op: &Op<'_>, dtype: Option<DType>) -> Result<Vec<ValueTyp
 }
 
 /// `Where`: condition, then the two to choose from.
-pub(super) fn select(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn select(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let (condition, yes, no) = (op.input(0)?, op.input(1)?, op.input(2)?);
     if condition.dtype != DType::Bool {
         let expected = DType::Bool.to_string();
@@ -108,7 +68,7 @@ pub(super) fn select(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Input [n, c, ..], then scale, bias, mean and variance, each [c].
-pub(super) fn batch_norm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn batch_norm(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     if op.node.int("training_mode", 0)? != 0 || op.node.outputs.len() > 1 {
         return Err(NodeError::Unsupported { what: "training".to_owned() });
@@ -123,7 +83,7 @@ pub(super) fn batch_norm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Normalizations whose one output is as the input.
-pub(super) fn normalization(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn normalization(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     match op.node.op.as_str() {
         "LayerNormalization" => {
@@ -145,7 +105,7 @@ pub(super) fn normalization(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// As used for inference, where it passes its input through.
-pub(super) fn dropout(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn dropout(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let training = op.constants.get(2).copied().flatten();
     let off = training.is_none_or(|t| t.data().iter().all(|&b| b == 0));
@@ -162,7 +122,7 @@ pub(super) fn dropout(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     Ok(types)
 }
 
-pub(super) fn cast(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn cast(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let to = op.node.int("to", 0)?;
     let dtype = i32::try_from(to)
         .ok()
@@ -172,7 +132,7 @@ pub(super) fn cast(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Scale and zero point: one, or one for each index of `axis`.
-pub(super) fn quantize(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn quantize(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let (x, scale, zero) = (op.input(0)?, op.input(1)?, op.optional(2));
     if op.node.int("block_size", 0)? != 0 {
         return Err(NodeError::Unsupported { what: "quantization in blocks".to_owned() });

@@ -1,7 +1,8 @@
 use crate::onnx::{AttributeProto, int_attribute, ints_attribute};
 use crate::sample::Sample;
 
-use super::{broadcast, resolve_axis};
+use super::elementwise::broadcast;
+use super::typed_node::resolve_axis;
 
 fn text_attribute(name: &str, value: &'static str) -> AttributeProto {
     AttributeProto {
@@ -267,5 +268,27 @@ fn axes() {
     ];
     for (axis, rank, expected) in cases {
         assert_eq!(resolve_axis(axis, rank), expected);
+    }
+}
+
+#[test]
+fn each_operator_has_one_entry() {
+    let mut names: Vec<&str> = super::table::OPERATORS.iter().map(|known| known.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn entries_are_found_by_domain_and_name() {
+    for (domain, name, found) in [
+        ("", "Conv", true),
+        ("ai.onnx", "Conv", true),
+        ("com.microsoft", "Conv", false),
+        ("", "conv", false),
+        ("", "Tile", false),
+    ] {
+        assert_eq!(super::find(domain, name).is_some(), found, "{domain} {name}");
     }
 }

@@ -2,22 +2,24 @@
 
 use bytes::Bytes;
 
-use super::{NodeError, Op, resolve_axis};
-use crate::graph::ValueType;
-use crate::model::initializer::fields;
+use super::TypedNode;
+use super::elementwise::broadcast;
+use super::typed_node::resolve_axis;
+use crate::graph::{NodeError, ValueType};
+use crate::onnx::typed_data;
 use crate::tensor::DType;
 
 fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
-pub(super) fn shape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn shape(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let (start, end) = shape_range(op)?;
     Ok(vec![ValueType { dtype: DType::I64, shape: vec![end.saturating_sub(start)] }])
 }
 
 /// The dimensions that a `Shape` node gives.
-pub(crate) fn shape_range(op: &Op<'_>) -> Result<(usize, usize), NodeError> {
+pub(super) fn shape_range(op: &TypedNode<'_>) -> Result<(usize, usize), NodeError> {
     let rank = op.input(0)?.shape.len() as i64;
     let clamp = |v: i64| (if v < 0 { v.saturating_add(rank) } else { v }).clamp(0, rank) as usize;
     let (start, end) = (clamp(op.node.int("start", 0)?), clamp(op.node.int("end", rank)?));
@@ -25,7 +27,7 @@ pub(crate) fn shape_range(op: &Op<'_>) -> Result<(usize, usize), NodeError> {
 }
 
 /// The new shape is constant; 0 keeps a dimension, one -1 takes the rest.
-pub(super) fn reshape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn reshape(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let wanted = op.list(1)?.ok_or(NodeError::MissingInput { index: 1 })?;
     let bad = || NodeError::Constant {
@@ -57,7 +59,7 @@ pub(super) fn reshape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-pub(super) fn flatten(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn flatten(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     // The axis may be one past the last dimension.
     let axis = op.node.int("axis", 1)?;
@@ -69,13 +71,13 @@ pub(super) fn flatten(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(vec![left.iter().product(), right.iter().product()])
 }
 
-pub(super) fn transpose(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn transpose(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     op.like_input(permutation(op)?.into_iter().map(|p| x[p]).collect())
 }
 
 /// The input's dimension at each dimension of a `Transpose` node's output.
-pub(crate) fn permutation(op: &Op<'_>) -> Result<Vec<usize>, NodeError> {
+pub(super) fn permutation(op: &TypedNode<'_>) -> Result<Vec<usize>, NodeError> {
     let rank = op.input(0)?.shape.len();
     let Some(perm) = op.node.ints("perm")? else { return Ok((0..rank).rev().collect()) };
     let mut seen = vec![false; rank];
@@ -91,7 +93,7 @@ pub(crate) fn permutation(op: &Op<'_>) -> Result<Vec<usize>, NodeError> {
         .collect()
 }
 
-pub(super) fn squeeze(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn squeeze(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     let gone = match op.attribute_or_list("axes", 1)? {
         None => x.iter().map(|&d| d == 1).collect(),
@@ -107,7 +109,7 @@ pub(super) fn squeeze(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(x.iter().zip(gone).filter(|(_, gone)| !gone).map(|(&d, _)| d).collect())
 }
 
-pub(super) fn unsqueeze(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn unsqueeze(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     let axes = op.attribute_or_list("axes", 1)?.ok_or(NodeError::MissingInput { index: 1 })?;
     let rank = x.len() + axes.len();
@@ -125,7 +127,7 @@ pub(super) fn unsqueeze(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     )
 }
 
-pub(super) fn concat(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn concat(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let first = op.input(0)?;
     let axis = op.axis("axis", 1, first.shape.len())?;
     let mut shape = first.shape.clone();
@@ -141,7 +143,7 @@ pub(super) fn concat(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-pub(super) fn split(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn split(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let axis = op.axis("axis", 0, x.shape.len())?;
     let (length, parts) = (x.shape[axis], op.node.outputs.len().max(1));
@@ -172,7 +174,7 @@ pub(super) fn split(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// One axis of a `Slice` node.
-pub(crate) struct Cut {
+pub(super) struct Cut {
     pub axis: usize,
     pub start: i64,
     pub step: i64,
@@ -180,7 +182,7 @@ pub(crate) struct Cut {
 }
 
 /// The axes that a `Slice` node cuts, its bounds being constant.
-pub(crate) fn cuts(op: &Op<'_>) -> Result<Vec<Cut>, NodeError> {
+pub(super) fn cuts(op: &TypedNode<'_>) -> Result<Vec<Cut>, NodeError> {
     let x = &op.input(0)?.shape;
     let missing = |index| NodeError::MissingInput { index };
     let starts = op.attribute_or_list("starts", 1)?.ok_or(missing(1))?;
@@ -217,7 +219,7 @@ pub(crate) fn cuts(op: &Op<'_>) -> Result<Vec<Cut>, NodeError> {
     Ok(cuts)
 }
 
-pub(super) fn slice(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn slice(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let mut shape = op.input(0)?.shape.clone();
     for cut in cuts(op)? {
         shape[cut.axis] = cut.length;
@@ -225,7 +227,7 @@ pub(super) fn slice(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-pub(super) fn gather(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn gather(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let (x, indices) = (op.input(0)?, op.input(1)?);
     let axis = op.axis("axis", 0, x.shape.len())?;
     if !matches!(indices.dtype, DType::I64 | DType::I32) {
@@ -239,7 +241,7 @@ pub(super) fn gather(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Pads are begins, then ends; negative ones cut.
-pub(super) fn pad(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn pad(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     let pads = op.attribute_or_list("pads", 1)?.ok_or(NodeError::MissingInput { index: 1 })?;
     let axes = op.list(3)?.unwrap_or_else(|| (0..x.len() as i64).collect());
@@ -260,11 +262,11 @@ pub(super) fn pad(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-pub(super) fn expand(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn expand(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     let wanted = op.list(1)?.ok_or(NodeError::MissingInput { index: 1 })?;
     let shape: Option<Vec<usize>> = wanted.iter().map(|&d| usize::try_from(d).ok()).collect();
-    let shape = shape.and_then(|shape| super::broadcast(x, &shape));
+    let shape = shape.and_then(|shape| broadcast(x, &shape));
     op.like_input(shape.ok_or_else(|| NodeError::Constant {
         index: 1,
         got: format!("{wanted:?}"),
@@ -272,7 +274,7 @@ pub(super) fn expand(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     })?)
 }
 
-pub(super) fn constant_of_shape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn constant_of_shape(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let wanted = op.list(0)?.ok_or(NodeError::MissingInput { index: 0 })?;
     let shape: Option<Vec<usize>> = wanted.iter().map(|&d| usize::try_from(d).ok()).collect();
     let shape = shape.ok_or_else(|| NodeError::Constant {
@@ -284,13 +286,13 @@ pub(super) fn constant_of_shape(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError
 }
 
 /// Type and bytes of the one element that a `ConstantOfShape` node repeats.
-pub(crate) fn filler(op: &Op<'_>) -> Result<(DType, Bytes), NodeError> {
+pub(super) fn filler(op: &TypedNode<'_>) -> Result<(DType, Bytes), NodeError> {
     let Some(attribute) = op.node.attribute("value") else {
         return Ok((DType::F32, Bytes::from_static(&[0; 4])));
     };
     let read = attribute.t.as_ref().and_then(|tensor| {
         let dtype = DType::from_onnx(tensor.data_type())?;
-        let data = tensor.raw_data.clone().or_else(|| fields(dtype, tensor))?;
+        let data = tensor.raw_data.clone().or_else(|| typed_data(dtype, tensor))?;
         (data.len() == dtype.size()).then_some((dtype, data))
     });
     read.ok_or_else(|| op.bad("value", "another tensor", "a tensor of one element"))

@@ -1,7 +1,7 @@
 //! LSTM, GRU and RNN.
 
-use super::{NodeError, Op};
-use crate::graph::ValueType;
+use super::TypedNode;
+use crate::graph::{NodeError, ValueType};
 use crate::tensor::DType;
 
 /// Position of the input that gives each sequence's length.
@@ -47,7 +47,7 @@ impl Dims {
 
 /// X [T, B, I], W [dirs, gates * H, I], R [dirs, gates * H, H] and what is
 /// optional, held against each other.
-pub(crate) fn dims(op: &Op<'_>) -> Result<Dims, NodeError> {
+pub(crate) fn dims(op: &TypedNode<'_>) -> Result<Dims, NodeError> {
     let gates = match op.node.op.as_str() {
         "LSTM" => 4,
         "GRU" => 3,
@@ -79,7 +79,7 @@ pub(crate) fn dims(op: &Op<'_>) -> Result<Dims, NodeError> {
     Ok(dims)
 }
 
-fn check(op: &Op<'_>, dims: &Dims) -> Result<(), NodeError> {
+fn check(op: &TypedNode<'_>, dims: &Dims) -> Result<(), NodeError> {
     let (directions, hidden) = (dims.directions(), dims.hidden);
     let rows = dims.gates.saturating_mul(hidden);
     let mut shapes = vec![
@@ -113,7 +113,7 @@ fn check(op: &Op<'_>, dims: &Dims) -> Result<(), NodeError> {
 }
 
 /// Y, Y_h and, for an LSTM, Y_c.
-pub(super) fn infer(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn infer(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let dims = dims(op)?;
     let Dims { steps, batch, hidden, .. } = dims;
     let all = match dims.batch_first {

@@ -1,7 +1,7 @@
 //! Windows that slide: convolution and pooling.
 
-use super::{NodeError, Op};
-use crate::graph::ValueType;
+use super::TypedNode;
+use crate::graph::{Node, NodeError, ValueType};
 use crate::tensor::DType;
 
 /// Largest stride, dilation, kernel or padding.
@@ -19,7 +19,7 @@ struct Window {
 }
 
 impl Window {
-    fn read(op: &Op<'_>, kernel: Vec<i64>) -> Result<Window, NodeError> {
+    fn read(op: &TypedNode<'_>, kernel: Vec<i64>) -> Result<Window, NodeError> {
         let dims = kernel.len();
         let list = |name: &str, default: i64, len: usize, least: i64| {
             let values = op.node.ints(name)?.map_or_else(|| vec![default; len], <[i64]>::to_vec);
@@ -74,7 +74,7 @@ impl Window {
 }
 
 /// Input [n, c, d1..], weight [m, c / group, k1..], bias [m].
-pub(super) fn conv(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn conv(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.same_types()?;
     let (x, w) = (op.input(0)?, op.input(1)?);
     if x.shape.len() < 3 {
@@ -101,7 +101,7 @@ pub(super) fn conv(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Input [n, c, d1..]; MaxPool may also give indices.
-pub(super) fn pool(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn pool(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let kernel = op.node.ints("kernel_shape")?.unwrap_or(&[]).to_vec();
     if x.shape.len() < 3 || kernel.len() + 2 != x.shape.len() {
@@ -118,7 +118,7 @@ pub(super) fn pool(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 }
 
 /// Input [n, c, d1..] to [n, c, 1..].
-pub(super) fn global_pool(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn global_pool(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     if x.shape.len() < 3 {
         return Err(op.bad_shape(0, "batch, channels and 1 or more dimensions"));
@@ -126,4 +126,16 @@ pub(super) fn global_pool(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
     let mut shape = vec![1; x.shape.len()];
     shape[..2].copy_from_slice(&x.shape[..2]);
     op.like_input(shape)
+}
+
+/// Two for each weight of an output row.
+pub(super) fn conv_work(_: &Node, _: &[usize], weight: &[usize]) -> u64 {
+    let row = weight.get(1..).unwrap_or(&[]);
+    row.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64)).saturating_mul(2)
+}
+
+/// One for each element of the window.
+pub(super) fn pool_work(node: &Node, _: &[usize], _: &[usize]) -> u64 {
+    let kernel = node.ints("kernel_shape").ok().flatten().unwrap_or(&[]);
+    kernel.iter().fold(1u64, |n, &k| n.saturating_mul(k.unsigned_abs()))
 }

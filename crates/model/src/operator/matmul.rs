@@ -1,11 +1,12 @@
 //! Matrix products.
 
-use super::{NodeError, Op, broadcast};
-use crate::graph::ValueType;
+use super::TypedNode;
+use super::elementwise::broadcast;
+use crate::graph::{Node, NodeError, ValueType};
 
 /// A [m, k] or its transpose, B [k, n] or its transpose, C broadcastable to
 /// [m, n].
-pub(super) fn gemm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn gemm(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.same_types()?;
     let (a, b) = (op.input(0)?, op.input(1)?);
     let side = |index: usize, name: &str| {
@@ -29,7 +30,7 @@ pub(super) fn gemm(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
 
 /// As numpy's matmul: matrices in the last two dimensions, the others
 /// broadcast; a vector is a matrix of one row (left) or one column (right).
-pub(super) fn matmul(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
+pub(super) fn matmul(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.same_types()?;
     let (a, b) = (&op.input(0)?.shape, &op.input(1)?.shape);
     let mismatch = || NodeError::Mismatch { left: a.clone(), right: b.clone() };
@@ -51,4 +52,16 @@ pub(super) fn matmul(op: &Op<'_>) -> Result<Vec<ValueType>, NodeError> {
         shape.push(ends_right[1]);
     }
     op.like_input(shape)
+}
+
+/// Two for each element of the sum that an output is.
+pub(super) fn gemm_work(node: &Node, input: &[usize], _: &[usize]) -> u64 {
+    let transposed = node.int("transA", 0) == Ok(1);
+    let inner = if transposed { input.first() } else { input.last() };
+    2 * inner.map_or(1, |&d| d as u64)
+}
+
+/// Two for each element of the sum that an output is.
+pub(super) fn matmul_work(_: &Node, input: &[usize], _: &[usize]) -> u64 {
+    2 * input.last().map_or(1, |&d| d as u64)
 }

@@ -1,0 +1,198 @@
+//! What is known of ONNX's operators: one entry an operator, with all its
+//! facts.
+//!
+//! ```text
+//! node -- domain and name --> entry: types of the outputs, value from
+//!                             constants, elements read, work, role
+//! ```
+//!
+//! An operator without an entry is left to the runtime: the file has to declare
+//! the types of its outputs, and nothing is computed or cut around it.
+//!
+//! *Invariant:* all sizes come from attributes and shapes that were bounded
+//! before, so no arithmetic here overflows.
+
+mod compute;
+mod conv;
+mod elementwise;
+mod layout;
+mod matmul;
+pub(crate) mod recurrent;
+mod reduce;
+mod table;
+mod typed_node;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+use crate::graph::{Graph, Node, NodeError, ValueType};
+use crate::tensor::Tensor;
+pub(crate) use compute::dequantize;
+pub(crate) use typed_node::TypedNode;
+
+/// What is known of one operator.
+pub(crate) struct Operator {
+    name: &'static str,
+    /// Types of the outputs; `None` where the file has to declare them.
+    infer: Option<Infer>,
+    /// How the output follows from constants.
+    pub fold: Fold,
+    /// Which elements of its first input an element of its output needs.
+    pub reads: Reads,
+    /// Floating-point operations.
+    work: Work,
+    /// What it is for whoever divides a model.
+    pub role: Role,
+    /// Averages windows of each channel alike: a linear operator that makes its
+    /// input smaller.
+    pub is_linear_pooling: bool,
+}
+
+type Infer = fn(&TypedNode<'_>) -> Result<Vec<ValueType>, NodeError>;
+
+/// The bytes of an output of a known type, out of the first input and whatever
+/// else is constant; `None` for forms that are not handled.
+type Compute = fn(&TypedNode<'_>, &Tensor, &ValueType) -> Result<Option<Bytes>, NodeError>;
+
+/// How the value of an operator's only output follows from constant inputs.
+#[derive(Clone, Copy)]
+pub(crate) enum Fold {
+    /// It is left to the runtime.
+    Never,
+    /// It is known from the inputs' types alone.
+    FromTypes(fn(&TypedNode<'_>, &ValueType) -> Result<Tensor, NodeError>),
+    /// The first input's elements in the same order, in another shape.
+    Same,
+    /// All of the first input's elements in another order.
+    Moved(Compute),
+    /// Some of the first input's elements.
+    Picked(Compute),
+    /// Values that have to be computed, or copied from several inputs.
+    Computed(Compute),
+    /// (first input - zero point) * scale.
+    Dequantized,
+}
+
+/// Which elements of its first input an element of an operator's output needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// The one at the same place, if all further inputs are single numbers.
+    SamePlace,
+    /// Possibly all.
+    All,
+}
+
+/// Floating-point operations of an operator, estimated.
+#[derive(Clone, Copy)]
+enum Work {
+    /// None: elements are passed on.
+    Nothing,
+    /// One for each element of the first input.
+    EachInput,
+    /// One for each element that is made.
+    EachOutput,
+    /// So many for each element that is made, given the shapes of the first two
+    /// inputs.
+    PerOutput(fn(&Node, &[usize], &[usize]) -> u64),
+}
+
+/// What an operator is for whoever divides a model.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A layer, where its weights are constant.
+    Layer,
+    /// LSTM, GRU or RNN: rewritten into plain nodes where that is possible.
+    Recurrent,
+    /// As much work as a layer, but never divided.
+    Undivided,
+    /// Everything else.
+    Glue,
+}
+
+impl Operator {
+    /// An operator whose output types follow by `infer`, and no more.
+    const fn new(name: &'static str, infer: Infer) -> Operator {
+        Operator { infer: Some(infer), ..Operator::declared(name) }
+    }
+
+    /// An operator whose output types the file has to declare.
+    const fn declared(name: &'static str) -> Operator {
+        Operator {
+            name,
+            infer: None,
+            fold: Fold::Never,
+            reads: Reads::All,
+            work: Work::EachOutput,
+            role: Role::Glue,
+            is_linear_pooling: false,
+        }
+    }
+
+    const fn fold(self, fold: Fold) -> Operator {
+        Operator { fold, ..self }
+    }
+
+    const fn work(self, work: Work) -> Operator {
+        Operator { work, ..self }
+    }
+
+    const fn role(self, role: Role) -> Operator {
+        Operator { role, ..self }
+    }
+
+    const fn same_place(self) -> Operator {
+        Operator { reads: Reads::SamePlace, ..self }
+    }
+
+    const fn linear_pooling(self) -> Operator {
+        Operator { is_linear_pooling: true, ..self }
+    }
+}
+
+/// The operator `name` of the set `domain`. All entries are ONNX's own, whose
+/// domain is empty or `ai.onnx`.
+fn find(domain: &str, name: &str) -> Option<&'static Operator> {
+    static BY_NAME: LazyLock<BTreeMap<&str, &Operator>> =
+        LazyLock::new(|| table::OPERATORS.iter().map(|known| (known.name, known)).collect());
+    let own = matches!(domain, "" | "ai.onnx");
+    BY_NAME.get(name).copied().filter(|_| own)
+}
+
+/// The operator of `node`, where it is known.
+pub(crate) fn of(node: &Node) -> Option<&'static Operator> {
+    find(&node.domain, &node.op)
+}
+
+/// What `node` is for whoever divides a model.
+pub(crate) fn role(node: &Node) -> Role {
+    of(node).map_or(Role::Glue, |operator| operator.role)
+}
+
+/// Types of the outputs; `None` where the file has to declare them.
+pub(crate) fn infer(op: &TypedNode<'_>) -> Result<Option<Vec<ValueType>>, NodeError> {
+    let infer = of(op.node).and_then(|operator| operator.infer);
+    infer.map(|infer| infer(op)).transpose()
+}
+
+/// Floating-point operations of `node`, estimated: two a multiply-accumulate in
+/// products and convolutions, one an element of a pooling window, one an output
+/// element elsewhere.
+pub(crate) fn flops(graph: &Graph, node: &Node) -> u64 {
+    let shape_of = |v: Option<&str>| v.and_then(|v| graph.types.get(v)).map(|t| t.shape.as_slice());
+    let elements = |shape: &[usize]| shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
+    let input = shape_of(node.input(0)).unwrap_or(&[]);
+    let weight = shape_of(node.input(1)).unwrap_or(&[]);
+    let outputs = node.outputs.iter().filter_map(|o| shape_of(Some(o)));
+    let made = outputs.fold(0u64, |n, shape| n.saturating_add(elements(shape)));
+    match of(node).map_or(Work::EachOutput, |operator| operator.work) {
+        Work::Nothing => 0,
+        Work::EachInput => elements(input),
+        Work::EachOutput => made,
+        Work::PerOutput(each) => made.saturating_mul(each(node, input, weight)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
