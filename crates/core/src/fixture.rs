@@ -78,7 +78,7 @@ pub fn data(plans: &Plans, index: usize, number: u64, value: ValueId, shard: usi
         rows: (rows.start as u32, rows.end as u32),
         dtype: DType::F32,
         shape: tensor.shape().iter().map(|&d| d as u32).collect(),
-        payload: tensor.data().clone(),
+        payload: tensor.data().clone().into(),
     }
 }
 

@@ -11,28 +11,30 @@
 //!
 //! *Invariant:* decoding allocates nothing larger than the frame it was given.
 
+mod data;
+mod encoded;
+mod error;
+mod field;
+mod format;
+mod heartbeat;
+mod hello;
+mod payload;
+mod watermark;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use quorate_model::need::Region;
-use quorate_model::tensor::{DType, Tensor, TensorError, byte_len};
 
-use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
-use crate::region::crop;
+pub use data::Data;
+pub use encoded::Encoded;
+pub use error::FrameError;
+pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES, VERSION};
+pub use heartbeat::Heartbeat;
+pub use hello::{Hello, Role};
+pub use payload::Payload;
+pub use watermark::Watermark;
 
-/// Version of the format; frames of another one are refused.
-pub const VERSION: u8 = 1;
-/// Most bytes a frame's head takes, its payload left out. Frames without a
-/// payload are never longer than this.
-pub const HEAD_BYTES_MAX: usize = 4096;
-/// Bytes of the length in front of a frame.
-pub const LENGTH_BYTES: usize = 4;
-
-const MAGIC: [u8; 2] = *b"QR";
-const PREFIX_BYTES: usize = 8;
-const DATA_FIXED_BYTES: usize = 72;
-const RANK_MAX: usize = 8;
-const NAME_BYTES_MAX: usize = 64;
-const PLANS_MAX: usize = 128;
-const NUMBERS_MAX: usize = 256;
+use encoded::checksum;
+use field::need;
+use format::{MAGIC, PREFIX_BYTES};
 
 /// A message between two processes.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,108 +49,6 @@ pub enum Frame {
     Heartbeat(Heartbeat),
 }
 
-/// Who speaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A gateway, with its run.
-    Gateway(GatewayRun),
-    /// A worker.
-    Worker,
-}
-
-/// Introduces the sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// Gateway or worker.
-    pub role: Role,
-    /// The device's name as in the plan file; empty for a gateway.
-    pub name: String,
-    /// Plans that the sender's bundle holds.
-    pub plans: Vec<PlanId>,
-}
-
-/// A request's input (`kind` input) or a shard of a value (`kind` shard).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Data {
-    /// True for the gateway's input, false for a shard that a device made.
-    pub input: bool,
-    /// The request.
-    pub request: RequestId,
-    /// How often the gateway has submitted it before.
-    pub attempt: u32,
-    /// The plan in force for this attempt.
-    pub plan: PlanId,
-    /// The devices that take part: seat `i` is the `i`-th of them.
-    pub members: DeviceSet,
-    /// Devices that the roster leaves out.
-    pub suspects: DeviceSet,
-    /// Microseconds that were left until the deadline when this was sent.
-    pub deadline_left_us: u32,
-    /// Which value.
-    pub value: ValueId,
-    /// Which shard of it.
-    pub shard: u16,
-    /// Which part the payload is: rows of the value, columns of the layer's
-    /// input, or the first and last element of a tile, as the plan implies.
-    pub rows: (u32, u32),
-    /// Element type.
-    pub dtype: DType,
-    /// Shape of the payload.
-    pub shape: Vec<u32>,
-    /// Little-endian elements, as many as the shape says.
-    pub payload: Bytes,
-}
-
-/// Finished requests: all below `below`, and those in `also`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watermark {
-    /// The gateway run that speaks.
-    pub run: GatewayRun,
-    /// Every request with a smaller number is finished.
-    pub below: u64,
-    /// Finished requests beyond `below`, at most 256.
-    pub also: Vec<u64>,
-}
-
-/// Counters of one worker since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// Tasks computed.
-    pub tasks: u64,
-    /// Values decoded because a data shard was missing.
-    pub decoded: u64,
-    /// Frames not sent because a peer's queue was full.
-    pub dropped: u64,
-    /// Tasks skipped because nobody needed them any more.
-    pub skipped: u64,
-    /// Frames refused.
-    pub refused: u64,
-}
-
-/// Why bytes are no frame.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum FrameError {
-    #[error("frame of {got} bytes, needs at least {needed}")]
-    Short { got: usize, needed: usize },
-    #[error("frame does not begin with QR")]
-    Magic,
-    #[error("frame version {got}, this program speaks {VERSION}")]
-    Version { got: u8 },
-    #[error("frame kind {got} unknown")]
-    Kind { got: u8 },
-    #[error("frame checksum {got:08x}, computed {computed:08x}")]
-    Checksum { got: u32, computed: u32 },
-    #[error("frame field {what} is {got}, limit {limit}")]
-    Field { what: &'static str, got: u64, limit: u64 },
-    #[error("frame payload of {got} bytes, its shape needs {needed}")]
-    Payload { got: usize, needed: usize },
-    #[error("frame has {got} bytes after its end")]
-    Trailing { got: usize },
-    #[error("frame name is not utf-8")]
-    Name,
-}
-
 const HELLO: u8 = 1;
 const INPUT: u8 = 2;
 const SHARD: u8 = 3;
@@ -160,25 +60,23 @@ impl Frame {
     ///
     /// # Panics
     /// If a field is past the bounds that [`Frame::decode`] enforces.
-    pub fn encode(&self) -> Bytes {
-        let payload = if let Frame::Data(data) = self { data.payload.len() } else { 0 };
-        let mut out = BytesMut::with_capacity(256 + payload);
-        out.put_bytes(0, LENGTH_BYTES);
-        out.put_slice(&MAGIC);
-        out.put_u8(VERSION);
-        out.put_u8(self.kind());
-        out.put_u32_le(0);
+    pub fn encode(&self) -> Encoded {
+        let mut head = BytesMut::with_capacity(256);
+        head.put_bytes(0, LENGTH_BYTES);
+        head.put_slice(&MAGIC);
+        head.put_u8(VERSION);
+        head.put_u8(self.kind());
+        head.put_u32_le(0);
         match self {
-            Frame::Hello(hello) => hello.write(&mut out),
-            Frame::Data(data) => data.write(&mut out),
-            Frame::Watermark(mark) => mark.write(&mut out),
-            Frame::Heartbeat(beat) => beat.write(&mut out),
+            Frame::Hello(hello) => hello.write(&mut head),
+            Frame::Data(data) => {
+                data.write_head(&mut head);
+                return Encoded::seal(head, &data.payload);
+            }
+            Frame::Watermark(mark) => mark.write(&mut head),
+            Frame::Heartbeat(beat) => beat.write(&mut head),
         }
-        let length = u32::try_from(out.len() - LENGTH_BYTES).expect("frame below 4 GiB");
-        out[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-        let sum = checksum(&out[LENGTH_BYTES..]);
-        out[LENGTH_BYTES + 4..LENGTH_BYTES + 8].copy_from_slice(&sum.to_le_bytes());
-        out.freeze()
+        Encoded::seal(head, &Payload::default())
     }
 
     /// The frame in `bytes`, which begin behind the length.
@@ -218,194 +116,13 @@ impl Frame {
     }
 }
 
-/// CRC-32 of a frame behind its length, its own four bytes left out.
-fn checksum(frame: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&frame[..4]);
-    hasher.update(&frame[PREFIX_BYTES..]);
-    hasher.finalize()
-}
-
-fn need(bytes: &Bytes, needed: usize) -> Result<(), FrameError> {
-    if bytes.len() < needed {
-        return Err(FrameError::Short { got: bytes.len(), needed });
-    }
-    Ok(())
-}
-
-fn bounded(what: &'static str, got: usize, limit: usize) -> Result<usize, FrameError> {
-    if got > limit {
-        return Err(FrameError::Field { what, got: got as u64, limit: limit as u64 });
-    }
-    Ok(got)
-}
-
-fn read_run(bytes: &mut Bytes) -> GatewayRun {
-    GatewayRun { gateway: bytes.get_u64_le(), epoch: bytes.get_u64_le() }
-}
-
-fn write_run(run: GatewayRun, out: &mut BytesMut) {
-    out.put_u64_le(run.gateway);
-    out.put_u64_le(run.epoch);
-}
-
-impl Hello {
-    fn write(&self, out: &mut BytesMut) {
-        assert!(self.name.len() <= NAME_BYTES_MAX && self.plans.len() <= PLANS_MAX);
-        let (role, run) = match self.role {
-            Role::Worker => (0, GatewayRun { gateway: 0, epoch: 0 }),
-            Role::Gateway(run) => (1, run),
-        };
-        out.put_u8(role);
-        write_run(run, out);
-        out.put_u8(self.name.len() as u8);
-        out.put_slice(self.name.as_bytes());
-        out.put_u16_le(self.plans.len() as u16);
-        self.plans.iter().for_each(|plan| out.put_u64_le(plan.0));
-    }
-
-    fn read(bytes: &mut Bytes) -> Result<Hello, FrameError> {
-        need(bytes, 18)?;
-        let role = bytes.get_u8();
-        let run = read_run(bytes);
-        let role = match role {
-            0 => Role::Worker,
-            1 => Role::Gateway(run),
-            got => return Err(FrameError::Field { what: "role", got: got.into(), limit: 1 }),
-        };
-        let length = bounded("name length", bytes.get_u8().into(), NAME_BYTES_MAX)?;
-        need(bytes, length + 2)?;
-        let name = bytes.split_to(length);
-        let name = std::str::from_utf8(&name).map_err(|_| FrameError::Name)?.to_owned();
-        let plans = bounded("number of plans", bytes.get_u16_le().into(), PLANS_MAX)?;
-        need(bytes, plans * 8)?;
-        let plans = (0..plans).map(|_| PlanId(bytes.get_u64_le())).collect();
-        Ok(Hello { role, name, plans })
-    }
-}
-
-impl Data {
-    /// The same frame with the part `wanted` of its payload, which lies at
-    /// `from`.
-    pub fn part(&self, from: &Region, wanted: &Region) -> Result<Data, TensorError> {
-        let shape = self.shape.iter().map(|&d| d as usize).collect();
-        let tensor = Tensor::new(self.dtype, shape, self.payload.clone())?;
-        let part = crop(&tensor, from, wanted)?;
-        let shape = part.shape().iter().map(|&d| d as u32).collect();
-        Ok(Data { shape, payload: part.data().clone(), ..self.clone() })
-    }
-
-    fn write(&self, out: &mut BytesMut) {
-        assert!(self.shape.len() <= RANK_MAX, "rank {} of a frame", self.shape.len());
-        out.put_u64_le(self.plan.0);
-        write_run(self.request.run, out);
-        out.put_u64_le(self.request.number);
-        out.put_u64_le(self.members.0);
-        out.put_u64_le(self.suspects.0);
-        out.put_u32_le(self.attempt);
-        out.put_u32_le(self.deadline_left_us);
-        out.put_u16_le(self.value.0);
-        out.put_u16_le(self.shard);
-        out.put_u32_le(self.rows.0);
-        out.put_u32_le(self.rows.1);
-        out.put_u8(self.dtype.onnx() as u8);
-        out.put_u8(self.shape.len() as u8);
-        out.put_u16_le(0);
-        self.shape.iter().for_each(|&d| out.put_u32_le(d));
-        out.put_slice(&self.payload);
-    }
-
-    fn read(bytes: &mut Bytes, input: bool) -> Result<Data, FrameError> {
-        need(bytes, DATA_FIXED_BYTES)?;
-        let plan = PlanId(bytes.get_u64_le());
-        let request = RequestId { run: read_run(bytes), number: bytes.get_u64_le() };
-        let (members, suspects) = (DeviceSet(bytes.get_u64_le()), DeviceSet(bytes.get_u64_le()));
-        let (attempt, deadline_left_us) = (bytes.get_u32_le(), bytes.get_u32_le());
-        let (value, shard) = (ValueId(bytes.get_u16_le()), bytes.get_u16_le());
-        let rows = (bytes.get_u32_le(), bytes.get_u32_le());
-        if rows.0 > rows.1 {
-            return Err(FrameError::Field {
-                what: "first row",
-                got: rows.0.into(),
-                limit: rows.1.into(),
-            });
-        }
-        let dtype = bytes.get_u8();
-        let dtype = DType::from_onnx(dtype.into()).ok_or(FrameError::Field {
-            what: "dtype",
-            got: dtype.into(),
-            limit: 11,
-        })?;
-        let rank = bounded("rank", bytes.get_u8().into(), RANK_MAX)?;
-        bounded("reserved", bytes.get_u16_le().into(), 0)?;
-        need(bytes, rank * 4)?;
-        let shape: Vec<u32> = (0..rank).map(|_| bytes.get_u32_le()).collect();
-        let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-        let needed = byte_len(dtype, &dims).unwrap_or(usize::MAX);
-        if needed != bytes.len() {
-            return Err(FrameError::Payload { got: bytes.len(), needed });
-        }
-        let payload = bytes.split_to(needed);
-        Ok(Data {
-            input,
-            request,
-            attempt,
-            plan,
-            members,
-            suspects,
-            deadline_left_us,
-            value,
-            shard,
-            rows,
-            dtype,
-            shape,
-            payload,
-        })
-    }
-}
-
-impl Watermark {
-    fn write(&self, out: &mut BytesMut) {
-        assert!(self.also.len() <= NUMBERS_MAX);
-        write_run(self.run, out);
-        out.put_u64_le(self.below);
-        out.put_u16_le(self.also.len() as u16);
-        self.also.iter().for_each(|&number| out.put_u64_le(number));
-    }
-
-    fn read(bytes: &mut Bytes) -> Result<Watermark, FrameError> {
-        need(bytes, 26)?;
-        let (run, below) = (read_run(bytes), bytes.get_u64_le());
-        let count = bounded("finished requests", bytes.get_u16_le().into(), NUMBERS_MAX)?;
-        need(bytes, count * 8)?;
-        let also = (0..count).map(|_| bytes.get_u64_le()).collect();
-        Ok(Watermark { run, below, also })
-    }
-}
-
-impl Heartbeat {
-    fn write(&self, out: &mut BytesMut) {
-        for n in [self.tasks, self.decoded, self.dropped, self.skipped, self.refused] {
-            out.put_u64_le(n);
-        }
-    }
-
-    fn read(bytes: &mut Bytes) -> Result<Heartbeat, FrameError> {
-        need(bytes, 40)?;
-        Ok(Heartbeat {
-            tasks: bytes.get_u64_le(),
-            decoded: bytes.get_u64_le(),
-            dropped: bytes.get_u64_le(),
-            skipped: bytes.get_u64_le(),
-            refused: bytes.get_u64_le(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+    use quorate_model::tensor::DType;
+
+    use super::*;
+    use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
 
     fn run() -> GatewayRun {
         GatewayRun { gateway: 7, epoch: 2 }
@@ -425,7 +142,7 @@ mod tests {
             rows: (4, 6),
             dtype: DType::F32,
             shape: vec![1, 2],
-            payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 64]),
+            payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 64]).into(),
         })
     }
 
@@ -450,14 +167,14 @@ mod tests {
     }
 
     fn body(frame: &Frame) -> Bytes {
-        frame.encode().slice(LENGTH_BYTES..)
+        frame.encode().to_bytes().slice(LENGTH_BYTES..)
     }
 
     /// The bytes of one shard, written down once: a change here is a change
     /// of the format and needs another [`VERSION`].
     #[test]
     fn golden_bytes() {
-        let hex: String = shard().encode().iter().map(|b| format!("{b:02x}")).collect();
+        let hex: String = shard().encode().to_bytes().iter().map(|b| format!("{b:02x}")).collect();
         let golden = concat!(
             "00000060",
             "5152",

@@ -13,20 +13,31 @@
 //! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`,
 //! or in none once it was cancelled.
 
+mod answer;
+mod command;
+mod event;
+mod job;
+mod notice;
 mod pending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_model::tensor::{Tensor, TensorError};
+use quorate_model::tensor::Tensor;
 
-use crate::admit::{Peer, Refusal};
+pub use answer::{Provenance, RequestError};
+pub use command::Command;
+pub use event::Event;
+pub use job::Job;
+pub use notice::Notice;
+
+use crate::admit::Peer;
+use crate::attempt::Attempt;
 use crate::detector::Detector;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
-use crate::gather::Gathered;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId, RequestId};
-use crate::plan::{Plan, Plans};
+use crate::plan::Plans;
 use crate::time::Time;
 use pending::Pending;
 
@@ -62,125 +73,6 @@ impl Default for GatewayConfig {
             pending_max: 1024,
         }
     }
-}
-
-/// What happens to a gateway.
-#[derive(Debug)]
-pub enum Event {
-    /// A request: the model's inputs, in the order of the plan's inputs.
-    Submit {
-        /// Comes back with the answer.
-        token: u64,
-        /// One tensor an input.
-        inputs: Vec<Tensor>,
-        /// Time until the request is given up.
-        deadline: Duration,
-    },
-    /// Nobody wants the answer to the request of this token any more. The
-    /// devices are told as of any request that has ended.
-    Cancel(u64),
-    /// A worker has said hello; the plans of its bundle.
-    Up(DeviceId, Vec<PlanId>),
-    /// The connection to a worker is gone.
-    Down(DeviceId),
-    /// A shard of a result came in.
-    Data(DeviceId, Data),
-    /// A sign of life.
-    Beat(DeviceId, Heartbeat),
-    /// The last glue of a request was computed.
-    Done(Job, Result<Vec<Tensor>, String>),
-    /// Silence that is borne from now on.
-    SuspectAfter(Duration),
-    /// The time asked for by [`Gateway::wake_at`] has come.
-    Tick,
-}
-
-/// The last glue of one attempt at one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Job {
-    /// The request's number.
-    pub number: u64,
-    /// The attempt.
-    pub attempt: u32,
-}
-
-/// How an answer came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provenance {
-    /// Attempts it took, 1 where nothing went wrong.
-    pub attempts: u32,
-    /// The plan's place in the file, 0 for the main plan.
-    pub plan: usize,
-    /// Was a result decoded here?
-    pub decoded: bool,
-    /// Devices whose shards were taken for the results.
-    pub accepted: DeviceSet,
-}
-
-/// Why a request has no answer.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum RequestError {
-    #[error(
-        "no answer within {deadline_ms} ms and {attempts} attempts: {stage} has {got} of \
-         {needed} shards under plan {plan}{missing}"
-    )]
-    Deadline {
-        deadline_ms: u128,
-        attempts: u32,
-        stage: String,
-        got: usize,
-        needed: usize,
-        plan: String,
-        missing: String,
-    },
-    #[error("{got} requests under way, limit {limit}")]
-    Busy { got: usize, limit: usize },
-    #[error("model has {needed} inputs, request {got}")]
-    Inputs { got: usize, needed: usize },
-    #[error("input {name} is {got}, model takes {needed}")]
-    Input { name: String, got: String, needed: String },
-    #[error("last glue: {words}")]
-    Glue { words: String },
-    #[error("{0}")]
-    Tensor(#[from] TensorError),
-}
-
-/// Something a person would like to see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Not heard from.
-    Suspect(DeviceId),
-    /// Heard from again.
-    Healthy(DeviceId),
-    /// Its bundle lacks a plan of this one.
-    Mismatch(DeviceId, PlanId),
-    /// Its bundle, which lacked a plan of this one, has all of them now.
-    Match(DeviceId),
-    /// Whether a request could be answered now: told when that changes, `false`
-    /// at the beginning.
-    Quorate(bool),
-    /// New requests go by this plan of the file.
-    Plan(usize),
-    /// Requests that went out again.
-    Resubmitted(u64),
-}
-
-/// What a gateway wants done.
-#[derive(Debug)]
-pub enum Command {
-    /// Send a frame to each of these.
-    Send(Vec<DeviceId>, Frame),
-    /// Compute the last glue from the gathered results.
-    Run(Job, Vec<Arc<Gathered>>),
-    /// A request is answered: the model's outputs.
-    Answer(u64, Vec<Tensor>, Provenance),
-    /// A request is given up.
-    Fail(u64, RequestError),
-    /// A frame was refused; close the connection if it was a violation.
-    Refuse(DeviceId, Refusal),
-    /// Tell whoever looks on.
-    Notice(Notice),
 }
 
 /// The state machine of one gateway.
@@ -359,7 +251,7 @@ impl Gateway {
             let Some(pending) = self.pending.get_mut(number) else { continue };
             let plan = self.plans.plans[index].clone();
             pending.restart(now, (index, plan), members, self.detector.suspects());
-            out.extend(pending.inputs_out(now, self.run, *number));
+            out.extend(pending.inputs_out(now));
         }
         if !numbers.is_empty() {
             out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
@@ -382,12 +274,19 @@ impl Gateway {
         self.next_number += 1;
         // Without a plan for those alive the request waits for devices.
         let (index, members) = self.choose().unwrap_or((0, DeviceSet::default()));
-        let plan = (index, self.plans.plans[index].clone());
-        let suspects = self.detector.suspects();
+        let attempt = Attempt {
+            request: RequestId { run: self.run, number },
+            number: 0,
+            plan: self.plans.plans[index].clone(),
+            members,
+            suspects: self.detector.suspects(),
+            deadline: now + deadline,
+        };
         let values = self.plans.values.clone();
-        let mut pending = Pending::new(token, inputs, values, plan.clone(), now, deadline);
-        pending.begin(now, plan, members, suspects, self.config.resubmit_after);
-        out.extend(pending.inputs_out(now, self.run, number));
+        let retry_after = self.config.resubmit_after;
+        let mut pending = Pending::new(now, token, inputs, deadline, values, retry_after, attempt);
+        pending.plan_index = index;
+        out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
     }
 
@@ -443,12 +342,13 @@ impl Gateway {
         if let Some(pending) = self.pending.get_mut(&number)
             && let Some(inputs) = pending.gather(now, wait)
         {
-            out.push(Command::Run(Job { number, attempt: pending.attempt }, inputs));
+            out.push(Command::Run(Job { number, attempt: pending.attempt.number }, inputs));
         }
     }
 
     fn on_done(&mut self, job: Job, result: Result<Vec<Tensor>, String>, out: &mut Vec<Command>) {
-        let current = self.pending.get(&job.number).is_some_and(|p| p.attempt == job.attempt);
+        let current =
+            self.pending.get(&job.number).is_some_and(|p| p.attempt.number == job.attempt);
         if !current {
             return;
         }
@@ -471,7 +371,7 @@ impl Gateway {
             self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
         for number in due {
             let Some(pending) = self.pending.get(&number) else { continue };
-            if pending.deadline <= now {
+            if pending.attempt.deadline <= now {
                 self.give_up(number, out);
             } else if pending.is_waiting(now) {
                 self.gather(now, number, out);
@@ -506,19 +406,20 @@ impl Gateway {
         let alive = self.alive_devices();
         if let Some(pending) = self.pending.remove(&number) {
             self.marked = false;
-            let missing = self.missing(&pending.plan, pending.members, alive);
+            let missing = self.missing(&pending.attempt, alive);
             out.push(Command::Fail(pending.token, pending.overdue(missing)));
         }
     }
 
-    fn missing(&self, plan: &Plan, members: DeviceSet, alive: DeviceSet) -> String {
-        let members = if members.is_empty() { self.plans.everybody() } else { members };
+    fn missing(&self, attempt: &Attempt, alive: DeviceSet) -> String {
+        let nobody = attempt.members.is_empty();
+        let members = if nobody { self.plans.everybody() } else { attempt.members };
         let away = members.without(alive);
         if away.is_empty() {
             return ", all devices answer".to_owned();
         }
         let names = self.plans.device_names(away);
-        match plan.unanswered(members, alive) {
+        match attempt.plan.unanswered(members, alive) {
             Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.name),
             None => format!(", not heard from {names}"),
         }

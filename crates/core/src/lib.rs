@@ -14,6 +14,7 @@
 //! thread and draws no random number.
 
 pub mod admit;
+mod attempt;
 pub mod detector;
 pub mod finished;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub mod gather;
 pub mod half;
 pub mod id;
 pub mod packing;
+pub mod parcel;
 pub mod plan;
 pub mod region;
 pub mod time;

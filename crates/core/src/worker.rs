@@ -14,18 +14,26 @@
 //! bounded, whatever peers send.
 
 mod active;
+mod command;
+mod delivery;
+mod event;
 mod gap;
+mod job;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_model::tensor::Tensor;
+pub use command::Command;
+pub use delivery::{Delivery, Outgoing};
+pub use event::Event;
+pub use job::{Job, TaskId};
 
-use crate::admit::{Peer, Refusal};
+use crate::admit::Peer;
+use crate::attempt::Attempt;
 use crate::finished::Finished;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
-use crate::gather::{Accepted, Gathered};
+use crate::gather::Accepted;
 use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, SeatId, StageId};
 use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
@@ -60,60 +68,6 @@ impl Default for WorkerConfig {
             deadline_max: Duration::from_secs(600),
         }
     }
-}
-
-/// A task: one shard of one stage of one plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TaskId {
-    /// The plan.
-    pub plan: PlanId,
-    /// The stage.
-    pub stage: StageId,
-    /// The shard of the stage's value that the task makes.
-    pub shard: usize,
-}
-
-/// A task under way for one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Job {
-    /// The request.
-    pub request: RequestId,
-    /// The attempt at it.
-    pub attempt: u32,
-    /// The task.
-    pub task: TaskId,
-}
-
-/// What happens to a worker.
-#[derive(Debug)]
-pub enum Event {
-    /// A gateway has connected.
-    Gateway(GatewayRun),
-    /// An input or a shard came in.
-    Data(Peer, Data),
-    /// A gateway says which of its requests are finished.
-    Watermark(Peer, Watermark),
-    /// A job ended, with its output or the engine's words.
-    Done(Job, Result<Tensor, String>),
-    /// Frames that the transport let go because a peer's queue was full.
-    Dropped(u64),
-    /// The time asked for by [`Worker::wake_at`] has come.
-    Tick,
-}
-
-/// What a worker wants done.
-#[derive(Debug)]
-pub enum Command {
-    /// Run a job: its inputs are the values its stage reads, in order.
-    Run(Job, Vec<Arc<Gathered>>),
-    /// Send a frame to each of these.
-    Send(Vec<Peer>, Frame),
-    /// A frame was refused; close the connection if it was a violation.
-    Refuse(Peer, Refusal),
-    /// A job failed; its shard is an erasure for everybody.
-    Failed(Job, String),
-    /// Tell every gateway.
-    Beat(Heartbeat),
 }
 
 /// The state machine of one device.
@@ -254,20 +208,19 @@ impl Worker {
             return;
         }
         match self.active.get(&id) {
-            Some(active) if active.attempt > data.attempt => return,
-            Some(active) if active.attempt < data.attempt => self.forget(id),
+            Some(active) if active.attempt.number > data.attempt => return,
+            Some(active) if active.attempt.number < data.attempt => self.forget(id),
             _ => {}
         }
         if !self.active.contains_key(&id) && !self.open(now, plan, &data) {
             return;
         }
         let Some(active) = self.active.get_mut(&id) else { return };
-        if active.plan.id != data.plan || active.members != data.members {
+        if !active.attempt.includes(&data) {
             return;
         }
-        let bytes = data.payload.len();
         if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
-            self.payload_bytes += bytes;
+            self.payload_bytes += data.payload.bytes().len();
             self.progress(now, id);
         }
         self.make_room();
@@ -281,11 +234,18 @@ impl Worker {
         }
         let left = Duration::from_micros(data.deadline_left_us.into());
         let deadline = now + left.min(self.config.deadline_max);
-        let (values, id) = (self.plans.values.clone(), data.request);
+        let attempt = Attempt {
+            request: data.request,
+            number: data.attempt,
+            plan,
+            members: data.members,
+            suspects: data.suspects,
+            deadline,
+        };
         self.arrivals += 1;
-        let active = Active::new(values, plan, seat, data, deadline, self.arrivals);
-        self.active.insert(id, active);
-        self.deadlines.insert((deadline, id));
+        let active = Active::new(self.plans.values.clone(), attempt, seat, self.arrivals);
+        self.active.insert(data.request, active);
+        self.deadlines.insert((deadline, data.request));
         true
     }
 
@@ -304,7 +264,7 @@ impl Worker {
 
     /// Moves tasks whose inputs are all gathered into the ready queue.
     fn progress(&mut self, now: Time, id: RequestId) {
-        let Some(plan) = self.active.get(&id).map(|active| active.plan.clone()) else { return };
+        let Some(plan) = self.active.get(&id).map(|a| a.attempt.plan.clone()) else { return };
         let wait = self.wait(&plan);
         let Some(active) = self.active.get_mut(&id) else { return };
         let progress = active.progress(now, wait);
@@ -323,7 +283,7 @@ impl Worker {
         while self.running < self.config.lanes {
             let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
             let Some(active) = self.active.get_mut(&id) else { continue };
-            if now >= active.deadline || active.is_superseded(stage) {
+            if now >= active.attempt.deadline || active.is_superseded(stage) {
                 active.set(stage, shard, TaskState::Over);
                 self.beat.skipped += 1;
                 self.settle(id);
@@ -331,9 +291,11 @@ impl Worker {
             }
             let Some(inputs) = active.inputs(stage, shard) else { continue };
             active.set(stage, shard, TaskState::Running);
-            let task = TaskId { plan: active.plan.id, stage, shard };
+            let task = TaskId { plan: active.attempt.plan.id, stage, shard };
+            let job = Job { request: id, attempt: active.attempt.number, task };
+            let delivery = active.delivery(stage, shard, self.device);
             self.running += 1;
-            out.push(Command::Run(Job { request: id, attempt: active.attempt, task }, inputs));
+            out.push(Command::Run { job, inputs, delivery });
         }
     }
 
@@ -341,45 +303,41 @@ impl Worker {
         &mut self,
         now: Time,
         job: Job,
-        result: Result<Tensor, String>,
+        result: Result<Vec<Outgoing>, String>,
         out: &mut Vec<Command>,
     ) {
         self.running = self.running.saturating_sub(1);
         self.beat.tasks += 1;
         let Some(active) = self.active.get_mut(&job.request) else { return };
-        if active.attempt != job.attempt || active.plan.id != job.task.plan {
+        if active.attempt.number != job.attempt || active.attempt.plan.id != job.task.plan {
             return;
         }
         active.set(job.task.stage, job.task.shard, TaskState::Over);
-        let data = match result.and_then(|output| active.outgoing(now, &job, output)) {
-            Ok(data) => data,
-            Err(words) => {
-                out.push(Command::Failed(job, words));
-                self.settle(job.request);
-                return;
+        match result {
+            Ok(outgoing) => {
+                outgoing.into_iter().for_each(|part| self.deliver(now, &job, part, out));
+                self.progress(now, job.request);
             }
-        };
-        let frames = match active.frames(data) {
-            Ok(frames) => frames,
-            Err(words) => {
-                out.push(Command::Failed(job, words));
-                self.settle(job.request);
-                return;
-            }
-        };
-        for (data, mut to) in frames {
-            let own = to.iter().position(|peer| *peer == Peer::Device(self.device));
-            if own.map(|at| to.remove(at)).is_some()
-                && active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken)
-            {
-                self.payload_bytes += data.payload.len();
-            }
-            if !to.is_empty() {
-                out.push(Command::Send(to, Frame::Data(data)));
-            }
+            Err(words) => out.push(Command::Failed(job, words)),
         }
-        self.progress(now, job.request);
         self.settle(job.request);
+    }
+
+    /// Sends a part of a job's output to its readers; this device, if it is
+    /// one of them, has it already.
+    fn deliver(&mut self, now: Time, job: &Job, part: Outgoing, out: &mut Vec<Command>) {
+        let Some(active) = self.active.get_mut(&job.request) else { return };
+        let Outgoing { mut to, parcel } = part;
+        let data = active.outgoing(now, job, parcel);
+        let own = to.iter().position(|peer| *peer == Peer::Device(self.device));
+        if own.map(|at| to.remove(at)).is_some()
+            && active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken)
+        {
+            self.payload_bytes += data.payload.bytes().len();
+        }
+        if !to.is_empty() {
+            out.push(Command::Send(to, Frame::Data(data)));
+        }
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Command>) {
@@ -422,7 +380,7 @@ impl Worker {
     fn forget(&mut self, id: RequestId) {
         if let Some(mut active) = self.active.remove(&id) {
             self.payload_bytes -= active.release();
-            self.deadlines.remove(&(active.deadline, id));
+            self.deadlines.remove(&(active.attempt.deadline, id));
             if let Some(at) = active.wait_until {
                 self.waits.remove(&(at, id));
             }

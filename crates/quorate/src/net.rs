@@ -20,7 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use futures_util::StreamExt;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello};
@@ -115,7 +114,7 @@ async fn read_hello(reader: &mut Reader) -> anyhow::Result<Hello> {
 }
 
 async fn write_hello(writer: &mut OwnedWriteHalf, hello: &Hello) -> std::io::Result<()> {
-    writer.write_all(&Frame::Hello(hello.clone()).encode()).await
+    writer.write_all_buf(&mut Frame::Hello(hello.clone()).encode().into_buf()).await
 }
 
 /// Carries frames both ways until one side ends it; says why it ended.
@@ -158,8 +157,8 @@ async fn read_frames(
 
 async fn write_frames(mut writer: OwnedWriteHalf, outbox: &Outbox) -> anyhow::Error {
     loop {
-        let frame: Bytes = outbox.next().await;
-        if let Err(error) = writer.write_all(&frame).await {
+        let mut frame = outbox.next().await.into_buf();
+        if let Err(error) = writer.write_all_buf(&mut frame).await {
             return error.into();
         }
     }

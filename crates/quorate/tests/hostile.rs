@@ -48,7 +48,7 @@ fn input(plans: &Plans) -> Data {
         rows: (0, 1),
         dtype: DType::F32,
         shape: vec![1, 1, 28, 28],
-        payload: Bytes::from(vec![0; 28 * 28 * 4]),
+        payload: Bytes::from(vec![0; 28 * 28 * 4]).into(),
     }
 }
 
@@ -56,7 +56,7 @@ fn input(plans: &Plans) -> Data {
 fn garbage_closes_its_own_connection_only() {
     let bundle = Bundle::new(2, 1);
     let mut workers: Vec<_> = (0..3).map(|device| bundle.start(device, &["-v"])).collect();
-    let mut flipped = hello().encode().to_vec();
+    let mut flipped = hello().encode().to_bytes().to_vec();
     let last = flipped.len() - 1;
     flipped[last] ^= 1;
     let cases: [(&[u8], &str); 4] = [
@@ -84,7 +84,11 @@ fn frames_that_break_the_plan_are_refused() {
     let cases: [(Data, &str); 4] = [
         (Data { rows: (0, 0), ..good.clone() }, "rows (0, 0) of shard 0"),
         (
-            Data { shape: vec![1, 1, 1, 1], payload: vec![0; 4].into(), ..good.clone() },
+            Data {
+                shape: vec![1, 1, 1, 1],
+                payload: Bytes::from(vec![0; 4]).into(),
+                ..good.clone()
+            },
             "plan says f32 [1, 1, 28, 28]",
         ),
         (Data { value: ValueId(99), ..good.clone() }, "value 99"),
@@ -92,16 +96,16 @@ fn frames_that_break_the_plan_are_refused() {
     ];
     for (data, words) in cases {
         let mut stream = connect(&bundle, 0);
-        stream.write_all(&hello().encode()).unwrap();
-        stream.write_all(&Frame::Data(data).encode()).unwrap();
+        stream.write_all(&hello().encode().to_bytes()).unwrap();
+        stream.write_all(&Frame::Data(data).encode().to_bytes()).unwrap();
         workers[0].await_line(words);
         assert_closed(stream);
     }
     // Another plan is an operator's mistake: the connection stays.
     let mut stream = connect(&bundle, 0);
-    stream.write_all(&hello().encode()).unwrap();
+    stream.write_all(&hello().encode().to_bytes()).unwrap();
     let stray = Data { plan: PlanId(1), ..good };
-    stream.write_all(&Frame::Data(stray).encode()).unwrap();
+    stream.write_all(&Frame::Data(stray).encode().to_bytes()).unwrap();
     workers[0].await_line("plan 0000000000000001 is not in this bundle");
     bundle.assert_answers(&[]);
 }

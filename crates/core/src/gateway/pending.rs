@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use quorate_model::tensor::Tensor;
 
-use super::{Command, Provenance, RequestError};
+use super::answer::{Provenance, RequestError};
+use super::command::Command;
+use crate::attempt::Attempt;
 use crate::frame::{Data, Frame};
 use crate::gather::{Decision, Gather, Gathered};
-use crate::id::{DeviceSet, GatewayRun, RequestId, ValueId};
+use crate::id::DeviceSet;
+use crate::parcel::Parcel;
 use crate::plan::{Plan, Value, WaitPolicy};
-use crate::region::whole;
+use crate::region::{crop, whole};
 use crate::time::Time;
 
 /// Time that a second attempt has at least, whoever is suspected meanwhile;
@@ -22,17 +25,13 @@ const AT_LEAST: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Pending {
     pub token: u64,
-    pub deadline: Time,
-    pub attempt: u32,
-    pub plan: Arc<Plan>,
-    /// Who takes the plan's seats; empty as long as there is nobody.
-    pub members: DeviceSet,
+    pub attempt: Attempt,
+    /// The plan's place in the file.
+    pub plan_index: usize,
     /// Members that have come anew since this attempt began.
     pub lost: DeviceSet,
     /// Attempts that ended by [`Pending::time_out`].
     pub timeouts: u32,
-    plan_index: usize,
-    suspects: DeviceSet,
     inputs: Vec<Tensor>,
     values: Arc<Vec<Value>>,
     allowed: Duration,
@@ -50,118 +49,73 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// A request with its first attempt, which has `retry_after`.
     pub fn new(
+        now: Time,
         token: u64,
         inputs: Vec<Tensor>,
-        values: Arc<Vec<Value>>,
-        (plan_index, plan): (usize, Arc<Plan>),
-        now: Time,
         allowed: Duration,
+        values: Arc<Vec<Value>>,
+        retry_after: Duration,
+        attempt: Attempt,
     ) -> Pending {
         Pending {
             token,
-            deadline: now + allowed,
-            attempt: 0,
-            plan,
-            members: DeviceSet::default(),
+            gathers: gathers(&values, &attempt),
+            attempt,
+            plan_index: 0,
             lost: DeviceSet::default(),
             timeouts: 0,
-            plan_index,
-            suspects: DeviceSet::default(),
             inputs,
             values,
             allowed,
-            gathers: Vec::new(),
             gathered: false,
             wait_until: None,
             move_at: now,
             move_due: None,
-            retry_at: now,
-            retry_after: Duration::ZERO,
+            retry_at: now + retry_after,
+            retry_after,
         }
-    }
-
-    /// Starts the first attempt.
-    pub fn begin(
-        &mut self,
-        now: Time,
-        plan: (usize, Arc<Plan>),
-        members: DeviceSet,
-        suspects: DeviceSet,
-        retry_after: Duration,
-    ) {
-        self.retry_after = retry_after;
-        self.retry_at = now + retry_after;
-        self.assign(plan, members, suspects);
     }
 
     /// Starts a further attempt.
     pub fn restart(
         &mut self,
         now: Time,
-        plan: (usize, Arc<Plan>),
-        members: DeviceSet,
-        suspects: DeviceSet,
-    ) {
-        self.attempt += 1;
-        self.retry_at = now + self.retry_after;
-        let doubled = 1u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX);
-        self.move_at = now + AT_LEAST.saturating_mul(doubled).min(self.retry_after);
-        self.assign(plan, members, suspects);
-    }
-
-    fn assign(
-        &mut self,
         (plan_index, plan): (usize, Arc<Plan>),
         members: DeviceSet,
         suspects: DeviceSet,
     ) {
-        let gather = |value: &ValueId| {
-            Gather::new(self.values.clone(), plan.clone(), *value, members, suspects)
-        };
-        self.gathers = plan.result.iter().map(gather).collect();
+        let before = self.attempt.number;
+        self.attempt = Attempt { number: before + 1, plan, members, suspects, ..self.attempt };
+        self.plan_index = plan_index;
+        self.gathers = gathers(&self.values, &self.attempt);
         self.gathered = false;
         self.wait_until = None;
-        self.plan = plan;
-        self.plan_index = plan_index;
-        self.members = members;
         self.lost = DeviceSet::default();
+        self.retry_at = now + self.retry_after;
+        let doubled = 1u32.checked_shl(before).unwrap_or(u32::MAX);
+        self.move_at = now + AT_LEAST.saturating_mul(doubled).min(self.retry_after);
         self.move_due = None;
-        self.suspects = suspects;
     }
 
     /// The frames that carry this attempt's inputs to all who read them.
-    pub fn inputs_out(&mut self, now: Time, run: GatewayRun, number: u64) -> Vec<Command> {
-        let left = u32::try_from(self.deadline.since(now).as_micros()).unwrap_or(u32::MAX);
+    pub fn inputs_out(&mut self, now: Time) -> Vec<Command> {
         let mut commands = Vec::new();
-        for (tensor, value) in self.inputs.iter().zip(self.plan.inputs()) {
-            let rows = self.values[value.index()].rows() as u32;
-            let data = Data {
-                input: true,
-                request: RequestId { run, number },
-                attempt: self.attempt,
-                plan: self.plan.id,
-                members: self.members,
-                suspects: self.suspects,
-                deadline_left_us: left,
-                value,
-                shard: 0,
-                rows: (0, rows),
-                dtype: tensor.dtype(),
-                shape: tensor.shape().iter().map(|&d| d as u32).collect(),
-                payload: tensor.data().clone(),
-            };
+        for (tensor, value) in self.inputs.iter().zip(self.attempt.plan.inputs()) {
             // What the gateway itself reads of the inputs it has already.
-            if let Some(at) = self.plan.result.iter().position(|v| *v == value) {
+            if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == value) {
                 self.gathers[at].accept(now, 0, tensor.data().clone());
             }
+            let Attempt { plan, members, .. } = &self.attempt;
             let from = whole(&self.values[value.index()].shape);
-            for (part, to) in self.plan.recipients(&self.values, value, 0, self.members) {
-                let data = match part {
+            for (part, to) in plan.recipients(&self.values, value, 0, *members) {
+                let parcel = match part {
                     // The tensor was held against the model's input before.
-                    Some(part) => data.part(&from, &part).expect("a part of the input"),
-                    None => data.clone(),
+                    Some(part) => Parcel::new(&crop(tensor, &from, &part).expect("a part")),
+                    None => Parcel::new(tensor),
                 };
+                let data = self.attempt.data(now, &self.values, (value, 0), parcel);
                 commands.push(Command::Send(to, Frame::Data(data)));
             }
         }
@@ -169,14 +123,11 @@ impl Pending {
     }
 
     pub fn accept(&mut self, now: Time, data: &Data) {
-        let current = data.attempt == self.attempt
-            && data.plan == self.plan.id
-            && data.members == self.members;
-        if !current || self.gathered {
+        if !self.attempt.includes(data) || self.gathered {
             return;
         }
-        if let Some(at) = self.plan.result.iter().position(|v| *v == data.value) {
-            self.gathers[at].accept(now, data.shard.into(), data.payload.clone());
+        if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == data.value) {
+            self.gathers[at].accept(now, data.shard.into(), data.payload.bytes().clone());
         }
     }
 
@@ -215,12 +166,12 @@ impl Pending {
     /// When something is due: the end of a wait, a further attempt, the end.
     pub fn wake_at(&self) -> Time {
         let retry = match self.move_due {
-            _ if self.gathered => self.deadline,
+            _ if self.gathered => self.attempt.deadline,
             Some(due) => self.retry_at.min(due),
             None => self.retry_at,
         };
-        let wait = self.wait_until.unwrap_or(self.deadline);
-        self.deadline.min(retry).min(wait)
+        let wait = self.wait_until.unwrap_or(self.attempt.deadline);
+        self.attempt.deadline.min(retry).min(wait)
     }
 
     /// The attempt led nowhere; the next one has twice as long.
@@ -231,7 +182,7 @@ impl Pending {
 
     /// Can this attempt not end any more, with those `alive`?
     pub fn is_stuck(&self, alive: DeviceSet) -> bool {
-        !self.gathered && !self.plan.viable(self.members, alive.without(self.lost))
+        !self.gathered && !self.attempt.plan.viable(self.attempt.members, alive.without(self.lost))
     }
 
     /// May this attempt, which is stuck, be given up now? If not, it is looked
@@ -252,15 +203,15 @@ impl Pending {
     pub fn provenance(&self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
-        for (gather, value) in self.gathers.iter().zip(&self.plan.result) {
-            let seats = self.plan.sharding(*value).map_or(&[][..], |s| &s.seats);
+        for (gather, value) in self.gathers.iter().zip(&self.attempt.plan.result) {
+            let seats = self.attempt.plan.sharding(*value).map_or(&[][..], |s| &s.seats);
             for shard in gather.have().iter() {
-                let seat = seats.get(shard).and_then(|seat| self.members.nth(seat.index()));
+                let seat = seats.get(shard).and_then(|seat| self.attempt.members.nth(seat.index()));
                 seat.into_iter().for_each(|device| accepted.insert(device));
             }
         }
         Provenance {
-            attempts: self.attempt + 1,
+            attempts: self.attempt.number + 1,
             plan: self.plan_index,
             decoded: self.gathers.iter().any(decoded),
             accepted,
@@ -270,16 +221,21 @@ impl Pending {
     /// The error of a request whose deadline has passed.
     pub fn overdue(&self, missing: String) -> RequestError {
         let short = self.gathers.iter().position(|gather| !gather.is_quorate()).unwrap_or(0);
-        let value = self.plan.result[short];
-        let needed = self.plan.sharding(value).map_or(0, |s| s.code.data_shards());
+        let value = self.attempt.plan.result[short];
+        let needed = self.attempt.plan.sharding(value).map_or(0, |s| s.code.data_shards());
         RequestError::Deadline {
             deadline_ms: self.allowed.as_millis(),
-            attempts: self.attempt + 1,
+            attempts: self.attempt.number + 1,
             stage: format!("result {}", self.values[value.index()].name),
             got: self.gathers[short].have().len(),
             needed,
-            plan: self.plan.name.clone(),
+            plan: self.attempt.plan.name.clone(),
             missing,
         }
     }
+}
+
+/// The gathers of an attempt's results.
+fn gathers(values: &Arc<Vec<Value>>, attempt: &Attempt) -> Vec<Gather> {
+    attempt.plan.result.iter().map(|value| attempt.gather(values, *value, None)).collect()
 }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_model::need::Region;
-use quorate_model::tensor::Tensor;
 
-use super::Job;
+use super::delivery::Delivery;
 use super::gap::Gaps;
+use super::job::Job;
 use crate::admit::Peer;
+use crate::attempt::Attempt;
 use crate::frame::Data;
 use crate::gather::{Accepted, Decision, Gather, Gathered};
-use crate::id::{DeviceSet, SeatId, StageId, ValueId};
-use crate::plan::{Plan, Value};
+use crate::id::{DeviceId, SeatId, StageId, ValueId};
+use crate::parcel::Parcel;
+use crate::plan::Value;
 use crate::time::Time;
 
 /// Where a task stands.
@@ -49,16 +52,12 @@ pub struct Progress {
 /// A request's state at one device.
 #[derive(Debug)]
 pub struct Active {
-    pub plan: Arc<Plan>,
-    pub members: DeviceSet,
-    pub attempt: u32,
-    pub deadline: Time,
+    pub attempt: Attempt,
     /// Order of arrival at this device.
     pub arrival: u64,
     /// When a gather is to be decided without its roster.
     pub wait_until: Option<Time>,
     values: Arc<Vec<Value>>,
-    suspects: DeviceSet,
     /// By value; only those that this device's tasks read.
     gathers: Vec<Option<Gather>>,
     tasks: Vec<Task>,
@@ -67,36 +66,26 @@ pub struct Active {
 }
 
 impl Active {
-    pub fn new(
-        values: Arc<Vec<Value>>,
-        plan: Arc<Plan>,
-        seat: usize,
-        data: &Data,
-        deadline: Time,
-        arrival: u64,
-    ) -> Active {
-        let mine = plan.tasks(SeatId(seat as u8));
-        let tasks: Vec<Task> =
-            mine.map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting }).collect();
+    /// The attempt's tasks on `seat`.
+    pub fn new(values: Arc<Vec<Value>>, attempt: Attempt, seat: usize, arrival: u64) -> Active {
+        let (plan, seat) = (&attempt.plan, SeatId(seat as u8));
+        let tasks: Vec<Task> = plan
+            .tasks(seat)
+            .map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting })
+            .collect();
         let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
         for task in &tasks {
             for &value in &plan.stages[task.stage.index()].reads {
-                gathers[value.index()].get_or_insert_with(|| {
-                    let (values, plan) = (values.clone(), plan.clone());
-                    let need = plan.need(value, SeatId(seat as u8)).cloned();
-                    Gather::of_part(values, plan, value, need, data.members, data.suspects)
-                });
+                let need = || plan.need(value, seat).cloned();
+                gathers[value.index()]
+                    .get_or_insert_with(|| attempt.gather(&values, value, need()));
             }
         }
         Active {
-            plan,
-            members: data.members,
-            attempt: data.attempt,
-            deadline,
+            attempt,
             arrival,
             wait_until: None,
             values,
-            suspects: data.suspects,
             gathers,
             tasks,
             payload_bytes: 0,
@@ -108,7 +97,7 @@ impl Active {
     pub fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
         let gather = self.gathers[data.value.index()].as_mut()?;
         let before = gather.roster_gap();
-        let payload = if self.released { bytes::Bytes::new() } else { data.payload.clone() };
+        let payload = if self.released { Bytes::new() } else { data.payload.bytes().clone() };
         let accepted = gather.accept(now, data.shard.into(), payload);
         if let (None, Some(gap)) = (before, gather.roster_gap()) {
             gaps.add(gap);
@@ -117,7 +106,7 @@ impl Active {
             return Some(Accepted::Late);
         }
         if accepted == Accepted::Taken {
-            self.payload_bytes += data.payload.len();
+            self.payload_bytes += data.payload.bytes().len();
         }
         Some(accepted)
     }
@@ -133,7 +122,7 @@ impl Active {
             if state != TaskState::Waiting {
                 continue;
             }
-            let reads = self.plan.stages[stage.index()].reads.clone();
+            let reads = self.attempt.plan.stages[stage.index()].reads.clone();
             let decided = reads.iter().filter(|v| self.decide(**v, now, wait, &mut progress));
             if decided.count() == reads.len() {
                 self.tasks[at].state = TaskState::Ready;
@@ -162,39 +151,39 @@ impl Active {
 
     /// The gathered inputs of a task, in order.
     pub fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
-        let part = self.plan.part_read(stage, shard);
+        let part = self.attempt.plan.part_read(stage, shard);
         let gathered = |value: &ValueId| {
             let gathered = self.gathers[value.index()].as_ref()?.gathered()?;
             Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
         };
-        self.plan.stages[stage.index()].reads.iter().map(gathered).collect()
+        self.attempt.plan.stages[stage.index()].reads.iter().map(gathered).collect()
     }
 
-    /// The frames that carry a shard: to each who reads the value what it
-    /// needs of it, this device included.
-    pub fn frames(&self, data: Data) -> Result<Vec<(Data, Vec<Peer>)>, String> {
-        let (value, shard) = (data.value, usize::from(data.shard));
-        let mut groups: Vec<(Option<Region>, Vec<Peer>)> = Vec::new();
-        for (part, devices) in self.plan.recipients(&self.values, value, shard, self.members) {
-            groups.push((part, devices.into_iter().map(Peer::Device).collect()));
-        }
-        if self.plan.result.contains(&value) {
-            let gateway = Peer::Gateway(data.request.run);
+    /// What is to be made of the output of a task that `maker`, this device,
+    /// runs: for each who reads the value what it needs of it, this device
+    /// included.
+    pub fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
+        let Attempt { plan, members, request, .. } = &self.attempt;
+        let value = plan.stages[stage.index()].value;
+        let recipients = plan.recipients(&self.values, value, shard, *members).into_iter();
+        let peers = |devices: Vec<DeviceId>| devices.into_iter().map(Peer::Device).collect();
+        let mut groups: Vec<(Option<Region>, Vec<Peer>)> =
+            recipients.map(|(part, devices)| (part, peers(devices))).collect();
+        if plan.result.contains(&value) {
+            let gateway = Peer::Gateway(request.run);
             match groups.iter_mut().find(|(part, _)| part.is_none()) {
                 Some((_, peers)) => peers.push(gateway),
                 None => groups.push((None, vec![gateway])),
             }
         }
-        let sharding = self.plan.sharding(value).ok_or("a value of another plan")?;
-        let form = &self.values[value.index()];
-        let cut = |(part, peers): (Option<Region>, Vec<Peer>)| {
-            let (Some(part), Some(shard)) = (part, sharding.data_of(shard)) else {
-                return Ok((data.clone(), peers));
-            };
-            let from = sharding.division.region(form, shard);
-            data.part(&from, &part).map(|data| (data, peers)).map_err(|e| e.to_string())
-        };
-        groups.into_iter().map(cut).collect()
+        let (plan, values) = (plan.clone(), self.values.clone());
+        Delivery { plan, values, stage, shard, maker, groups }
+    }
+
+    /// The frame that brings a parcel of a job's output.
+    pub fn outgoing(&self, now: Time, job: &Job, parcel: Parcel) -> Data {
+        let value = self.attempt.plan.stages[job.task.stage.index()].value;
+        self.attempt.data(now, &self.values, (value, job.task.shard), parcel)
     }
 
     /// Does nobody need this stage's output any more, as far as is known
@@ -205,49 +194,18 @@ impl Active {
 
     /// [`Active::is_superseded`] of every stage, found from the last one back.
     fn superseded(&self) -> Vec<bool> {
-        let mut over = vec![false; self.plan.stages.len()];
-        for (index, stage) in self.plan.stages.iter().enumerate().rev() {
+        let mut over = vec![false; self.attempt.plan.stages.len()];
+        for (index, stage) in self.attempt.plan.stages.iter().enumerate().rev() {
             let value = stage.value;
-            let readers = &self.plan.readers[value.index()];
-            over[index] = !self.plan.result.contains(&value)
+            let readers = &self.attempt.plan.readers[value.index()];
+            over[index] = !self.attempt.plan.result.contains(&value)
                 && readers.iter().all(|reader| {
-                    let made = self.plan.stages[reader.index()].value;
+                    let made = self.attempt.plan.stages[reader.index()].value;
                     let gather = self.gathers[made.index()].as_ref();
                     gather.is_some_and(Gather::is_whole) || over[reader.index()]
                 });
         }
         over
-    }
-
-    /// The frame that carries a job's output, if the output has the form that
-    /// the plan says.
-    pub fn outgoing(&self, now: Time, job: &Job, output: Tensor) -> Result<Data, String> {
-        let stage = &self.plan.stages[job.task.stage.index()];
-        let sharding = self.plan.stage_sharding(job.task.stage);
-        let value = &self.values[stage.value.index()];
-        let rows = sharding.place(value, job.task.shard);
-        let shape = sharding.shard_shape(value, job.task.shard);
-        if output.dtype() != value.dtype || output.shape() != shape {
-            let (got, dtype) = (output, value.dtype);
-            return Err(format!("task made {got:?}, plan says {dtype} {shape:?}"));
-        }
-        let output = sharding.payload(&output).map_err(|e| format!("value {}: {e}", value.name))?;
-        let left = self.deadline.since(now).as_micros();
-        Ok(Data {
-            input: false,
-            request: job.request,
-            attempt: self.attempt,
-            plan: self.plan.id,
-            members: self.members,
-            suspects: self.suspects,
-            deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
-            value: stage.value,
-            shard: job.task.shard as u16,
-            rows: (rows.start as u32, rows.end as u32),
-            dtype: output.dtype(),
-            shape: output.shape().iter().map(|&d| d as u32).collect(),
-            payload: output.data().clone(),
-        })
     }
 
     pub fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {

@@ -1,21 +1,28 @@
-use quorate_model::tensor::DType;
+use quorate_model::tensor::{DType, Tensor};
 
 use super::*;
+use crate::admit::Refusal;
 use crate::fixture::{A, B, C, H, PLAN, RUN, X, Y, data, devices, maker, ms, plans, shard_tensor};
 use crate::id::{DeviceSet, ValueId};
+use crate::region::crop;
 
 /// A worker of the fixture, with what a driver does around it.
 struct Bench {
     plans: Arc<Plans>,
     worker: Worker,
     commands: Vec<Command>,
+    /// What is to be made of the outputs of jobs.
+    deliveries: BTreeMap<Job, Delivery>,
 }
 
 impl Bench {
     fn new(device: DeviceId, config: WorkerConfig) -> Bench {
-        let plans = plans();
+        Bench::over(plans(), device, config)
+    }
+
+    fn over(plans: Arc<Plans>, device: DeviceId, config: WorkerConfig) -> Bench {
         let worker = Worker::new(plans.clone(), device, config);
-        Bench { plans, worker, commands: Vec::new() }
+        Bench { plans, worker, commands: Vec::new(), deliveries: BTreeMap::new() }
     }
 
     fn of(device: DeviceId) -> Bench {
@@ -48,16 +55,26 @@ impl Bench {
         let plan = self.plans.by_id(job.task.plan).expect("known").clone();
         let value = plan.stages[job.task.stage.index()].value;
         let output = shard_tensor(&self.plans, &plan, value, job.task.shard);
-        self.handle(at, Event::Done(job, Ok(output)))
+        self.ended(at, job, Ok(output))
+    }
+
+    /// Ends a job with this output, as a lane does.
+    fn ended(&mut self, at: u64, job: Job, output: Result<Tensor, String>) -> &mut Bench {
+        let delivery = &self.deliveries[&job];
+        let result = output.and_then(|output| delivery.prepare(&[output]));
+        self.handle(at, Event::Done(job, result))
     }
 
     fn jobs(&mut self) -> Vec<Job> {
-        let runs = |command: &Command| match command {
-            Command::Run(job, _) => Some(*job),
-            _ => None,
-        };
-        let jobs = self.commands.iter().filter_map(runs).collect();
-        self.commands.retain(|command| runs(command).is_none());
+        let mut jobs = Vec::new();
+        self.commands.retain(|command| match command {
+            Command::Run { job, delivery, .. } => {
+                jobs.push(*job);
+                self.deliveries.insert(*job, delivery.clone());
+                false
+            }
+            _ => true,
+        });
         jobs
     }
 
@@ -268,8 +285,7 @@ fn a_superseded_task_is_skipped() {
     let cases: [(&[usize], u64); 3] = [(&[], 0), (&[0], 0), (&[0, 1], 1)];
     for (shards, skipped) in cases {
         let plans = three_layers();
-        let worker = Worker::new(plans.clone(), C, WorkerConfig::default());
-        let mut bench = Bench { plans, worker, commands: Vec::new() };
+        let mut bench = Bench::over(plans, C, WorkerConfig::default());
         bench.shard(0, 0, X, 0).shard(0, 1, X, 0);
         let busy = bench.job();
         for shard in shards {
@@ -307,12 +323,13 @@ fn a_part_supersedes_nothing() {
     );
     let text = head.to_owned() + &main.replace(&y, &uncoded).replace(&z, &terms);
     let plans = Arc::new(Plans::parse(&text).expect("reads"));
-    let worker = Worker::new(plans.clone(), C, WorkerConfig::default());
-    let mut bench = Bench { plans, worker, commands: Vec::new() };
+    let mut bench = Bench::over(plans, C, WorkerConfig::default());
     bench.shard(0, 0, X, 0).shard(0, 1, X, 0);
     let busy = bench.job();
     let mut part = data(&bench.plans, 0, 1, Y, 1);
-    part = part.part(&vec![0..1, 3..5], &vec![0..1, 4..5]).expect("a part");
+    let shard = shard_tensor(&bench.plans, bench.plans.main(), Y, 1);
+    let last = crop(&shard, &vec![0..1, 3..5], &vec![0..1, 4..5]).expect("a part");
+    (part.shape, part.payload) = (vec![1, 1], last.data().clone().into());
     bench.frame(1, part);
     bench.done(2, busy);
     assert_eq!(stages(&bench.jobs()), [(1, 0, 2)], "others wait for this shard of h");
@@ -331,7 +348,7 @@ fn a_failed_task_is_one_more_erasure() {
         let mut bench = Bench::of(A);
         bench.shard(0, 0, X, 0);
         let job = bench.job();
-        bench.handle(1, Event::Done(job, result));
+        bench.ended(1, job, result);
         let failed = bench.commands.iter().find_map(|command| match command {
             Command::Failed(job, words) => Some((*job, words.clone())),
             _ => None,
@@ -350,8 +367,7 @@ fn with_a_wait_the_roster_is_waited_for() {
     let text = crate::fixture::edited("wait = \"auto\"", "wait = \"5ms\"");
     let plans = Arc::new(Plans::parse(&text).expect("reads"));
     let worker = || {
-        let worker = Worker::new(plans.clone(), B, WorkerConfig::default());
-        let mut bench = Bench { plans: plans.clone(), worker, commands: Vec::new() };
+        let mut bench = Bench::over(plans.clone(), B, WorkerConfig::default());
         bench.handle(0, Event::Tick).shard(10, 0, H, 0).shard(11, 0, H, 2);
         assert!(bench.jobs().is_empty());
         assert_eq!(bench.worker.wake_at(), ms(16));

@@ -56,11 +56,14 @@ pub struct Report {
     pub idle_us: u64,
 }
 
+/// What a worker's job made.
+type Computed = Result<Vec<worker::Outgoing>, String>;
+
 #[derive(Debug)]
 enum Happening {
     Frame { to: usize, from: Peer, incarnation: u32, bytes: Bytes },
     Wake { node: usize, generation: u64 },
-    Computed { device: usize, incarnation: u32, job: worker::Job, result: Result<Tensor, String> },
+    Computed { device: usize, incarnation: u32, job: worker::Job, result: Computed },
     Glued(gateway::Job, Result<Vec<Tensor>, String>),
     Submit(usize),
     Cancel(usize),
@@ -322,15 +325,16 @@ impl<'a> Cluster<'a> {
         let gateway = self.devices.len();
         for command in commands {
             match command {
-                worker::Command::Run(job, inputs) => {
-                    let result = self.material.run(device, job.task, &inputs);
+                worker::Command::Run { job, inputs, delivery } => {
+                    let outputs = self.material.run(device, job.task, &inputs);
+                    let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
                     let after = self.task_us() * self.devices[device].slow;
                     let incarnation = self.devices[device].incarnation;
                     let done = Happening::Computed { device, incarnation, job, result };
                     self.at(self.now + after, done);
                 }
                 worker::Command::Send(peers, frame) => {
-                    let bytes = frame.encode();
+                    let bytes = frame.encode().to_bytes();
                     for peer in peers {
                         let to = match peer {
                             Peer::Device(other) => other.index(),
@@ -342,7 +346,8 @@ impl<'a> Cluster<'a> {
                 worker::Command::Refuse(..) => self.report.refused += 1,
                 worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
                 worker::Command::Beat(beat) => {
-                    self.send(device, gateway, &Frame::Heartbeat(beat).encode());
+                    let bytes = Frame::Heartbeat(beat).encode().to_bytes();
+                    self.send(device, gateway, &bytes);
                 }
             }
         }
@@ -358,7 +363,7 @@ impl<'a> Cluster<'a> {
         for command in commands {
             match command {
                 gateway::Command::Send(devices, frame) => {
-                    let bytes = frame.encode();
+                    let bytes = frame.encode().to_bytes();
                     devices.iter().for_each(|to| self.send(gateway, to.index(), &bytes));
                 }
                 gateway::Command::Run(job, inputs) => {

@@ -99,7 +99,8 @@ impl Network {
         {
             let wrong_sender = random.chance(200);
             let frame = if wrong_sender { data } else { untrue(data, random) };
-            add(Frame::Data(frame).encode().slice(LENGTH_BYTES..), wrong_sender, random);
+            let bytes = Frame::Data(frame).encode().to_bytes();
+            add(bytes.slice(LENGTH_BYTES..), wrong_sender, random);
         }
         arrivals
     }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use quorate_core::frame::Encoded;
 use tokio::sync::Notify;
 
 /// Frames that may wait for one peer.
 const FRAMES_MAX: usize = 256;
-/// Bytes that may wait for one peer, unless a single frame is larger.
+/// Encoded that may wait for one peer, unless a single frame is larger.
 const BYTES_MAX: usize = 64 << 20;
 
 /// A bounded queue that is never waited for: when it is full, its oldest
@@ -23,30 +23,30 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<(Instant, Bytes)>,
+    frames: VecDeque<(Instant, Encoded)>,
     bytes: usize,
 }
 
 impl Queue {
-    fn pop(&mut self) -> Option<Bytes> {
+    fn pop(&mut self) -> Option<Encoded> {
         let (_, frame) = self.frames.pop_front()?;
-        self.bytes -= frame.len();
+        self.bytes -= frame.size();
         Some(frame)
     }
 }
 
 impl Outbox {
     /// Adds a frame; returns how many older ones gave way.
-    pub fn push(&self, frame: Bytes) -> u64 {
+    pub fn push(&self, frame: Encoded) -> u64 {
         let mut queue = self.queue.lock().expect("no panic while held");
         let mut dropped = 0;
         while !queue.frames.is_empty()
-            && (queue.frames.len() >= FRAMES_MAX || queue.bytes + frame.len() > BYTES_MAX)
+            && (queue.frames.len() >= FRAMES_MAX || queue.bytes + frame.size() > BYTES_MAX)
         {
             queue.pop();
             dropped += 1;
         }
-        queue.bytes += frame.len();
+        queue.bytes += frame.size();
         queue.frames.push_back((Instant::now(), frame));
         drop(queue);
         self.ready.notify_one();
@@ -54,7 +54,7 @@ impl Outbox {
     }
 
     /// The next frame, as soon as there is one.
-    pub async fn next(&self) -> Bytes {
+    pub async fn next(&self) -> Encoded {
         loop {
             let frame = self.queue.lock().expect("no panic while held").pop();
             match frame {
@@ -75,22 +75,54 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use quorate_core::frame::{Data, Frame, Heartbeat};
+    use quorate_core::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
+    use quorate_model::tensor::DType;
+
     use super::*;
+
+    fn beat(tasks: u64) -> Encoded {
+        Frame::Heartbeat(Heartbeat { tasks, ..Heartbeat::default() }).encode()
+    }
+
+    /// A frame with a payload of so many bytes.
+    fn shard(bytes: usize) -> Encoded {
+        let run = GatewayRun { gateway: 1, epoch: 1 };
+        let data = Data {
+            input: false,
+            request: RequestId { run, number: 0 },
+            attempt: 0,
+            plan: PlanId(1),
+            members: DeviceSet::default(),
+            suspects: DeviceSet::default(),
+            deadline_left_us: 0,
+            value: ValueId(0),
+            shard: 0,
+            rows: (0, 1),
+            dtype: DType::U8,
+            shape: vec![bytes as u32],
+            payload: Bytes::from(vec![0; bytes]).into(),
+        };
+        Frame::Data(data).encode()
+    }
 
     #[test]
     fn oldest_give_way() {
         let outbox = Outbox::default();
-        let dropped: u64 = (0..FRAMES_MAX + 3).map(|i| outbox.push(vec![i as u8].into())).sum();
+        let dropped: u64 = (0..FRAMES_MAX as u64 + 3).map(|i| outbox.push(beat(i))).sum();
         assert_eq!(dropped, 3);
-        assert_eq!(outbox.queue.lock().unwrap().pop().unwrap()[..], [3]);
+        let first = outbox.queue.lock().unwrap().pop().unwrap();
+        assert_eq!(first.to_bytes(), beat(3).to_bytes());
     }
 
     #[test]
     fn bytes_are_bounded_but_one_large_frame_passes() {
         let outbox = Outbox::default();
-        let large = Bytes::from(vec![0; BYTES_MAX + 1]);
+        let large = shard(BYTES_MAX + 1);
+        let size = large.size();
         assert_eq!(outbox.push(large.clone()), 0);
         assert_eq!(outbox.push(large), 1);
-        assert_eq!(outbox.queue.lock().unwrap().bytes, BYTES_MAX + 1);
+        assert_eq!(outbox.queue.lock().unwrap().bytes, size);
     }
 }

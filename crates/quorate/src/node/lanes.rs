@@ -92,30 +92,38 @@ pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
 }
 
 /// A job for a lane: what to run, and what it is called when it comes back.
-pub struct LaneJob<J> {
-    /// Comes back with the outputs.
+pub struct LaneJob<J, T> {
+    /// Comes back with the result.
     pub job: J,
     /// Task file to run.
     pub stem: String,
     /// Its inputs.
     pub inputs: Vec<Arc<Gathered>>,
+    /// What is made of the outputs, in the lane too.
+    pub finish: Finish<T>,
 }
+
+/// Makes a result of a task's outputs.
+pub type Finish<T> = Box<dyn FnOnce(Vec<Tensor>) -> Result<T, String> + Send>;
 
 /// A number of compute threads over one task store.
-pub struct Lanes<J> {
-    jobs: std::sync::mpsc::Sender<LaneJob<J>>,
+pub struct Lanes<J, T> {
+    jobs: std::sync::mpsc::Sender<LaneJob<J, T>>,
 }
 
-/// A job's outputs, or why there are none.
-pub type Outcome<J> = (J, Result<Vec<Tensor>, String>);
+/// What a job made, or why it made nothing.
+pub type Outcome<J, T> = (J, Result<T, String>);
 
-impl<J: Send + 'static> Lanes<J> {
+/// Where outcomes arrive.
+pub type Done<J, T> = tokio::sync::mpsc::UnboundedReceiver<Outcome<J, T>>;
+
+impl<J: Send + 'static, T: Send + 'static> Lanes<J, T> {
     /// Starts `lanes` threads; outcomes arrive on the receiver.
     pub fn start(
         store: &Arc<TaskStore>,
         lanes: usize,
-    ) -> std::io::Result<(Lanes<J>, tokio::sync::mpsc::UnboundedReceiver<Outcome<J>>)> {
-        let (jobs, queue) = std::sync::mpsc::channel::<LaneJob<J>>();
+    ) -> std::io::Result<(Lanes<J, T>, Done<J, T>)> {
+        let (jobs, queue) = std::sync::mpsc::channel::<LaneJob<J, T>>();
         let (done, outcomes) = tokio::sync::mpsc::unbounded_channel();
         let queue = Arc::new(Mutex::new(queue));
         for lane in 0..lanes {
@@ -124,8 +132,11 @@ impl<J: Send + 'static> Lanes<J> {
             thread.spawn(move || {
                 loop {
                     let next = queue.lock().expect("no panic while held").recv();
-                    let Ok(LaneJob { job, stem, inputs }) = next else { return };
-                    let run = || store.run(&stem, &inputs).map_err(|e| format!("{e:#}"));
+                    let Ok(LaneJob { job, stem, inputs, finish }) = next else { return };
+                    let run = || {
+                        let outputs = store.run(&stem, &inputs).map_err(|e| format!("{e:#}"))?;
+                        finish(outputs)
+                    };
                     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
                         .unwrap_or_else(|_| Err(format!("task {stem} panicked")));
                     if done.send((job, result)).is_err() {
@@ -138,7 +149,7 @@ impl<J: Send + 'static> Lanes<J> {
     }
 
     /// Queues a job.
-    pub fn run(&self, job: LaneJob<J>) {
+    pub fn run(&self, job: LaneJob<J, T>) {
         // The lanes end only with this value, so somebody receives.
         let _ = self.jobs.send(job);
     }

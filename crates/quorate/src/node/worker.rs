@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use bytes::Bytes;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::id::{DeviceId, SeatId};
 use quorate_core::plan::Plans;
-use quorate_core::worker::{Command, Event, Job, TaskId, Worker, WorkerConfig};
+use quorate_core::worker::{Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
 use quorate_engine::Engine;
+use quorate_model::tensor::Tensor;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use super::lanes::{LaneJob, Lanes, Outcome, TaskStore, stems};
+use super::lanes::{Done, LaneJob, Lanes, TaskStore, stems};
 use super::refusals::Refusals;
 use crate::bundle::Folder;
 use crate::net::dial::Target;
@@ -179,7 +179,7 @@ struct Driver {
     worker: Worker,
     plans: Arc<Plans>,
     stems: BTreeMap<TaskId, String>,
-    lanes: Lanes<Job>,
+    lanes: Lanes<Job, Vec<Outgoing>>,
     /// Frames to other workers, over the connections dialled here.
     devices: BTreeMap<DeviceId, Target>,
     /// Gateways, by the connections they opened.
@@ -195,7 +195,7 @@ impl Driver {
     async fn run(
         mut self,
         mut net: mpsc::Receiver<NetEvent>,
-        mut outcomes: mpsc::UnboundedReceiver<Outcome<Job>>,
+        mut outcomes: Done<Job, Vec<Outgoing>>,
     ) -> anyhow::Result<()> {
         let mut commands = Vec::new();
         let mut batch = Vec::with_capacity(BATCH);
@@ -205,7 +205,6 @@ impl Driver {
                 biased;
                 outcome = outcomes.recv() => {
                     let (job, result) = outcome.context("all lanes have ended")?;
-                    let result = result.and_then(only_output);
                     self.handle(Event::Done(job, result), &mut commands);
                 }
                 () = tokio::time::sleep_until(wake) => self.handle(Event::Tick, &mut commands),
@@ -271,9 +270,10 @@ impl Driver {
     /// Carries a command out; says how many frames a full queue let go.
     fn execute(&mut self, command: Command) -> Option<u64> {
         match command {
-            Command::Run(job, inputs) => {
+            Command::Run { job, inputs, delivery } => {
                 let stem = self.stems[&job.task].clone();
-                self.lanes.run(LaneJob { job, stem, inputs });
+                let finish = Box::new(move |outputs: Vec<Tensor>| delivery.prepare(&outputs));
+                self.lanes.run(LaneJob { job, stem, inputs, finish });
                 None
             }
             Command::Send(peers, frame) => Some(self.send(&peers, &frame)).filter(|n| *n > 0),
@@ -304,7 +304,7 @@ impl Driver {
         if peers.is_empty() {
             return 0;
         }
-        let bytes: Bytes = frame.encode();
+        let frame = frame.encode();
         let mut dropped = 0;
         for peer in peers {
             let outbox = match peer {
@@ -312,7 +312,7 @@ impl Driver {
                 Peer::Gateway(_) => self.gateways.get(peer).map(|link| &link.outbox),
             };
             if let Some(outbox) = outbox {
-                dropped += outbox.push(bytes.clone());
+                dropped += outbox.push(frame.clone());
             }
         }
         if dropped > 0 {
@@ -320,15 +320,5 @@ impl Driver {
             tracing::debug!("{} of {}: queue full", names.join(" "), self.plans.model);
         }
         dropped
-    }
-}
-
-/// A worker's task makes one value.
-fn only_output(
-    mut outputs: Vec<quorate_model::tensor::Tensor>,
-) -> Result<quorate_model::tensor::Tensor, String> {
-    match (outputs.pop(), outputs.len()) {
-        (Some(output), 0) => Ok(output),
-        (_, more) => Err(format!("task made {} values, expected 1", more + 1)),
     }
 }

@@ -19,7 +19,7 @@ use crate::net::dial::Target;
 use crate::net::outbox::Outbox;
 use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
 use crate::node::clock::Clock;
-use crate::node::lanes::{LaneJob, Lanes, Outcome, TaskStore};
+use crate::node::lanes::{Done, LaneJob, Lanes, TaskStore};
 use crate::node::refusals::Refusals;
 
 /// Events taken in one go before the clock is read again.
@@ -50,7 +50,7 @@ pub(super) struct Driver {
     clock: Clock,
     gateway: Gateway,
     plans: Arc<Plans>,
-    lanes: Lanes<Job>,
+    lanes: Lanes<Job, Vec<Tensor>>,
     outboxes: BTreeMap<DeviceId, Arc<Outbox>>,
     links: BTreeMap<DeviceId, Link>,
     /// By token: where the answer goes, and the place that the request takes.
@@ -97,7 +97,7 @@ impl Driver {
         mut self,
         mut asked: mpsc::UnboundedReceiver<Ask>,
         mut net: mpsc::Receiver<NetEvent>,
-        mut outcomes: mpsc::UnboundedReceiver<Outcome<Job>>,
+        mut outcomes: Done<Job, Vec<Tensor>>,
     ) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -180,13 +180,14 @@ impl Driver {
     fn execute(&mut self, command: Command) {
         match command {
             Command::Send(devices, frame) => {
-                let bytes = frame.encode();
+                let frame = frame.encode();
                 for device in devices {
-                    self.outboxes[&device].push(bytes.clone());
+                    self.outboxes[&device].push(frame.clone());
                 }
             }
             Command::Run(job, inputs) => {
-                self.lanes.run(LaneJob { job, stem: OUTPUT_TASK.to_owned(), inputs });
+                let (stem, finish) = (OUTPUT_TASK.to_owned(), Box::new(Ok));
+                self.lanes.run(LaneJob { job, stem, inputs, finish });
             }
             Command::Answer(token, outputs, provenance) => {
                 self.reply(token, Ok(Answer { outputs, provenance, at: Instant::now() }));

@@ -1,0 +1,70 @@
+//! One attempt at a request, as its gateway and its devices see it.
+
+use std::sync::Arc;
+
+use quorate_model::need::Region;
+
+use crate::frame::Data;
+use crate::gather::Gather;
+use crate::id::{DeviceSet, RequestId, ValueId};
+use crate::parcel::Parcel;
+use crate::plan::{Plan, Value};
+use crate::time::Time;
+
+/// What all frames of one attempt say alike.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    /// The request.
+    pub request: RequestId,
+    /// Attempts at it before this one.
+    pub number: u32,
+    /// The plan in force.
+    pub plan: Arc<Plan>,
+    /// Who takes the plan's seats; empty as long as there is nobody.
+    pub members: DeviceSet,
+    /// Devices that the roster leaves out.
+    pub suspects: DeviceSet,
+    /// When the request is given up.
+    pub deadline: Time,
+}
+
+impl Attempt {
+    /// Is this frame, which is of the same request, of this attempt too?
+    pub fn includes(&self, data: &Data) -> bool {
+        data.attempt == self.number && data.plan == self.plan.id && data.members == self.members
+    }
+
+    /// A gather of `value`, or of the part `need` of it.
+    pub fn gather(&self, values: &Arc<Vec<Value>>, value: ValueId, need: Option<Region>) -> Gather {
+        let (values, plan) = (values.clone(), self.plan.clone());
+        Gather::of_part(values, plan, value, need, self.members, self.suspects)
+    }
+
+    /// The frame that brings a parcel of shard `shard` of `value`.
+    pub fn data(
+        &self,
+        now: Time,
+        values: &[Value],
+        (value, shard): (ValueId, usize),
+        parcel: Parcel,
+    ) -> Data {
+        let sharding = self.plan.sharding(value).expect("a value of the plan");
+        let rows = sharding.place(&values[value.index()], shard);
+        let left = self.deadline.since(now).as_micros();
+        Data {
+            input: sharding.stage.is_none(),
+            request: self.request,
+            attempt: self.number,
+            plan: self.plan.id,
+            members: self.members,
+            suspects: self.suspects,
+            deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
+            value,
+            shard: shard as u16,
+            rows: (rows.start as u32, rows.end as u32),
+            dtype: parcel.dtype,
+            shape: parcel.shape,
+            payload: parcel.payload,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Inputs and shards: the frames with a payload.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use quorate_model::tensor::{DType, byte_len};
+
+use super::error::FrameError;
+use super::field::{bounded, need, read_run, write_run};
+use super::payload::Payload;
+use crate::id::{DeviceSet, PlanId, RequestId, ValueId};
+
+const FIXED_BYTES: usize = 72;
+const RANK_MAX: usize = 8;
+
+/// A request's input (`kind` input) or a shard of a value (`kind` shard).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// True for the gateway's input, false for a shard that a device made.
+    pub input: bool,
+    /// The request.
+    pub request: RequestId,
+    /// How often the gateway has submitted it before.
+    pub attempt: u32,
+    /// The plan in force for this attempt.
+    pub plan: PlanId,
+    /// The devices that take part: seat `i` is the `i`-th of them.
+    pub members: DeviceSet,
+    /// Devices that the roster leaves out.
+    pub suspects: DeviceSet,
+    /// Microseconds that were left until the deadline when this was sent.
+    pub deadline_left_us: u32,
+    /// Which value.
+    pub value: ValueId,
+    /// Which shard of it.
+    pub shard: u16,
+    /// Which part the payload is: rows of the value, columns of the layer's
+    /// input, or the first and last element of a tile, as the plan implies.
+    pub rows: (u32, u32),
+    /// Element type.
+    pub dtype: DType,
+    /// Shape of the payload.
+    pub shape: Vec<u32>,
+    /// Little-endian elements, as many as the shape says.
+    pub payload: Payload,
+}
+
+impl Data {
+    pub(super) fn write_head(&self, out: &mut BytesMut) {
+        assert!(self.shape.len() <= RANK_MAX, "rank {} of a frame", self.shape.len());
+        out.put_u64_le(self.plan.0);
+        write_run(self.request.run, out);
+        out.put_u64_le(self.request.number);
+        out.put_u64_le(self.members.0);
+        out.put_u64_le(self.suspects.0);
+        out.put_u32_le(self.attempt);
+        out.put_u32_le(self.deadline_left_us);
+        out.put_u16_le(self.value.0);
+        out.put_u16_le(self.shard);
+        out.put_u32_le(self.rows.0);
+        out.put_u32_le(self.rows.1);
+        out.put_u8(self.dtype.onnx() as u8);
+        out.put_u8(self.shape.len() as u8);
+        out.put_u16_le(0);
+        self.shape.iter().for_each(|&d| out.put_u32_le(d));
+    }
+
+    pub(super) fn read(bytes: &mut Bytes, input: bool) -> Result<Data, FrameError> {
+        need(bytes, FIXED_BYTES)?;
+        let plan = PlanId(bytes.get_u64_le());
+        let request = RequestId { run: read_run(bytes), number: bytes.get_u64_le() };
+        let (members, suspects) = (DeviceSet(bytes.get_u64_le()), DeviceSet(bytes.get_u64_le()));
+        let (attempt, deadline_left_us) = (bytes.get_u32_le(), bytes.get_u32_le());
+        let (value, shard) = (ValueId(bytes.get_u16_le()), bytes.get_u16_le());
+        let rows = (bytes.get_u32_le(), bytes.get_u32_le());
+        if rows.0 > rows.1 {
+            return Err(FrameError::Field {
+                what: "first row",
+                got: rows.0.into(),
+                limit: rows.1.into(),
+            });
+        }
+        let dtype = bytes.get_u8();
+        let dtype = DType::from_onnx(dtype.into()).ok_or(FrameError::Field {
+            what: "dtype",
+            got: dtype.into(),
+            limit: 11,
+        })?;
+        let rank = bounded("rank", bytes.get_u8().into(), RANK_MAX)?;
+        bounded("reserved", bytes.get_u16_le().into(), 0)?;
+        need(bytes, rank * 4)?;
+        let shape: Vec<u32> = (0..rank).map(|_| bytes.get_u32_le()).collect();
+        let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        let needed = byte_len(dtype, &dims).unwrap_or(usize::MAX);
+        if needed != bytes.len() {
+            return Err(FrameError::Payload { got: bytes.len(), needed });
+        }
+        let payload = bytes.split_to(needed).into();
+        Ok(Data {
+            input,
+            request,
+            attempt,
+            plan,
+            members,
+            suspects,
+            deadline_left_us,
+            value,
+            shard,
+            rows,
+            dtype,
+            shape,
+            payload,
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! How a request ends.
+
+use quorate_model::tensor::TensorError;
+
+use crate::id::DeviceSet;
+
+/// How an answer came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// Attempts it took, 1 where nothing went wrong.
+    pub attempts: u32,
+    /// The plan's place in the file, 0 for the main plan.
+    pub plan: usize,
+    /// Was a result decoded here?
+    pub decoded: bool,
+    /// Devices whose shards were taken for the results.
+    pub accepted: DeviceSet,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RequestError {
+    #[error(
+        "no answer within {deadline_ms} ms and {attempts} attempts: {stage} has {got} of \
+         {needed} shards under plan {plan}{missing}"
+    )]
+    Deadline {
+        deadline_ms: u128,
+        attempts: u32,
+        stage: String,
+        got: usize,
+        needed: usize,
+        plan: String,
+        missing: String,
+    },
+    #[error("{got} requests under way, limit {limit}")]
+    Busy { got: usize, limit: usize },
+    #[error("model has {needed} inputs, request {got}")]
+    Inputs { got: usize, needed: usize },
+    #[error("input {name} is {got}, model takes {needed}")]
+    Input { name: String, got: String, needed: String },
+    #[error("last glue: {words}")]
+    Glue { words: String },
+    #[error("{0}")]
+    Tensor(#[from] TensorError),
+}

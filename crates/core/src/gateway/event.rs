@@ -1,0 +1,42 @@
+//! What a gateway is told.
+
+use std::time::Duration;
+
+use quorate_model::tensor::Tensor;
+
+use super::job::Job;
+use crate::frame::{Data, Heartbeat};
+use crate::id::{DeviceId, PlanId};
+
+/// What happens to a gateway.
+#[derive(Debug)]
+pub enum Event {
+    /// A request: the model's inputs, in the order of the plan's inputs.
+    Submit {
+        /// Comes back with the answer.
+        token: u64,
+        /// One tensor an input.
+        inputs: Vec<Tensor>,
+        /// Time until the request is given up.
+        deadline: Duration,
+    },
+    /// Nobody wants the answer to the request of this token any more. The
+    /// devices are told as of any request that has ended.
+    Cancel(u64),
+    /// A worker has said hello; the plans of its bundle.
+    Up(DeviceId, Vec<PlanId>),
+    /// The connection to a worker is gone.
+    Down(DeviceId),
+    /// A shard of a result came in.
+    Data(DeviceId, Data),
+    /// A sign of life.
+    Beat(DeviceId, Heartbeat),
+    /// A job of [`Command::Run`](super::Command::Run) ended: the model's
+    /// outputs, or why there are none.
+    Done(Job, Result<Vec<Tensor>, String>),
+    /// Silence that is borne from now on.
+    SuspectAfter(Duration),
+    /// The time asked for by [`Gateway::wake_at`](super::Gateway::wake_at) has
+    /// come.
+    Tick,
+}

@@ -1,0 +1,29 @@
+//! A tensor in the form it travels in.
+
+use quorate_model::tensor::{DType, Tensor};
+
+use crate::frame::Payload;
+
+/// What a frame carries of a value, before it is known which frame.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<u32>,
+    pub(crate) payload: Payload,
+}
+
+impl Parcel {
+    /// All of `tensor`.
+    pub(crate) fn new(tensor: &Tensor) -> Parcel {
+        Parcel {
+            dtype: tensor.dtype(),
+            shape: tensor.shape().iter().map(|&d| d as u32).collect(),
+            payload: tensor.data().clone().into(),
+        }
+    }
+
+    /// The same with its checksum computed, for one that will be sent.
+    pub(crate) fn summed(self) -> Parcel {
+        Parcel { payload: self.payload.summed(), ..self }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a worker asks for.
+
+use std::sync::Arc;
+
+use super::delivery::Delivery;
+use super::job::Job;
+use crate::admit::{Peer, Refusal};
+use crate::frame::{Frame, Heartbeat};
+use crate::gather::Gathered;
+
+/// What a worker wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a job and prepare its output for delivery; ends in one
+    /// [`Event::Done`](super::Event::Done).
+    ///
+    /// Condition: everything that the task reads is gathered, its request is
+    /// neither finished nor past its deadline, somebody still needs its
+    /// output, and a lane is free.
+    Run {
+        /// Comes back with the result.
+        job: Job,
+        /// The values that the task reads, in order.
+        inputs: Vec<Arc<Gathered>>,
+        /// What is to be made of the output.
+        delivery: Delivery,
+    },
+    /// Send a frame to each of these peers.
+    ///
+    /// Condition: a job is done, and these read the same part of its output.
+    Send(Vec<Peer>, Frame),
+    /// A frame was refused; close the connection that it came over if it was
+    /// a violation.
+    ///
+    /// Condition: the frame handed in by this event is none that its plan
+    /// allows.
+    Refuse(Peer, Refusal),
+    /// A job failed; its shard is an erasure for everybody.
+    ///
+    /// Condition: the task could not be run, or its output is not what the
+    /// plan says, and its attempt is still the current one.
+    Failed(Job, String),
+    /// Tell every gateway what was done so far.
+    ///
+    /// Condition: the time between two heartbeats has passed.
+    Beat(Heartbeat),
+}
