@@ -26,7 +26,7 @@ use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
-use crate::node::lanes::TaskStore;
+use crate::node::tasks::TaskStore;
 use crate::random::SplitMix;
 use difference::difference;
 use losses::{list, losses, random_subset};

@@ -14,13 +14,13 @@ const PEERS_MAX: usize = 256;
 /// Refused frames by peer and kind: when they were last told of, and how many
 /// since.
 #[derive(Debug, Default)]
-pub struct Refusals {
+pub(super) struct Refusals {
     peers: HashMap<(String, Discriminant<Refusal>), (Instant, u64)>,
 }
 
 impl Refusals {
     /// Logs a refusal, or counts it where one like it was logged just before.
-    pub fn tell(&mut self, peer: &str, refusal: &Refusal) {
+    pub(super) fn tell(&mut self, peer: &str, refusal: &Refusal) {
         if self.peers.len() >= PEERS_MAX {
             self.peers.clear();
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_core::admit::Peer;
-use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Heartbeat, Hello, Role};
+use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
 use quorate_core::id::{DeviceId, GatewayRun};
 use quorate_core::packing::OUTPUT_TASK;
@@ -15,15 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 
 use super::answer::{Answer, AskError};
 use super::status::Status;
-use crate::net::dial::Target;
-use crate::net::outbox::Outbox;
-use crate::net::{EVENTS_MAX, Link, Local, NetEvent, dial};
+use crate::net::{Link, Links, Local, NetEvent};
 use crate::node::clock::Clock;
-use crate::node::lanes::{Done, LaneJob, Lanes, TaskStore};
+use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
 use crate::node::refusals::Refusals;
+use crate::node::tasks::TaskStore;
 
-/// Events taken in one go before the clock is read again.
-const BATCH: usize = 64;
 /// Notices kept for one who looks on and is slow to read.
 const NOTICES_MAX: usize = 256;
 
@@ -50,16 +47,13 @@ pub(super) struct Driver {
     clock: Clock,
     gateway: Gateway,
     plans: Arc<Plans>,
-    lanes: Lanes<Job, Vec<Tensor>>,
-    outboxes: BTreeMap<DeviceId, Arc<Outbox>>,
-    links: BTreeMap<DeviceId, Link>,
+    lanes: ComputeLanes<Job, Vec<Tensor>>,
+    links: Links,
     /// By token: where the answer goes, and the place that the request takes.
     replies: BTreeMap<u64, (Reply, OwnedSemaphorePermit)>,
     status: watch::Sender<Status>,
     notices: broadcast::Sender<Notice>,
     refusals: Refusals,
-    /// Keeps the channel open while every device is away.
-    _events: mpsc::Sender<NetEvent>,
 }
 
 impl Driver {
@@ -70,9 +64,10 @@ impl Driver {
         config: GatewayConfig,
         asked: mpsc::UnboundedReceiver<Ask>,
     ) -> anyhow::Result<(watch::Receiver<Status>, broadcast::Sender<Notice>)> {
-        let (lanes, outcomes) = Lanes::start(store, 1)?;
-        let (events, net) = mpsc::channel(EVENTS_MAX);
+        let (lanes, computed) = ComputeLanes::start(store, 1)?;
         let run = new_run();
+        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans));
+        links.dial(plans.everybody().iter());
         let beats = vec![Heartbeat::default(); plans.devices.len()];
         let (status, shown) = watch::channel(Status { beats, ..Status::default() });
         let (notices, _) = broadcast::channel(NOTICES_MAX);
@@ -81,25 +76,22 @@ impl Driver {
             gateway: Gateway::new(plans.clone(), run, config),
             plans: plans.clone(),
             lanes,
-            outboxes: dial_all(plans, run, &events),
-            links: BTreeMap::new(),
+            links,
             replies: BTreeMap::new(),
             status,
             notices: notices.clone(),
             refusals: Refusals::default(),
-            _events: events,
         };
-        tokio::spawn(driver.run(asked, net, outcomes));
+        tokio::spawn(driver.run(asked, computed));
         Ok((shown, notices))
     }
 
     async fn run(
         mut self,
         mut asked: mpsc::UnboundedReceiver<Ask>,
-        mut net: mpsc::Receiver<NetEvent>,
-        mut outcomes: Done<Job, Vec<Tensor>>,
+        mut computed: ComputedReceiver<Job, Vec<Tensor>>,
     ) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::new();
         loop {
             let hour = Duration::from_secs(3600);
             let wake = match self.gateway.wake_at() {
@@ -108,16 +100,16 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                outcome = outcomes.recv() => {
-                    let Some((job, result)) = outcome else { return };
-                    self.handle(Event::Done(job, result));
+                job = computed.recv() => {
+                    let Some((job, result)) = job else { return };
+                    self.handle(Event::Done(job, result), None);
                 }
                 ask = asked.recv() => match ask {
                     None => return,
                     Some(ask) => self.on_ask(ask),
                 },
-                () = tokio::time::sleep_until(wake.into()) => self.handle(Event::Tick),
-                _ = net.recv_many(&mut batch, BATCH) => {
+                () = tokio::time::sleep_until(wake.into()) => self.handle(Event::Tick, None),
+                () = self.links.next(&mut batch) => {
                     for event in batch.drain(..) {
                         self.on_net(event);
                     }
@@ -130,40 +122,35 @@ impl Driver {
         match ask {
             Ask::Submit { token, inputs, deadline, reply, place } => {
                 self.replies.insert(token, (reply, place));
-                self.handle(Event::Submit { token, inputs, deadline });
+                self.handle(Event::Submit { token, inputs, deadline }, None);
             }
             Ask::Cancel { token } => {
                 self.replies.remove(&token);
-                self.handle(Event::Cancel(token));
+                self.handle(Event::Cancel(token), None);
             }
-            Ask::SuspectAfter(silence) => self.handle(Event::SuspectAfter(silence)),
+            Ask::SuspectAfter(silence) => self.handle(Event::SuspectAfter(silence), None),
         }
     }
 
     fn on_net(&mut self, event: NetEvent) {
-        let device = |peer| match peer {
-            Peer::Device(device) => device,
-            Peer::Gateway(_) => unreachable!("a gateway dials devices only"),
-        };
         match event {
-            NetEvent::Up(peer, hello, link) => {
-                let device = device(peer);
-                self.links.insert(device, link);
+            NetEvent::Up(link, plans) => {
+                let Some(device) = device(&link) else { return };
                 self.status.send_modify(|status| status.connected.insert(device));
-                self.handle(Event::Up(device, hello.plans));
+                self.handle(Event::Up(device, plans), Some(&link));
             }
-            NetEvent::Down(peer, _) => {
-                let device = device(peer);
-                self.links.remove(&device);
+            NetEvent::Down(link) => {
+                let Some(device) = device(&link) else { return };
                 self.status.send_modify(|status| status.connected.remove(device));
-                self.handle(Event::Down(device));
+                self.handle(Event::Down(device), None);
             }
-            NetEvent::Frame(peer, _, Frame::Data(data)) => {
-                self.handle(Event::Data(device(peer), data));
+            NetEvent::Frame(link, Frame::Data(data)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Data(device, data), Some(&link));
             }
-            NetEvent::Frame(peer, _, Frame::Heartbeat(beat)) => {
-                let device = device(peer);
-                self.handle(Event::Beat(device, beat));
+            NetEvent::Frame(link, Frame::Heartbeat(beat)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Beat(device, beat), Some(&link));
                 let beat = self.gateway.beat(device);
                 self.status.send_modify(|status| status.beats[device.index()] = beat);
             }
@@ -171,23 +158,23 @@ impl Driver {
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    /// Hands over an event, which came in `over` a connection if it did, and
+    /// carries out what it leads to.
+    fn handle(&mut self, event: Event, over: Option<&Link>) {
         let mut commands = Vec::new();
         self.gateway.handle(self.clock.now(), event, &mut commands);
-        commands.into_iter().for_each(|command| self.execute(command));
+        commands.into_iter().for_each(|command| self.execute(command, over));
     }
 
-    fn execute(&mut self, command: Command) {
+    fn execute(&mut self, command: Command, over: Option<&Link>) {
         match command {
             Command::Send(devices, frame) => {
-                let frame = frame.encode();
-                for device in devices {
-                    self.outboxes[&device].push(frame.clone());
-                }
+                let peers: Vec<Peer> = devices.into_iter().map(Peer::Device).collect();
+                self.links.send(&peers, &frame);
             }
             Command::Run(job, inputs) => {
                 let (stem, finish) = (OUTPUT_TASK.to_owned(), Box::new(Ok));
-                self.lanes.run(LaneJob { job, stem, inputs, finish });
+                self.lanes.run(ComputeJob { job, stem, inputs, finish });
             }
             Command::Answer(token, outputs, provenance) => {
                 self.reply(token, Ok(Answer { outputs, provenance, at: Instant::now() }));
@@ -195,7 +182,7 @@ impl Driver {
             Command::Fail(token, error) => self.reply(token, Err(error.into())),
             Command::Refuse(device, refusal) => {
                 self.refusals.tell(self.plans.device_name(device), &refusal);
-                if let Some(link) = self.links.get(&device)
+                if let Some(link) = over
                     && refusal.is_violation()
                 {
                     link.close();
@@ -223,6 +210,14 @@ impl Driver {
     }
 }
 
+/// The device at the other end. A gateway has no other peers.
+fn device(link: &Link) -> Option<DeviceId> {
+    match link.peer() {
+        Peer::Device(device) => Some(device),
+        Peer::Gateway(_) => None,
+    }
+}
+
 /// Logs a notice.
 fn tell(plans: &Plans, notice: &Notice) {
     let name = |device: &DeviceId| plans.device_name(*device);
@@ -247,25 +242,4 @@ fn new_run() -> GatewayRun {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let random = std::hash::RandomState::new().build_hasher().finish();
     GatewayRun { gateway: random, epoch: since.as_micros() as u64 }
-}
-
-fn dial_all(
-    plans: &Arc<Plans>,
-    run: GatewayRun,
-    events: &mpsc::Sender<NetEvent>,
-) -> BTreeMap<DeviceId, Arc<Outbox>> {
-    let local = Local {
-        hello: Hello {
-            role: Role::Gateway(run),
-            name: String::new(),
-            plans: plans.plans.iter().map(|plan| plan.id).collect(),
-        },
-        frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
-    };
-    let dial = |device| {
-        let target = Target::of(plans, device);
-        tokio::spawn(dial::keep(local.clone(), target.clone(), events.clone()));
-        (device, target.outbox)
-    };
-    plans.everybody().iter().map(dial).collect()
 }

@@ -16,7 +16,7 @@ use super::driver::{Ask, Driver};
 use super::status::Status;
 use super::ticket::Ticket;
 use crate::bundle::Folder;
-use crate::node::lanes::TaskStore;
+use crate::node::tasks::TaskStore;
 
 /// The handle of a running gateway. The gateway ends when it is dropped.
 pub struct Handle {

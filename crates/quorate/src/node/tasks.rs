@@ -1,4 +1,4 @@
-//! Threads that compute, so that the one that speaks never waits.
+//! The tasks of a bundle folder, loaded and run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, ensure};
 use quorate_core::gather::Gathered;
+use quorate_core::id::SeatId;
 use quorate_core::packing::{PACKED_FILE, task_stem};
 use quorate_core::plan::Plans;
 use quorate_core::worker::TaskId;
@@ -16,7 +17,7 @@ use quorate_model::tensor::Tensor;
 type Shared = Arc<Mutex<Option<Box<dyn Task>>>>;
 
 /// The tasks of one bundle folder, each loaded when it is first asked for.
-pub struct TaskStore {
+pub(crate) struct TaskStore {
     engine: Arc<dyn Engine>,
     folder: PathBuf,
     /// The fingerprints that the folder had when it was opened.
@@ -26,25 +27,25 @@ pub struct TaskStore {
 
 impl TaskStore {
     /// The tasks in `folder`.
-    pub fn new(engine: Arc<dyn Engine>, folder: &Path) -> TaskStore {
+    pub(crate) fn new(engine: Arc<dyn Engine>, folder: &Path) -> TaskStore {
         let packed = std::fs::read(folder.join(PACKED_FILE)).ok();
         TaskStore { engine, folder: folder.to_owned(), packed, tasks: Mutex::default() }
     }
 
     /// Runs the task file `stem` on the gathered values.
-    pub fn run(&self, stem: &str, inputs: &[Arc<Gathered>]) -> anyhow::Result<Vec<Tensor>> {
+    pub(crate) fn run(&self, stem: &str, inputs: &[Arc<Gathered>]) -> anyhow::Result<Vec<Tensor>> {
         let tensors =
             inputs.iter().map(|gathered| gathered.tensor()).collect::<Result<Vec<_>, _>>()?;
         self.with(stem, |task| Ok(task.run(&tensors)?))
     }
 
     /// Loads the task file `stem` if it is not loaded yet.
-    pub fn load(&self, stem: &str) -> anyhow::Result<()> {
+    pub(crate) fn load(&self, stem: &str) -> anyhow::Result<()> {
         self.with(stem, |_| Ok(()))
     }
 
     /// What the task file `stem` makes, in its order.
-    pub fn outputs(&self, stem: &str) -> anyhow::Result<Vec<Port>> {
+    pub(crate) fn outputs(&self, stem: &str) -> anyhow::Result<Vec<Port>> {
         self.with(stem, |task| Ok(task.outputs().to_vec()))
     }
 
@@ -82,75 +83,11 @@ pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
     let mut stems = BTreeMap::new();
     for plan in &plans.plans {
         for seat in 0..plan.seats {
-            for (stage, shard) in plan.tasks(quorate_core::id::SeatId(seat as u8)) {
+            for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
                 let task = TaskId { plan: plan.id, stage, shard };
                 stems.insert(task, task_stem(plan, stage, shard));
             }
         }
     }
     stems
-}
-
-/// A job for a lane: what to run, and what it is called when it comes back.
-pub struct LaneJob<J, T> {
-    /// Comes back with the result.
-    pub job: J,
-    /// Task file to run.
-    pub stem: String,
-    /// Its inputs.
-    pub inputs: Vec<Arc<Gathered>>,
-    /// What is made of the outputs, in the lane too.
-    pub finish: Finish<T>,
-}
-
-/// Makes a result of a task's outputs.
-pub type Finish<T> = Box<dyn FnOnce(Vec<Tensor>) -> Result<T, String> + Send>;
-
-/// A number of compute threads over one task store.
-pub struct Lanes<J, T> {
-    jobs: std::sync::mpsc::Sender<LaneJob<J, T>>,
-}
-
-/// What a job made, or why it made nothing.
-pub type Outcome<J, T> = (J, Result<T, String>);
-
-/// Where outcomes arrive.
-pub type Done<J, T> = tokio::sync::mpsc::UnboundedReceiver<Outcome<J, T>>;
-
-impl<J: Send + 'static, T: Send + 'static> Lanes<J, T> {
-    /// Starts `lanes` threads; outcomes arrive on the receiver.
-    pub fn start(
-        store: &Arc<TaskStore>,
-        lanes: usize,
-    ) -> std::io::Result<(Lanes<J, T>, Done<J, T>)> {
-        let (jobs, queue) = std::sync::mpsc::channel::<LaneJob<J, T>>();
-        let (done, outcomes) = tokio::sync::mpsc::unbounded_channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for lane in 0..lanes {
-            let (store, queue, done) = (store.clone(), queue.clone(), done.clone());
-            let thread = std::thread::Builder::new().name(format!("lane-{lane}"));
-            thread.spawn(move || {
-                loop {
-                    let next = queue.lock().expect("no panic while held").recv();
-                    let Ok(LaneJob { job, stem, inputs, finish }) = next else { return };
-                    let run = || {
-                        let outputs = store.run(&stem, &inputs).map_err(|e| format!("{e:#}"))?;
-                        finish(outputs)
-                    };
-                    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-                        .unwrap_or_else(|_| Err(format!("task {stem} panicked")));
-                    if done.send((job, result)).is_err() {
-                        return;
-                    }
-                }
-            })?;
-        }
-        Ok((Lanes { jobs }, outcomes))
-    }
-
-    /// Queues a job.
-    pub fn run(&self, job: LaneJob<J, T>) {
-        // The lanes end only with this value, so somebody receives.
-        let _ = self.jobs.send(job);
-    }
 }
