@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use quorate_code::{Code, IntegerCode, ShardSet};
+use quorate_code::{Code, ShardSet, integer::IntegerCode};
 
 /// Rounds whose fastest is taken; what is measured and what it is compared
 /// with take turns, so that both meet the same disturbances.

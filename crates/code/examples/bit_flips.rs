@@ -2,7 +2,10 @@
 //! located, with the certain and with the likely bound on rounding; and how
 //! often rounding alone is taken for corruption.
 
-use quorate_code::{Code, CodeError, Rounding, ShardSet, Verdict};
+use quorate_code::verify::{Rounding, Verdict};
+use quorate_code::{Code, CodeError, ShardSet};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 const INNER: usize = 1024;
 const ROWS: usize = 16;
@@ -69,9 +72,8 @@ struct Layer {
 
 impl Layer {
     fn new(code: &Code, seed: u64, likely: bool) -> Result<Self, CodeError> {
-        let mut state = seed;
-        let mut random =
-            |len: usize| -> Vec<f32> { (0..len).map(|_| random(&mut state)).collect() };
+        let mut rng = SplitMix64::seed_from_u64(seed);
+        let mut random = |len: usize| -> Vec<f32> { (0..len).map(|_| random(&mut rng)).collect() };
         let input = random(INNER);
         let mut weights: Vec<Vec<f32>> =
             (0..code.data_shards()).map(|_| random(ROWS * INNER)).collect();
@@ -102,10 +104,7 @@ fn norm(values: &[f32]) -> f64 {
     values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
 }
 
-/// Uniform between -1 and 1, by SplitMix64.
-fn random(state: &mut u64) -> f32 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+/// Uniform between -1 and 1.
+fn random(rng: &mut SplitMix64) -> f32 {
+    (rng.next_u64() >> 40) as f32 / (1 << 23) as f32 - 1.0
 }

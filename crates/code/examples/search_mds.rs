@@ -18,6 +18,8 @@
 use std::f64::consts::PI;
 
 use quorate_code::{Code, Patterns, ShardSet};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 const MOST: usize = 4;
 /// Coefficients are printed as multiples of 1 / UNIT.
@@ -31,7 +33,7 @@ fn main() {
         eprintln!("usage: search_mds M N_MIN N_MAX STARTS ROUNDS (M from 2 to 4)");
         std::process::exit(2);
     };
-    let mut rng = Random(m as u64);
+    let mut rng = Random(SplitMix64::seed_from_u64(m as u64));
     let mut smaller = Generator::of(&Code::mds(n_min.max(2) - 1, m).expect("counts in range"));
     for n in n_min..=n_max {
         let dft = Generator::of(&Code::bch_dft(n, m).expect("counts in range"));
@@ -70,19 +72,11 @@ fn main() {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
+struct Random(SplitMix64);
 
 impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     fn unit(&mut self) -> f64 {
-        ((self.bits() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
     /// Normally distributed, variance 1.
@@ -140,7 +134,7 @@ impl Generator {
         };
         let mut order: Vec<usize> = (0..total).collect();
         for i in 0..self.m {
-            order.swap(i, i + (rng.bits() % (total - i) as u64) as usize);
+            order.swap(i, i + (rng.0.next_u64() % (total - i) as u64) as usize);
         }
         let mut square = [[0.0; MOST]; MOST];
         for (c, &j) in order[..self.m].iter().enumerate() {

@@ -1,30 +1,12 @@
-//! How far rounding errors grow in a chain of coded layers.
-//!
-//! Each consumer of a layer's outputs decodes by itself. Where all use the
-//! same shards they get the same values, and rounding errors grow as without a
-//! code. Where each uses other shards, a consumer's values differ in the last
-//! bits from its neighbours', the next layer's shards are computed from unlike
-//! inputs, no longer fit together exactly, and decoding enlarges the misfit.
+//! How far rounding errors grow in a chain of coded layers whose readers each
+//! decode other shards.
 //!
 //! ```text
-//! reference: the outputs as each device computes them, nothing decoded
-//! common error C:    of the reference against exact arithmetic
-//! divergence D:      of a consumer's decoded values from the reference
-//!
-//! C' ^2 = g^2 (C^2 + D^2) + r^2
-//! D' ^2 = F^2 (g^2 D^2 + r^2)          F^2 = 1/N sum over missing j of (a_j^2 + 1)
+//! C'^2 = g^2 (C^2 + D^2) + r^2        C  error that all devices share
+//! D'^2 = F^2 (g^2 D^2 + r^2)          D  divergence of one device from the others
 //! ```
 //!
-//! A decoded shard j differs from what its device would have sent by
-//! `sum over s of c_s e_s - e_j`, with e the error of each device's shard from
-//! its own input and its own rounding: the common part of the inputs cancels,
-//! since the coefficients reproduce the shard's weights. If the rest is
-//! independent from device to device its variance is `a_j^2 + 1` times that of
-//! a data shard, with a_j the shard's amplification, and it sits in one N-th
-//! of the outputs. Errors of consumers that lost the same shards are equal
-//! rather than independent, which makes them cancel more: the result is an
-//! upper estimate. All errors are relative to the norm of the values, shards
-//! being of equal size.
+//! [`algorithm`](crate::algorithm#chains-of-coded-layers) derives it.
 
 use alloc::vec::Vec;
 
@@ -75,7 +57,7 @@ impl ChainError {
 }
 
 /// The errors after a chain of layers whose consumers decode independently,
-/// from the module's recursion: root mean squares over independent rounding
+/// by the module's recursion: root mean squares over independent rounding
 /// errors, rounded up where consumers' errors are alike. Use
 /// [`ChainError::total`] against a tolerance to choose between decoding as
 /// soon as any N shards are there and waiting for the ones all use.
@@ -137,7 +119,9 @@ impl Code {
 /// Patterns looked at for a mean.
 const SAMPLE: u64 = 2_000;
 
-/// `size` of the first `n` shards, by splitmix64.
+/// `size` of the first `n` shards, by SplitMix64 (Steele, Lea and Flood 2014),
+/// written out so that the crate has no dependency that could ask the system for
+/// random numbers.
 fn random_set(n: usize, size: usize, seed: &mut u64) -> ShardSet {
     let mut set = ShardSet::new();
     while set.len() < size.min(n) {

@@ -8,31 +8,31 @@
 use alloc::vec::Vec;
 
 /// The largest degree: 64 elements.
-pub const DEGREE_MAX: usize = 6;
+pub(crate) const DEGREE_MAX: usize = 6;
 
 /// For each degree the irreducible polynomial less its leading term.
 const LOW_TERMS: [u8; DEGREE_MAX + 1] = [0, 0b1, 0b11, 0b11, 0b11, 0b101, 0b11];
 
 /// GF(2^d).
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
+pub(crate) struct Field {
     degree: usize,
 }
 
 impl Field {
     /// The field of 2^degree elements, `degree` from 1 to [`DEGREE_MAX`].
-    pub fn new(degree: usize) -> Self {
+    pub(crate) fn new(degree: usize) -> Self {
         debug_assert!((1..=DEGREE_MAX).contains(&degree));
         Self { degree }
     }
 
     /// Elements of the field.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         1 << self.degree
     }
 
     /// `a * b`.
-    pub fn times(self, a: u8, b: u8) -> u8 {
+    pub(crate) fn times(self, a: u8, b: u8) -> u8 {
         let (mut product, mut shifted) = (0, a);
         for bit in 0..self.degree {
             if b >> bit & 1 == 1 {
@@ -48,13 +48,13 @@ impl Field {
     }
 
     /// The element whose product with `a` is 1, 0 for 0.
-    pub fn inverse(self, a: u8) -> u8 {
+    pub(crate) fn inverse(self, a: u8) -> u8 {
         (0..self.size() as u8).find(|&b| self.times(a, b) == 1).unwrap_or(0)
     }
 
     /// The matrix that multiplies an element, as the column of its bits, by
     /// `a`; row after row.
-    pub fn matrix(self, a: u8) -> Vec<i16> {
+    pub(crate) fn matrix(self, a: u8) -> Vec<i16> {
         let at = (0..self.degree).flat_map(|r| (0..self.degree).map(move |c| (r, c)));
         at.map(|(r, c)| i16::from(self.times(a, 1 << c) >> r & 1)).collect()
     }

@@ -2,46 +2,30 @@
 //!
 //! Data weights of 8 bits, parity weights of 16, results modulo 2^32: whatever
 //! the inner size, and however often accumulators wrap, a lost result is
-//! recovered bit for bit.
+//! recovered bit for bit. [`algorithm`](crate::algorithm#integers-exactly) says
+//! why.
 //!
-//! The sum is its own inverse modulo 2^32. For more parity shards a shard is
-//! cut into d equal *blocks* of rows, and the generator over GF(2^d) is written
-//! with a d x d matrix of zeros and ones in the place of each element (see
-//! `field.rs`), taken as integers. With distinct nonzero elements a_i as the
-//! data shards' points, its rows are 1, a_i, a_i^2 for up to three parity
-//! shards, and a Cauchy matrix 1 / (x_i + y_j), its columns scaled to begin
-//! with 1, for more.
-//!
-//! *Why any M losses are repaired.* Decoding inverts a square submatrix of the
-//! generator. An integer matrix has an inverse modulo 2^32 if its determinant
-//! is odd, that is if it has one modulo 2; and modulo 2 the submatrix is one
-//! over GF(2^d) written out, so it has one if no minor of the generator over
-//! GF(2^d) is zero. None is: the minors of rows (1, a) and (a, a^2) are
-//! products of a_i, a_j and a_j - a_i; that of (1, a^2) is (a_j - a_i)^2, since
-//! the characteristic is 2; the three rows are Vandermonde's; and Cauchy's
-//! minors are products of differences over products of sums, none zero. (Any
-//! lift of the bits to integers would do, such as the Galois ring GR(2^32, d);
-//! zeros and ones keep the parity weights smallest.)
-//!
-//! *Pieces.* Coefficients are the same at every position of a block, so the
-//! values at some positions of each block, one block after the other, are a
-//! small shard of the same code. Shards larger than memory are encoded, and
-//! checked, in such pieces; [`IntegerCode::piece`] cuts them.
+//! For more than one parity shard a shard is cut into equal *blocks* of rows,
+//! which are mixed, but only at the same position. What can be encoded, checked
+//! or recovered by itself is therefore a *piece*: the values at some positions
+//! of each block. [`IntegerCode::piece`] finds them.
 
+mod cache;
 mod decoder;
 
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
 
 use crate::{
-    CodeError, ShardSet, Verdict,
+    CodeError, ShardSet,
     encode::{check_shards, in_parts},
     family::check_counts,
     field::{DEGREE_MAX, Field},
     kernel::{Arithmetic, Row, Weights, Wrapping32, combine},
-    verify::suspects,
+    verify::{Verdict, suspects},
 };
 
+pub use cache::{IntegerDecoderCache, IntegerSegment};
 pub use decoder::IntegerDecoder;
 
 /// Most parity shards.
@@ -179,7 +163,7 @@ impl IntegerCode {
     /// piece, unless the code has one block only.
     ///
     /// ```
-    /// # use quorate_code::IntegerCode;
+    /// # use quorate_code::integer::IntegerCode;
     /// let code = IntegerCode::mds(4, 2)?; // of 3 blocks
     /// let whole: Vec<_> = code.piece(12, 4, 1..3).collect();
     /// assert_eq!(whole, [1..3, 5..7, 9..11]);

@@ -18,7 +18,7 @@ const BLOCK: usize = 1024;
 const LANES: usize = 16;
 
 /// What is combined, and in which numbers.
-pub trait Arithmetic {
+pub(crate) trait Arithmetic {
     /// Values of the sources.
     type Source: Copy;
     /// Coefficients.
@@ -34,7 +34,7 @@ pub trait Arithmetic {
 }
 
 /// Single precision, added up in double precision.
-pub struct Single;
+pub(crate) struct Single;
 
 impl Arithmetic for Single {
     type Source = f32;
@@ -54,7 +54,7 @@ impl Arithmetic for Single {
 }
 
 /// Single precision in, double precision out.
-pub struct Residual;
+pub(crate) struct Residual;
 
 impl Arithmetic for Residual {
     type Source = f32;
@@ -74,7 +74,7 @@ impl Arithmetic for Residual {
 }
 
 /// Weights of 8 bits, combined in 16.
-pub struct Weights;
+pub(crate) struct Weights;
 
 impl Arithmetic for Weights {
     type Source = i8;
@@ -94,7 +94,7 @@ impl Arithmetic for Weights {
 }
 
 /// Accumulators modulo 2^32.
-pub struct Wrapping32;
+pub(crate) struct Wrapping32;
 
 impl Arithmetic for Wrapping32 {
     type Source = i32;
@@ -114,10 +114,10 @@ impl Arithmetic for Wrapping32 {
 }
 
 /// One output's terms: the index of a source, and its coefficient.
-pub type Row<'a, A> = &'a [(usize, <A as Arithmetic>::Factor)];
+pub(crate) type Row<'a, A> = &'a [(usize, <A as Arithmetic>::Factor)];
 
 /// Writes the combination `rows[o]` of `sources` to `outs[o]`, all of it.
-pub fn combine<A: Arithmetic>(
+pub(crate) fn combine<A: Arithmetic>(
     rows: &[Row<'_, A>],
     sources: &[&[A::Source]],
     outs: &mut [&mut [A::Out]],

@@ -13,13 +13,14 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | choose a code | [`Code`], [`IntegerCode`] |
-//! | make parity weights | [`Code::encode_f32`], [`ParitySums`], [`IntegerCode::encode_i8`] |
-//! | recover lost results | [`Code::decoder`] and [`Decoder`], [`IntegerCode::decoder`] and [`IntegerDecoder`] |
-//! | keep decoders, split shards that arrived in part | [`DecoderCache`], [`IntegerDecoderCache`] |
-//! | work on shards larger than memory | [`ParitySums`], [`IntegerCode::piece`] |
-//! | find silent corruption | [`Code::verify_f32`], [`IntegerCode::verify_i32`] |
-//! | know the error beforehand | [`Code::amplification`], [`chain_error`] |
+//! | choose a code | [`Code`], [`integer::IntegerCode`] |
+//! | make parity weights | [`Code::encode_f32`], [`ParitySums`] for shards larger than memory |
+//! | recover lost results | [`Code::decoder`] and [`Decoder`] |
+//! | keep decoders, split shards that arrived in part | [`cache`] |
+//! | find silent corruption | [`Code::verify_f32`], [`verify`] |
+//! | know the error beforehand | [`Code::amplification`], [`chain`] |
+//! | do all of this exactly, in integers | [`integer`] |
+//! | know why it works | [`algorithm`] |
 //!
 //! *Invariant:* nothing here opens a file or a socket, reads a clock or asks
 //! the system for random numbers; the same input gives the same bits.
@@ -30,33 +31,30 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-mod cache;
-mod chain;
+pub mod algorithm;
+mod angle;
+pub mod cache;
+pub mod chain;
 mod code;
 mod decoder;
 mod encode;
 mod error;
 mod family;
 mod field;
-mod integer;
+pub mod integer;
 mod kernel;
 mod mds;
 mod pattern;
 mod set;
 mod solve;
-mod turn;
-mod verify;
+pub mod verify;
 
-pub use cache::{DecoderCache, IntegerDecoderCache, IntegerSegment, Segment};
-pub use chain::{ChainError, ChainLayer, chain_error};
 pub use code::Code;
 pub use decoder::Decoder;
 pub use encode::ParitySums;
 pub use error::CodeError;
-pub use integer::{IntegerCode, IntegerDecoder};
 pub use pattern::{Coverage, Patterns};
 pub use set::ShardSet;
-pub use verify::{Rounding, Verdict};
 
 /// Most shards, data and parity together, that a code may have.
 pub const SHARDS_MAX: usize = 64;

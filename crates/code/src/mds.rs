@@ -1,22 +1,13 @@
-//! Generators of codes over the reals that repair any M losses.
+//! Generators of codes over the reals that repair any M losses: the real
+//! BCH-DFT code, and better ones that a search found.
 //!
-//! The real BCH-DFT code (Marshall, "Coding of real-number sequences for
-//! error correction", 1984; Rath and Guillemot, "Subspace-based error and
-//! erasure correction with DFT codes", 2004): the rows of its parity-check
-//! matrix are M neighbouring harmonics over the N + M points of a circle, so
-//! any M columns are a Vandermonde system over the circle and independent.
-//! Which M points are the parity shards is free; evenly spread ones keep the
-//! decoding coefficients small.
-//!
-//! Points on a circle are not the best for three parity shards or more: their
-//! columns are the corners of thin simplices where neighbours are lost.
-//! `found.rs` holds generators that a search spread better.
+//! [`algorithm`](crate::algorithm#the-real-bch-dft-code) says why they do.
 
 mod found;
 
 use alloc::vec::Vec;
 
-use crate::{solve::Matrix, turn::cos_sin};
+use crate::{angle::cos_sin, solve::Matrix};
 
 /// The systematic generator of the real BCH-DFT code, M rows of N.
 ///
@@ -25,7 +16,7 @@ use crate::{solve::Matrix, turn::cos_sin};
 /// (M - 1) / 2; for even M those of `2 pi (k + 1/2) j / n` for k from 0 to
 /// M / 2 - 1. Parity shard `i` is the point `round((i + 1/2) n / M - 1/2)`.
 /// Rows are scaled so that their largest coefficient has the size 1.
-pub fn bch_dft(n: usize, m: usize) -> Vec<f64> {
+pub(crate) fn bch_dft(n: usize, m: usize) -> Vec<f64> {
     let total = n + m;
     let check = |row: usize, point: usize| {
         // The frequency times two, so that halves stay whole numbers.
@@ -55,7 +46,7 @@ fn scaled(row: &[f64]) -> impl Iterator<Item = f64> {
 
 /// The generator that the search found, if it is better than the BCH-DFT
 /// code's: M rows of N.
-pub fn found(n: usize, m: usize) -> Option<Vec<f64>> {
+pub(crate) fn found(n: usize, m: usize) -> Option<Vec<f64>> {
     let table = match m {
         2 => found::TWO,
         3 => found::THREE,

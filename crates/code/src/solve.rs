@@ -9,7 +9,7 @@ const RANK_TOLERANCE: f64 = 1e-9;
 
 /// A dense matrix, row after row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Matrix {
+pub(crate) struct Matrix {
     rows: usize,
     cols: usize,
     values: Vec<f64>,
@@ -17,7 +17,11 @@ pub struct Matrix {
 
 impl Matrix {
     /// The matrix whose element at row `r` and column `c` is `value(r, c)`.
-    pub fn from_fn(rows: usize, cols: usize, mut value: impl FnMut(usize, usize) -> f64) -> Self {
+    pub(crate) fn from_fn(
+        rows: usize,
+        cols: usize,
+        mut value: impl FnMut(usize, usize) -> f64,
+    ) -> Self {
         let mut values = Vec::with_capacity(rows * cols);
         for r in 0..rows {
             for c in 0..cols {
@@ -28,12 +32,12 @@ impl Matrix {
     }
 
     /// Ones on the diagonal.
-    pub fn identity(n: usize) -> Self {
+    pub(crate) fn identity(n: usize) -> Self {
         Self::from_fn(n, n, |r, c| if r == c { 1.0 } else { 0.0 })
     }
 
     /// `self * right`.
-    pub fn times(&self, right: &Self) -> Self {
+    pub(crate) fn times(&self, right: &Self) -> Self {
         debug_assert_eq!(self.cols, right.rows);
         Self::from_fn(self.rows, right.cols, |r, c| {
             (0..self.cols).map(|k| self.at(r, k) * right.at(k, c)).sum()
@@ -41,17 +45,17 @@ impl Matrix {
     }
 
     /// Row `r` multiplied by `factors[r]`.
-    pub fn scaled_rows(&self, factors: &[f64]) -> Self {
+    pub(crate) fn scaled_rows(&self, factors: &[f64]) -> Self {
         Self::from_fn(self.rows, self.cols, |r, c| self.at(r, c) * factors[r])
     }
 
     /// Row `r`.
-    pub fn row(&self, r: usize) -> &[f64] {
+    pub(crate) fn row(&self, r: usize) -> &[f64] {
         &self.values[r * self.cols..(r + 1) * self.cols]
     }
 
     /// The element at row `r` and column `c`.
-    pub fn at(&self, r: usize, c: usize) -> f64 {
+    pub(crate) fn at(&self, r: usize, c: usize) -> f64 {
         self.values[r * self.cols + c]
     }
 
@@ -75,7 +79,7 @@ impl Matrix {
     }
 
     /// `self^-1 * right`, or nothing if the square matrix `self` is singular.
-    pub fn solve(mut self, mut right: Matrix) -> Option<Matrix> {
+    pub(crate) fn solve(mut self, mut right: Matrix) -> Option<Matrix> {
         let n = self.rows;
         debug_assert!(self.cols == n && right.rows == n);
         let least = self.largest() * PIVOT_LEAST;
@@ -109,7 +113,7 @@ impl Matrix {
     ///
     /// C = L L' and L^-1 A = Q R, so the result is `R^-1 Q' L^-1`: nothing is
     /// squared, and the columns may be nearly dependent.
-    pub fn least_squares(&self, a: &Matrix) -> Option<Matrix> {
+    pub(crate) fn least_squares(&self, a: &Matrix) -> Option<Matrix> {
         let lower = self.cholesky()?;
         let inverse = lower.solve(Self::identity(self.rows))?;
         let (q, r) = inverse.times(a).orthogonal();
@@ -137,7 +141,7 @@ impl Matrix {
     /// Q with orthonormal columns and the upper triangle R, Q R = `self`, by
     /// Gram and Schmidt's way done twice. A column that depends on those
     /// before it becomes zeros.
-    pub fn orthogonal(&self) -> (Matrix, Matrix) {
+    pub(crate) fn orthogonal(&self) -> (Matrix, Matrix) {
         let (rows, cols) = (self.rows, self.cols);
         let mut q = self.clone();
         let mut r = Self::from_fn(cols, cols, |_, _| 0.0);
@@ -165,7 +169,7 @@ impl Matrix {
     }
 
     /// The number of independent columns.
-    pub fn rank(mut self) -> usize {
+    pub(crate) fn rank(mut self) -> usize {
         let least = self.largest() * RANK_TOLERANCE;
         let mut rank = 0;
         for c in 0..self.cols {
@@ -194,7 +198,7 @@ impl Matrix {
 ///
 /// Newton's way from a guess with half the exponent: `core` has no root, and
 /// this one is the same to the bit everywhere.
-pub fn root(x: f64) -> f64 {
+pub(crate) fn root(x: f64) -> f64 {
     if x.is_nan() || x <= 0.0 {
         return 0.0;
     }

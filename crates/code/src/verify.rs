@@ -1,15 +1,10 @@
 //! Finding silent corruption where more shards arrived than decoding needs.
 //!
-//! With the received parities P, the missing columns E and A = G[P, E], every
-//! row q with q A = 0 gives a check: `q (G[P, present] y - p)` is zero but for
-//! rounding. The rows used are those of the projection on what is orthogonal
-//! to A's columns, the generator's rows scaled to norm 1: without a missing
-//! shard these are the parity equations themselves.
-//!
-//! A check that exceeds its bound proves corruption. A shard is a suspect if
-//! all checks hold without it; with two spare parities or more one corrupt
-//! shard is usually the only suspect. "Usually": its error must also stand out
-//! from rounding in the checks that are left without each other shard.
+//! Spare shards give equations that hold up to rounding. One that is off by more
+//! proves corruption; a shard is a suspect if all of them hold without it. With
+//! two spare shards or more, one corrupt shard is usually the only suspect.
+//! [`algorithm`](crate::algorithm#silent-corruption) has the equations and their
+//! bounds.
 
 use alloc::{vec, vec::Vec};
 

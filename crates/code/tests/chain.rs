@@ -1,22 +1,14 @@
 //! The estimate for chains of coded layers against networks that are really
 //! run: every consumer of every layer loses other shards.
 
-use quorate_code::{ChainLayer, Code, Patterns, ShardSet, chain_error};
+use quorate_code::chain::{ChainLayer, chain_error};
+use quorate_code::{Code, Patterns, ShardSet};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-struct Random(u64);
-
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// About normally distributed, variance 1.
-    fn normal(&mut self) -> f32 {
-        (0..12).map(|_| (self.bits() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
-    }
+/// About normally distributed, variance 1.
+fn normal(rng: &mut SplitMix64) -> f32 {
+    (0..12).map(|_| (rng.next_u64() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
 }
 
 const ROWS: usize = 24;
@@ -35,9 +27,9 @@ fn product_exact(weights: &[f32], input: &[f64]) -> Vec<f64> {
 fn simulate(code: &Code, layers: usize, seed: u64) -> Vec<f64> {
     let (n, shards) = (code.data_shards(), code.shards());
     let size = n * ROWS;
-    let mut rng = Random(seed);
+    let mut rng = SplitMix64::seed_from_u64(seed);
     let patterns: Vec<ShardSet> = Patterns::new(shards, code.tolerance()).collect();
-    let first: Vec<f32> = (0..size).map(|_| rng.normal()).collect();
+    let first: Vec<f32> = (0..size).map(|_| normal(&mut rng)).collect();
     let mut exact: Vec<f64> = first.iter().map(|&x| f64::from(x)).collect();
     let mut inputs = vec![first; shards];
     let mut errors = Vec::new();
@@ -45,7 +37,7 @@ fn simulate(code: &Code, layers: usize, seed: u64) -> Vec<f64> {
         // He's initialisation keeps the norm through a rectifier.
         let scale = (2.0 / size as f32).sqrt();
         let mut weights: Vec<Vec<f32>> =
-            (0..n).map(|_| (0..ROWS * size).map(|_| rng.normal() * scale).collect()).collect();
+            (0..n).map(|_| (0..ROWS * size).map(|_| normal(&mut rng) * scale).collect()).collect();
         let mut parity = vec![vec![0.0; ROWS * size]; shards - n];
         let data: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();
         let mut outs: Vec<&mut [f32]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
@@ -56,7 +48,7 @@ fn simulate(code: &Code, layers: usize, seed: u64) -> Vec<f64> {
             weights.iter().zip(&inputs).map(|(w, x)| product(w, x)).collect();
         let mut squares = 0.0;
         for input in &mut inputs {
-            let lost = patterns[rng.bits() as usize % patterns.len()];
+            let lost = patterns[rng.next_u64() as usize % patterns.len()];
             let decoder = code.decoder(ShardSet::first(shards).without(lost)).unwrap();
             *input = outputs[..n].concat();
             for missing in decoder.missing() {

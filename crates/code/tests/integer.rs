@@ -4,15 +4,10 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use quorate_code::{CodeError, IntegerCode, IntegerDecoderCache, Patterns, ShardSet, Verdict};
-
-/// SplitMix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
+use quorate_code::integer::{IntegerCode, IntegerDecoderCache};
+use quorate_code::{CodeError, Patterns, ShardSet, verify::Verdict};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 /// `rows * inner` weights times `inner` inputs, accumulated modulo 2^32.
 fn layer<W: Copy + Into<i32>>(weights: &[W], input: &[u8]) -> Vec<i32> {
@@ -54,16 +49,16 @@ fn parity_weights_fit_16_bits() {
 #[test]
 fn results_are_recovered_bit_for_bit_where_accumulators_wrap() {
     const INNER: usize = 40_000;
-    let mut state = 7;
+    let mut rng = SplitMix64::seed_from_u64(7);
     for (n, m, rows) in [(15, 3, 4), (5, 2, 6), (4, 1, 3), (6, 4, 4)] {
         let code = IntegerCode::mds(n, m).unwrap();
         assert_eq!(rows % code.blocks(), 0);
-        let input: Vec<u8> = (0..INNER).map(|_| 128 | random(&mut state) as u8).collect();
+        let input: Vec<u8> = (0..INNER).map(|_| 128 | rng.next_u64() as u8).collect();
         let weights: Vec<Vec<i8>> = (0..n)
             .map(|i| {
                 // The last shard is a row shorter than the others.
                 let rows = if i + 1 == n { rows - 1 } else { rows };
-                (0..rows * INNER).map(|_| 100 + random(&mut state) as i8 / 5).collect()
+                (0..rows * INNER).map(|_| 100 + rng.next_u64() as i8 / 5).collect()
             })
             .collect();
         let mut parity = vec![vec![0i16; rows * INNER]; m];
@@ -202,11 +197,11 @@ fn place<T: Copy>(
 }
 
 /// `0..len` cut into parts of up to `most`.
-fn cut(len: usize, most: usize, state: &mut u64) -> Vec<Range<usize>> {
+fn cut(len: usize, most: usize, rng: &mut SplitMix64) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = 0;
     while start < len {
-        let end = len.min(start + 1 + random(state) as usize % most);
+        let end = len.min(start + 1 + rng.next_u64() as usize % most);
         parts.push(start..end);
         start = end;
     }
@@ -215,13 +210,13 @@ fn cut(len: usize, most: usize, state: &mut u64) -> Vec<Range<usize>> {
 
 #[test]
 fn weights_encoded_in_pieces_equal_those_encoded_at_once() {
-    let mut state = 3;
+    let mut rng = SplitMix64::seed_from_u64(3);
     for (n, m, block) in [(4, 1, 900), (4, 2, 700), (15, 3, 2100), (6, 4, 5)] {
         let code = IntegerCode::mds(n, m).unwrap();
         let len = block * code.blocks();
         // The first shard is whole, the last one may be very short.
         let weights: Vec<Vec<i8>> = (0..n)
-            .map(|i| (0..len - len * i / n).map(|_| random(&mut state) as i8).collect())
+            .map(|i| (0..len - len * i / n).map(|_| rng.next_u64() as i8).collect())
             .collect();
         let encode = |shards: &[Vec<i8>], len: usize, threads: usize| {
             let shards: Vec<&[i8]> = shards.iter().map(Vec::as_slice).collect();
@@ -233,7 +228,7 @@ fn weights_encoded_in_pieces_equal_those_encoded_at_once() {
         let whole = encode(&weights, len, 1);
         assert!(whole == encode(&weights, len, 3));
         let mut placed = vec![vec![i16::MIN; len]; m];
-        for at in cut(block, block / 2, &mut state) {
+        for at in cut(block, block / 2, &mut rng) {
             let shards: Vec<Vec<i8>> =
                 weights.iter().map(|w| piece(&code, w, block, &at)).collect();
             let parity = encode(&shards, at.len() * code.blocks(), 2);
@@ -250,9 +245,9 @@ fn weights_encoded_in_pieces_equal_those_encoded_at_once() {
 fn shards_that_arrived_in_part_are_recovered_in_part() {
     let code = IntegerCode::mds(4, 2).unwrap();
     let (d, block) = (code.blocks(), 10);
-    let mut state = 11;
+    let mut rng = SplitMix64::seed_from_u64(11);
     let mut shards: Vec<Vec<i32>> =
-        (0..4).map(|i| (0..d * block - i).map(|_| random(&mut state) as i32).collect()).collect();
+        (0..4).map(|i| (0..d * block - i).map(|_| rng.next_u64() as i32).collect()).collect();
     let mut parity = vec![vec![0; d * block]; 2];
     let slices: Vec<&[i32]> = shards.iter().map(Vec::as_slice).collect();
     let mut outs: Vec<&mut [i32]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
@@ -291,9 +286,10 @@ proptest! {
         n in 1usize..20, m in 1usize..6, len in 1usize..60, seed: u64, lost_seed: u64,
     ) {
         let code = IntegerCode::mds(n, m).unwrap();
-        let (mut state, mut lost_state) = (seed, lost_seed);
+        let mut rng = SplitMix64::seed_from_u64(seed);
+        let mut lost_rng = SplitMix64::seed_from_u64(lost_seed);
         let mut shards: Vec<Vec<i32>> = (0..n)
-            .map(|_| (0..random(&mut state) as usize % len).map(|_| random(&mut state) as i32).collect())
+            .map(|_| (0..rng.next_u64() as usize % len).map(|_| rng.next_u64() as i32).collect())
             .collect();
         let mut parity = vec![vec![0i32; len.next_multiple_of(code.blocks())]; m];
         let slices: Vec<&[i32]> = shards.iter().map(Vec::as_slice).collect();
@@ -302,7 +298,7 @@ proptest! {
         shards.extend(parity);
         let mut received = ShardSet::first(n + m);
         for _ in 0..m {
-            received.remove(random(&mut lost_state) as usize % (n + m));
+            received.remove(lost_rng.next_u64() as usize % (n + m));
         }
         let decoder = code.decoder(received).unwrap();
         for missing in decoder.missing() {
@@ -317,10 +313,10 @@ proptest! {
         n in 1usize..20, m in 1usize..6, block in 1usize..40, most in 1usize..40, seed: u64,
     ) {
         let code = IntegerCode::mds(n, m).unwrap();
-        let mut state = seed;
+        let mut rng = SplitMix64::seed_from_u64(seed);
         let len = block * code.blocks();
         let mut shards: Vec<Vec<i32>> = (0..n)
-            .map(|_| (0..random(&mut state) as usize % (len + 1)).map(|_| random(&mut state) as i32).collect())
+            .map(|_| (0..rng.next_u64() as usize % (len + 1)).map(|_| rng.next_u64() as i32).collect())
             .collect();
         let encode = |shards: &[Vec<i32>], len: usize| {
             let slices: Vec<&[i32]> = shards.iter().map(Vec::as_slice).collect();
@@ -332,11 +328,11 @@ proptest! {
         shards.extend(parity);
         let mut received = ShardSet::first(n + m);
         for _ in 0..m {
-            received.remove(random(&mut state) as usize % (n + m));
+            received.remove(rng.next_u64() as usize % (n + m));
         }
         let decoder = code.decoder(received).unwrap();
         let mut outs: Vec<Vec<i32>> = shards.iter().map(|s| vec![7; s.len()]).collect();
-        for at in cut(block, most, &mut state) {
+        for at in cut(block, most, &mut rng) {
             let pieces: Vec<Vec<i32>> =
                 shards.iter().map(|s| piece(&code, s, block, &at)).collect();
             prop_assert_eq!(&encode(&pieces[..n], at.len() * code.blocks())[..], &pieces[n..]);

@@ -1,7 +1,7 @@
 //! Every tolerated loss pattern, and the fast paths against naive ones.
 
 use proptest::prelude::*;
-use quorate_code::{Code, DecoderCache, Patterns, ShardSet};
+use quorate_code::{Code, Patterns, ShardSet, cache::DecoderCache};
 
 fn values(len: usize, seed: usize) -> Vec<f32> {
     let value = |i: usize| ((i * 2_654_435_761 + seed * 40_503) % 65_537) as f32 / 32_768.0 - 1.0;

@@ -1,16 +1,16 @@
 //! Verification of f32 shards: corruption above the bound is found and, with
 //! redundancy enough, located; rounding is never taken for it.
 
-use quorate_code::{Code, CodeError, Rounding, ShardSet, Verdict};
+use quorate_code::verify::{Rounding, Verdict};
+use quorate_code::{Code, CodeError, ShardSet};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 const INNER: usize = 300;
 const ROWS: usize = 12;
 
-fn random(state: &mut u64) -> f32 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+fn random(rng: &mut SplitMix64) -> f32 {
+    (rng.next_u64() >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
 fn norm(values: &[f32]) -> f64 {
@@ -25,10 +25,10 @@ struct Layer {
 
 impl Layer {
     fn new(code: &Code, seed: u64) -> Self {
-        let mut state = seed;
-        let input: Vec<f32> = (0..INNER).map(|_| random(&mut state)).collect();
+        let mut rng = SplitMix64::seed_from_u64(seed);
+        let input: Vec<f32> = (0..INNER).map(|_| random(&mut rng)).collect();
         let mut weights: Vec<Vec<f32>> = (0..code.data_shards())
-            .map(|_| (0..ROWS * INNER).map(|_| random(&mut state)).collect())
+            .map(|_| (0..ROWS * INNER).map(|_| random(&mut rng)).collect())
             .collect();
         let mut parity = vec![vec![0.0; ROWS * INNER]; code.parity_shards()];
         let data: Vec<&[f32]> = weights.iter().map(Vec::as_slice).collect();

@@ -66,7 +66,7 @@ fn input(plans: &Plans, number: u64) -> Data {
         deadline_left_us: 1_000_000,
         value: ValueId(0),
         shard: 0,
-        rows: (0, 1),
+        place: (0, 1),
         dtype: DType::F32,
         shape: vec![1, 8],
         payload: Bytes::from(vec![0; 32]).into(),

@@ -35,7 +35,7 @@ pub enum Refusal {
     #[error("shard {got} of {value}, which has {shards}")]
     Shard { value: String, got: u16, shards: usize },
     #[error("rows {got:?} of shard {shard} of {value}, plan says {needed:?}")]
-    Rows { value: String, shard: u16, got: (u32, u32), needed: (u32, u32) },
+    Place { value: String, shard: u16, got: (u32, u32), needed: (u32, u32) },
     #[error("shard {shard} of {value} is {got}, plan says {needed}")]
     Form { value: String, shard: u16, got: String, needed: String },
     #[error("shard {shard} of {value} came from {got}, plan has it made by {needed}")]
@@ -90,10 +90,10 @@ impl Plans {
         if usize::from(shard) >= shards {
             return Err(Refusal::Shard { value: name(), got: shard, shards });
         }
-        let rows = sharding.place(value, shard.into());
-        let needed = (rows.start as u32, rows.end as u32);
-        if data.rows != needed {
-            return Err(Refusal::Rows { value: name(), shard, got: data.rows, needed });
+        let place = sharding.place(value, shard.into());
+        let needed = (place.start as u32, place.end as u32);
+        if data.place != needed {
+            return Err(Refusal::Place { value: name(), shard, got: data.place, needed });
         }
         let shape = match need(plan) {
             None => sharding.shard_shape(value, shard.into()),
@@ -178,8 +178,8 @@ mod tests {
             (|d| d.value.0 = u16::MAX, "value 65535, plan main has none such"),
             (|d| d.shard = 3, "shard 3 of h, which has 3"),
             (|d| d.shard = u16::MAX, "shard 65535 of h, which has 3"),
-            (|d| d.rows = (0, 3), "rows (0, 3) of shard 1 of h, plan says (3, 6)"),
-            (|d| d.rows = (3, 7), "rows (3, 7) of shard 1 of h, plan says (3, 6)"),
+            (|d| d.place = (0, 3), "rows (0, 3) of shard 1 of h, plan says (3, 6)"),
+            (|d| d.place = (3, 7), "rows (3, 7) of shard 1 of h, plan says (3, 6)"),
             (|d| d.dtype = DType::I32, "shard 1 of h is i32 [1, 3], plan says f32 [1, 3]"),
             (|d| d.shape = vec![3], "shard 1 of h is f32 [3], plan says f32 [1, 3]"),
             (|d| d.shape = vec![], "shard 1 of h is f32 [], plan says f32 [1, 3]"),

@@ -49,7 +49,7 @@ impl Attempt {
         parcel: Parcel,
     ) -> Data {
         let sharding = self.plan.sharding(value).expect("a value of the plan");
-        let rows = sharding.place(&values[value.index()], shard);
+        let place = sharding.place(&values[value.index()], shard);
         let left = self.deadline.since(now).as_micros();
         Data {
             input: sharding.stage.is_none(),
@@ -61,7 +61,7 @@ impl Attempt {
             deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
             value,
             shard: shard as u16,
-            rows: (rows.start as u32, rows.end as u32),
+            place: (place.start as u32, place.end as u32),
             dtype: parcel.dtype,
             shape: parcel.shape,
             payload: parcel.payload,

@@ -63,7 +63,7 @@ pub fn shard_tensor(plans: &Plans, plan: &Plan, value: ValueId, shard: usize) ->
 pub fn data(plans: &Plans, index: usize, number: u64, value: ValueId, shard: usize) -> Data {
     let plan = &plans.plans[index];
     let sharding = plan.sharding(value).expect("used");
-    let rows = sharding.place(&plans.values[value.index()], shard);
+    let place = sharding.place(&plans.values[value.index()], shard);
     let tensor = shard_tensor(plans, plan, value, shard);
     Data {
         input: sharding.stage.is_none(),
@@ -75,7 +75,7 @@ pub fn data(plans: &Plans, index: usize, number: u64, value: ValueId, shard: usi
         deadline_left_us: 1_000_000,
         value,
         shard: shard as u16,
-        rows: (rows.start as u32, rows.end as u32),
+        place: (place.start as u32, place.end as u32),
         dtype: DType::F32,
         shape: tensor.shape().iter().map(|&d| d as u32).collect(),
         payload: tensor.data().clone().into(),

@@ -139,7 +139,7 @@ mod tests {
             deadline_left_us: 1_000_000,
             value: ValueId(3),
             shard: 2,
-            rows: (4, 6),
+            place: (4, 6),
             dtype: DType::F32,
             shape: vec![1, 2],
             payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 64]).into(),

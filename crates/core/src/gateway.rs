@@ -179,7 +179,7 @@ impl Gateway {
             None => {}
         }
         // It may have started anew: what it had of these requests is gone.
-        self.pending.values_mut().for_each(|pending| pending.lost.insert(device));
+        self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
         if self.detector.heard(now, device) {
             out.push(Command::Notice(Notice::Healthy(device)));
         }
@@ -218,8 +218,8 @@ impl Gateway {
         };
         let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats <= alive.len());
         let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
-        let turn = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
-        let first = (turn % alive.len() as u64) as usize;
+        let shift = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
+        let first = (shift % alive.len() as u64) as usize;
         let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
         Some((index, rotated.take(plans[index].seats).collect()))
     }
@@ -240,7 +240,7 @@ impl Gateway {
         let alive = self.alive_devices();
         let stuck = self.pending.iter_mut().filter(|(_, p)| p.is_stuck(alive));
         let numbers: Vec<u64> =
-            stuck.filter_map(|(n, p)| p.may_move(now, settle).then_some(*n)).collect();
+            stuck.filter_map(|(n, p)| p.may_abandon(now, settle).then_some(*n)).collect();
         self.resubmit(now, &numbers, out);
     }
 
@@ -283,8 +283,9 @@ impl Gateway {
             deadline: now + deadline,
         };
         let values = self.plans.values.clone();
-        let retry_after = self.config.resubmit_after;
-        let mut pending = Pending::new(now, token, inputs, deadline, values, retry_after, attempt);
+        let timeout_after = self.config.resubmit_after;
+        let mut pending =
+            Pending::new(now, token, inputs, deadline, values, timeout_after, attempt);
         pending.plan_index = index;
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
@@ -391,12 +392,12 @@ impl Gateway {
     fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
         let (alive, somebody) = (self.alive_devices(), self.is_quorate());
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        pending.move_due = None;
+        pending.recheck_at = None;
         if !somebody {
             pending.postpone(now);
         } else if pending.is_stuck(alive) {
             self.resubmit(now, &[number], out);
-        } else if pending.retry_at <= now {
+        } else if pending.timeout_at <= now {
             pending.time_out();
             self.resubmit(now, &[number], out);
         }

@@ -1,14 +1,14 @@
-//! Collecting a value's shards until they are quorate.
+//! Collects the shards of a value until they suffice to make it whole.
 //!
 //! ```text
-//! accept (shard) ... -> decide: short | wait until t | gathered -> tensor
+//! accept (shard) ... -> decide: short | wait until t | gathered -> assemble
 //! ```
 //!
-//! A gather stays with the roster, the set of shards that the gateway asked
-//! everybody to use, until `wait` has passed since it had any sufficient set.
-//! Of copies the first to arrive is taken: they are equal.
-//! Once decided it never changes. Merging and decoding happen where the
-//! tensor is wanted, outside the state machine, once.
+//! The roster is the set of shards that the gateway asked everybody to use. A
+//! gather waits for it, but no longer than `wait` after it first had shards
+//! that suffice. Of copies, which are equal, it takes the first to arrive.
+//! Once decided it never changes. Merging and decoding are left to
+//! [`Gathered::assemble`], which a compute lane calls.
 
 mod merge;
 
@@ -27,7 +27,7 @@ use crate::plan::{Plan, Sharding, Value};
 use crate::region::{crop, whole};
 use crate::time::Time;
 
-/// One value's shards at one device.
+/// The shards of one value, as they arrive at one device.
 #[derive(Debug)]
 pub struct Gather {
     values: Arc<Vec<Value>>,
@@ -37,8 +37,11 @@ pub struct Gather {
     need: Option<Region>,
     roster: ShardSet,
     have: ShardSet,
+    /// Payloads by shard, until the gather is decided.
     shards: Vec<Option<Bytes>>,
+    /// When the shards first sufficed.
     quorate_at: Option<Time>,
+    /// From then until the whole roster was there.
     roster_gap: Option<Duration>,
     gathered: Option<Arc<Gathered>>,
 }
@@ -46,11 +49,11 @@ pub struct Gather {
 /// What became of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It counts.
+    /// Kept.
     Taken,
-    /// It was there already.
+    /// Not kept: it was there already.
     Duplicate,
-    /// The gather had been decided without it.
+    /// Not kept: the gather had been decided without it.
     Late,
 }
 
@@ -59,7 +62,7 @@ pub enum Accepted {
 pub enum Decision {
     /// More shards are needed.
     Short,
-    /// Sufficient, but not the roster: decide again at this time.
+    /// The shards suffice but are not the roster: decide again at this time.
     WaitUntil(Time),
     /// Decided.
     Gathered(Arc<Gathered>),
@@ -140,7 +143,7 @@ impl Gather {
         Accepted::Taken
     }
 
-    /// Are there enough shards, or enough for the part that is wanted?
+    /// Do the shards that are here suffice for what is wanted?
     fn is_sufficient(&self) -> bool {
         let sharding = self.sharding();
         let Some(need) = &self.need else { return sharding.code.is_decodable(self.have) };
@@ -150,7 +153,7 @@ impl Gather {
             .all(|data| sharding.sent(value, data, need).is_none() || there(data))
     }
 
-    /// Decides, if it can be by now.
+    /// Decides which shards are used, if that can be decided at `now`.
     pub fn decide(&mut self, now: Time, wait: Duration) -> Decision {
         if let Some(gathered) = &self.gathered {
             return Decision::Gathered(gathered.clone());
@@ -179,20 +182,20 @@ impl Gather {
             used,
             shards,
             source: None,
-            whole: OnceLock::new(),
+            assembled: OnceLock::new(),
         });
         self.gathered = Some(gathered.clone());
         self.shards = vec![None; gathered.shards.len()];
         Decision::Gathered(gathered)
     }
 
-    /// Has any sufficient set of shards arrived?
+    /// Have shards arrived that suffice for what is wanted here?
     pub fn is_quorate(&self) -> bool {
         self.quorate_at.is_some()
     }
 
-    /// Has a sufficient set of shards of the whole value arrived? Whoever
-    /// gathers a part cannot tell.
+    /// Have shards arrived that suffice for the whole value? Never true where a
+    /// part is gathered: of other parts nothing is known here.
     pub fn is_whole(&self) -> bool {
         self.need.is_none() && self.is_quorate()
     }
@@ -207,20 +210,21 @@ impl Gather {
         self.have
     }
 
-    /// The time between the first sufficient set and the full roster, once
-    /// both were there.
+    /// The time between the first shards that sufficed and the whole roster,
+    /// once both were there.
     pub fn roster_gap(&self) -> Option<Duration> {
         self.roster_gap
     }
 
-    /// Lets go of the payloads; the gather remembers what it has seen.
+    /// Lets go of the payloads. Which shards have arrived is still known.
     pub fn release(&mut self) {
         self.shards.iter_mut().for_each(|shard| *shard = None);
         self.gathered = None;
     }
 }
 
-/// A decided gather: enough shards to make the value whole.
+/// A decided gather: shards from which the value, or the wanted part of it,
+/// can be assembled.
 #[derive(Debug)]
 pub struct Gathered {
     values: Arc<Vec<Value>>,
@@ -229,25 +233,26 @@ pub struct Gathered {
     need: Option<Region>,
     used: ShardSet,
     shards: Vec<Option<Bytes>>,
-    /// What this is a part of.
+    /// The gathered value that this is a part of, in place of shards.
     source: Option<Arc<Gathered>>,
-    whole: OnceLock<Result<Tensor, MergeError>>,
+    /// The tensor, once somebody has asked for it.
+    assembled: OnceLock<Result<Tensor, MergeError>>,
 }
 
 impl Gathered {
-    /// A value that is whole already.
-    pub fn whole(
+    /// A value that nothing need be assembled for.
+    pub fn of_tensor(
         values: Arc<Vec<Value>>,
         plan: Arc<Plan>,
         value: ValueId,
         tensor: Tensor,
     ) -> Gathered {
-        let (need, source, whole) = (None, None, OnceLock::from(Ok(tensor)));
+        let (need, source, assembled) = (None, None, OnceLock::from(Ok(tensor)));
         let (used, shards) = (ShardSet::new(), Vec::new());
-        Gathered { values, plan, value, need, used, shards, source, whole }
+        Gathered { values, plan, value, need, used, shards, source, assembled }
     }
 
-    /// The part `region` of the value, which was gathered.
+    /// The part `region` of what was gathered.
     pub fn part(self: &Arc<Gathered>, region: &Region) -> Arc<Gathered> {
         if self.need.as_ref() == Some(region) {
             return self.clone();
@@ -260,7 +265,7 @@ impl Gathered {
             used: self.used,
             shards: Vec::new(),
             source: Some(self.clone()),
-            whole: OnceLock::new(),
+            assembled: OnceLock::new(),
         })
     }
 
@@ -274,28 +279,29 @@ impl Gathered {
         self.used
     }
 
-    /// Was a data shard missing, and no copy of it there?
+    /// Is a data shard decoded because neither it nor a copy of it is there?
     pub fn is_decoded(&self) -> bool {
         let value = &self.values[self.value.index()];
         merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
     }
 
-    /// The value, or the part of it that was wanted: merged, and decoded where
-    /// a data shard is missing. Computed at the first call.
-    pub fn tensor(&self) -> Result<Tensor, MergeError> {
+    /// Merges the shards into the value, or the wanted part of it, and decodes
+    /// those that are missing. The first call computes; later ones return the
+    /// same tensor.
+    pub fn assemble(&self) -> Result<Tensor, MergeError> {
         let merge = || {
             let value = &self.values[self.value.index()];
             let Some((source, wanted)) = self.source.as_ref().zip(self.need.as_ref()) else {
                 let need = self.need.as_ref();
                 return merge::merge(value, self.sharding(), need, self.used, &self.shards);
             };
-            let tensor = source.tensor()?;
+            let tensor = source.assemble()?;
             let from = source.need.clone().unwrap_or_else(|| whole(&value.shape));
             let name = || value.name.clone();
             let wrong = |source| MergeError::Tensor { value: name(), source };
             crop(&tensor, &from, wanted).map_err(wrong)
         };
-        self.whole.get_or_init(merge).clone()
+        self.assembled.get_or_init(merge).clone()
     }
 
     fn sharding(&self) -> &Sharding {

@@ -22,7 +22,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate_code::{Code, CodeError, Decoder, DecoderCache, Patterns, ShardSet};
+use quorate_code::{Code, CodeError, Decoder, Patterns, ShardSet, cache::DecoderCache};
 use quorate_model::method::Method;
 use quorate_model::need::Region;
 use quorate_model::tensor::{DType, Tensor};

@@ -16,13 +16,15 @@
 //! | chebyshev | polynomials `T_0 .. T_(N-1)` at the N + M Chebyshev points |
 //! | cauchy | `1 / (x - y)`, x and y from the N + M Chebyshev points |
 //! | gaussian | normal coefficients, median of five seeds |
-//! | rotation | matrices that turn by `2 pi i / q`, q >= N + M odd, as points (Ramamoorthy and Tang, arXiv 1910.06515): complex numbers on a circle |
+//! | rotation | rotations by `2 pi i / q`, q >= N + M odd, as points (Ramamoorthy and Tang, arXiv 1910.06515): complex numbers on a circle |
 //! | circulant | powers of the cyclic shift of q, a prime, as points (the same): roots of unity, root mean square over all q - 1 of them but 1 |
 
 use std::f64::consts::PI;
 use std::io::{self, Write};
 
 use quorate_code::{Code, CodeError, Patterns, ShardSet};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 /// Prints the table for these counts of data shards and 1 to `m_max` parity
 /// shards.
@@ -90,9 +92,9 @@ impl Complex {
         Self { re, im: 0.0 }
     }
 
-    /// `turns` of a whole turn.
-    fn unit(turns: f64) -> Self {
-        let (im, re) = (2.0 * PI * turns).sin_cos();
+    /// The point of the unit circle at `part` of its circumference.
+    fn unit(part: f64) -> Self {
+        let (im, re) = (2.0 * PI * part).sin_cos();
         Self { re, im }
     }
 
@@ -246,13 +248,8 @@ fn cauchy(n: usize, m: usize) -> Generator {
 }
 
 fn gaussian(n: usize, m: usize, seed: u64) -> Generator {
-    let mut state = seed;
-    let mut unit = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-    };
+    let mut random = SplitMix64::seed_from_u64(seed);
+    let mut unit = || ((random.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut normal = || (-2.0 * unit().ln()).sqrt() * (2.0 * PI * unit()).cos();
     Generator {
         n,

@@ -128,9 +128,9 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
         let path = folder.path().join(&plans.devices[seat.index()]);
         let path = path.join(task_stem(plan, StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
-        let whole = Gathered::whole(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
+        let whole = Gathered::of_tensor(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
         let x = match plan.part_read(StageId(0), shard) {
-            Some(part) => Arc::new(whole).part(part).tensor().unwrap(),
+            Some(part) => Arc::new(whole).part(part).assemble().unwrap(),
             None => x.clone(),
         };
         task.run(&[x]).unwrap()[0].data().clone()
@@ -169,7 +169,7 @@ fn every_window_by_every_method() {
                 let code = &plans.main().stage_sharding(StageId(0)).code;
                 let patterns = (0..=code.tolerance()).flat_map(|n| Patterns::new(shards.len(), n));
                 for lost in patterns {
-                    let got = gathered(&plans, &shards, lost).tensor().expect("merges");
+                    let got = gathered(&plans, &shards, lost).assemble().expect("merges");
                     let got = got.to_f32().unwrap();
                     assert_eq!(got.len(), whole.len());
                     let apart = got.iter().zip(&whole).map(|(a, b)| (a - b).abs());

@@ -145,7 +145,7 @@ impl Rehearsal {
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
             for lost in losses(n + m, sharding.code.tolerance()) {
                 let gathered = self.gather(stage.value, &shards, lost)?;
-                let error = difference(&gathered.tensor()?, whole)?;
+                let error = difference(&gathered.assemble()?, whole)?;
                 finding.add(error, || format!("lost: {}", list(lost)));
             }
             findings.push(finding);
@@ -244,7 +244,7 @@ impl Rehearsal {
     /// A whole value, as if it had been gathered.
     fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> Arc<Gathered> {
         let (values, plan) = (self.plans.values.clone(), self.plan.clone());
-        Arc::new(Gathered::whole(values, plan, value, tensor.clone()))
+        Arc::new(Gathered::of_tensor(values, plan, value, tensor.clone()))
     }
 
     /// Every shard of a stage's value that `alive` devices make, each from

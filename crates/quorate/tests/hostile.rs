@@ -45,7 +45,7 @@ fn input(plans: &Plans) -> Data {
         deadline_left_us: 1_000_000,
         value: ValueId(0),
         shard: 0,
-        rows: (0, 1),
+        place: (0, 1),
         dtype: DType::F32,
         shape: vec![1, 1, 28, 28],
         payload: Bytes::from(vec![0; 28 * 28 * 4]).into(),
@@ -82,7 +82,7 @@ fn frames_that_break_the_plan_are_refused() {
     let plans = Plans::parse(&text).unwrap();
     let good = input(&plans);
     let cases: [(Data, &str); 4] = [
-        (Data { rows: (0, 0), ..good.clone() }, "rows (0, 0) of shard 0"),
+        (Data { place: (0, 0), ..good.clone() }, "rows (0, 0) of shard 0"),
         (
             Data {
                 shape: vec![1, 1, 1, 1],

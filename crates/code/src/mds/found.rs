@@ -6,10 +6,10 @@
 //! outlive programs.
 
 /// What coefficients are divided by.
-pub const UNIT: f64 = 8192.0;
+pub(crate) const UNIT: f64 = 8192.0;
 
 /// For M = 2, N from 2.
-pub const TWO: &[&[i16]] = &[
+pub(crate) const TWO: &[&[i16]] = &[
     // (2, 2): nothing better than BCH-DFT 1.732
     &[],
     // (3, 2): amplification 2.901, BCH-DFT 3.000
@@ -59,7 +59,7 @@ pub const TWO: &[&[i16]] = &[
 ];
 
 /// For M = 3, N from 2.
-pub const THREE: &[&[i16]] = &[
+pub(crate) const THREE: &[&[i16]] = &[
     // (2, 3): amplification 2.415, BCH-DFT 2.497
     &[9743, -6269, 8192, 8192, 6269, -9743],
     // (3, 3): amplification 3.102, BCH-DFT 4.123
@@ -155,7 +155,7 @@ pub const THREE: &[&[i16]] = &[
 ];
 
 /// For M = 4, N from 2.
-pub const FOUR: &[&[i16]] = &[
+pub(crate) const FOUR: &[&[i16]] = &[
     // (2, 4): amplification 2.415, BCH-DFT 2.646
     &[9743, 6269, 9743, -6269, 6269, -9743, 6269, 9743],
     // (3, 4): amplification 4.088, BCH-DFT 6.519

@@ -34,7 +34,7 @@ pub struct Data {
     pub shard: u16,
     /// Which part the payload is: rows of the value, columns of the layer's
     /// input, or the first and last element of a tile, as the plan implies.
-    pub rows: (u32, u32),
+    pub place: (u32, u32),
     /// Element type.
     pub dtype: DType,
     /// Shape of the payload.
@@ -55,8 +55,8 @@ impl Data {
         out.put_u32_le(self.deadline_left_us);
         out.put_u16_le(self.value.0);
         out.put_u16_le(self.shard);
-        out.put_u32_le(self.rows.0);
-        out.put_u32_le(self.rows.1);
+        out.put_u32_le(self.place.0);
+        out.put_u32_le(self.place.1);
         out.put_u8(self.dtype.onnx() as u8);
         out.put_u8(self.shape.len() as u8);
         out.put_u16_le(0);
@@ -70,12 +70,12 @@ impl Data {
         let (members, suspects) = (DeviceSet(bytes.get_u64_le()), DeviceSet(bytes.get_u64_le()));
         let (attempt, deadline_left_us) = (bytes.get_u32_le(), bytes.get_u32_le());
         let (value, shard) = (ValueId(bytes.get_u16_le()), bytes.get_u16_le());
-        let rows = (bytes.get_u32_le(), bytes.get_u32_le());
-        if rows.0 > rows.1 {
+        let place = (bytes.get_u32_le(), bytes.get_u32_le());
+        if place.0 > place.1 {
             return Err(FrameError::Field {
                 what: "first row",
-                got: rows.0.into(),
-                limit: rows.1.into(),
+                got: place.0.into(),
+                limit: place.1.into(),
             });
         }
         let dtype = bytes.get_u8();
@@ -104,7 +104,7 @@ impl Data {
             deadline_left_us,
             value,
             shard,
-            rows,
+            place,
             dtype,
             shape,
             payload,

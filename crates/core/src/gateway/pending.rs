@@ -1,5 +1,5 @@
-//! One request at its gateway: its inputs, kept until it is answered, and the
-//! attempt under way.
+//! A request at its gateway: its inputs, which are kept until it is answered,
+//! and the attempt under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,46 +17,51 @@ use crate::plan::{Plan, Value, WaitPolicy};
 use crate::region::{crop, whole};
 use crate::time::Time;
 
-/// Time that a second attempt has at least, whoever is suspected meanwhile;
-/// each further one has twice as long. Else suspicions that come and go faster
-/// than a request is answered would keep it from ever being answered.
-const AT_LEAST: Duration = Duration::from_millis(20);
+/// Least time of a second attempt, whoever is suspected meanwhile; each further
+/// one has twice as long. Otherwise suspicions that come and go faster than a
+/// request takes would keep it from ever being answered.
+const ATTEMPT_MIN: Duration = Duration::from_millis(20);
 
+/// A request without an answer yet.
 #[derive(Debug)]
-pub struct Pending {
-    pub token: u64,
-    pub attempt: Attempt,
+pub(super) struct Pending {
+    pub(super) token: u64,
+    pub(super) attempt: Attempt,
     /// The plan's place in the file.
-    pub plan_index: usize,
-    /// Members that have come anew since this attempt began.
-    pub lost: DeviceSet,
-    /// Attempts that ended by [`Pending::time_out`].
-    pub timeouts: u32,
+    pub(super) plan_index: usize,
+    /// Members that connected again since this attempt began, and so may have
+    /// forgotten it.
+    pub(super) restarted: DeviceSet,
+    /// Attempts that have timed out.
+    pub(super) timeouts: u32,
     inputs: Vec<Tensor>,
     values: Arc<Vec<Value>>,
+    /// Time from submission to deadline.
     allowed: Duration,
     gathers: Vec<Gather>,
-    /// The last glue is being computed.
+    /// The results are gathered, and the last glue is being computed.
     gathered: bool,
+    /// When a gather is to be decided without its roster.
     wait_until: Option<Time>,
-    /// The attempt is not given up before.
-    move_at: Time,
-    /// When to look whether the attempt is still stuck.
-    pub move_due: Option<Time>,
-    /// When the attempt has had all its time.
-    pub retry_at: Time,
-    retry_after: Duration,
+    /// Until then the attempt is not abandoned, even if it is stuck.
+    keep_until: Time,
+    /// When to look again whether the attempt is stuck.
+    pub(super) recheck_at: Option<Time>,
+    /// When the attempt times out.
+    pub(super) timeout_at: Time,
+    /// Time that an attempt has before it times out.
+    timeout_after: Duration,
 }
 
 impl Pending {
-    /// A request with its first attempt, which has `retry_after`.
+    /// A request with its first attempt, which has `timeout_after`.
     pub fn new(
         now: Time,
         token: u64,
         inputs: Vec<Tensor>,
         allowed: Duration,
         values: Arc<Vec<Value>>,
-        retry_after: Duration,
+        timeout_after: Duration,
         attempt: Attempt,
     ) -> Pending {
         Pending {
@@ -64,17 +69,17 @@ impl Pending {
             gathers: gathers(&values, &attempt),
             attempt,
             plan_index: 0,
-            lost: DeviceSet::default(),
+            restarted: DeviceSet::default(),
             timeouts: 0,
             inputs,
             values,
             allowed,
             gathered: false,
             wait_until: None,
-            move_at: now,
-            move_due: None,
-            retry_at: now + retry_after,
-            retry_after,
+            keep_until: now,
+            recheck_at: None,
+            timeout_at: now + timeout_after,
+            timeout_after,
         }
     }
 
@@ -92,11 +97,11 @@ impl Pending {
         self.gathers = gathers(&self.values, &self.attempt);
         self.gathered = false;
         self.wait_until = None;
-        self.lost = DeviceSet::default();
-        self.retry_at = now + self.retry_after;
+        self.restarted = DeviceSet::default();
+        self.timeout_at = now + self.timeout_after;
         let doubled = 1u32.checked_shl(before).unwrap_or(u32::MAX);
-        self.move_at = now + AT_LEAST.saturating_mul(doubled).min(self.retry_after);
-        self.move_due = None;
+        self.keep_until = now + ATTEMPT_MIN.saturating_mul(doubled).min(self.timeout_after);
+        self.recheck_at = None;
     }
 
     /// The frames that carry this attempt's inputs to all who read them.
@@ -158,46 +163,48 @@ impl Pending {
         Some(inputs)
     }
 
-    /// Is a gather to be decided now?
+    /// Has a gather waited for its roster for long enough?
     pub fn is_waiting(&self, now: Time) -> bool {
         self.wait_until.is_some_and(|at| at <= now)
     }
 
-    /// When something is due: the end of a wait, a further attempt, the end.
+    /// When something is due next: a gather's decision, a look at a stuck
+    /// attempt, a timeout or the deadline.
     pub fn wake_at(&self) -> Time {
-        let retry = match self.move_due {
+        let attempt = match self.recheck_at {
             _ if self.gathered => self.attempt.deadline,
-            Some(due) => self.retry_at.min(due),
-            None => self.retry_at,
+            Some(due) => self.timeout_at.min(due),
+            None => self.timeout_at,
         };
         let wait = self.wait_until.unwrap_or(self.attempt.deadline);
-        self.attempt.deadline.min(retry).min(wait)
+        self.attempt.deadline.min(attempt).min(wait)
     }
 
-    /// The attempt led nowhere; the next one has twice as long.
+    /// Counts a timeout; the next attempt has twice as long.
     pub fn time_out(&mut self) {
         self.timeouts += 1;
-        self.retry_after = self.retry_after.saturating_mul(2);
+        self.timeout_after = self.timeout_after.saturating_mul(2);
     }
 
-    /// Can this attempt not end any more, with those `alive`?
+    /// Can this attempt no longer be answered by those `alive`?
     pub fn is_stuck(&self, alive: DeviceSet) -> bool {
-        !self.gathered && !self.attempt.plan.viable(self.attempt.members, alive.without(self.lost))
+        !self.gathered
+            && !self.attempt.plan.viable(self.attempt.members, alive.without(self.restarted))
     }
 
-    /// May this attempt, which is stuck, be given up now? If not, it is looked
-    /// at again when it may.
-    pub fn may_move(&mut self, now: Time, settle: Duration) -> bool {
-        let at = self.move_at.max(now + settle);
+    /// May this attempt, which is stuck, be abandoned now? If not, notes when to
+    /// ask again.
+    pub fn may_abandon(&mut self, now: Time, settle: Duration) -> bool {
+        let at = self.keep_until.max(now + settle);
         if at > now {
-            self.move_due = Some(self.move_due.map_or(at, |due| due.min(at)));
+            self.recheck_at = Some(self.recheck_at.map_or(at, |due| due.min(at)));
         }
         at <= now
     }
 
-    /// There is nobody to try with: look again later.
+    /// Puts the timeout off while there is nobody to try with.
     pub fn postpone(&mut self, now: Time) {
-        self.retry_at = now + self.retry_after;
+        self.timeout_at = now + self.timeout_after;
     }
 
     pub fn provenance(&self) -> Provenance {

@@ -1,12 +1,11 @@
-//! From shards to the whole value.
+//! Merges shards into the value, or into the part of it that is wanted.
 //!
 //! ```text
 //! widen (f16 -> f32) -> take copies -> decode what is missing -> lay together
 //! ```
 //!
-//! Rows and tiles are laid beside each other, terms are added up. Of a value
-//! that is not coded this may be a part. Decoding
-//! and sums accumulate in f64.
+//! Rows and tiles are laid beside each other, terms are added up. Decoding and
+//! sums accumulate in f64.
 
 use bytes::Bytes;
 use quorate_code::{CodeError, Decoder, ShardSet};
@@ -17,7 +16,7 @@ use crate::half::widen;
 use crate::plan::{Division, Sharding, Value};
 use crate::region::{self, whole};
 
-/// Why a gathered value cannot be made whole.
+/// Why a gathered value cannot be assembled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum MergeError {
@@ -31,12 +30,13 @@ pub enum MergeError {
     Absent { value: String, shard: usize },
 }
 
-/// The shard that data shard `data` can be taken from as it is.
+/// A shard that is equal to data shard `data`: itself or a copy.
 fn copy_of(sharding: &Sharding, used: ShardSet, data: usize) -> Option<usize> {
     used.iter().find(|shard| sharding.data_of(*shard) == Some(data))
 }
 
-/// Data shards that are needed and have to be decoded.
+/// Data shards that have to be decoded for the part `need`, or for all of
+/// `value`.
 pub(super) fn missing<'a>(
     value: &'a Value,
     sharding: &'a Sharding,
@@ -49,8 +49,8 @@ pub(super) fn missing<'a>(
     (0..n).filter(needed).filter(move |data| copy_of(sharding, used, *data).is_none())
 }
 
-/// `value`, or the part `need` of it, from the shards `used`, whose payloads
-/// are `shards`.
+/// Makes `value`, or the part `need` of it, of the shards `used`. `shards` are
+/// all payloads, by shard.
 pub(super) fn merge(
     value: &Value,
     sharding: &Sharding,
@@ -125,12 +125,12 @@ fn add_up(terms: &[&Bytes], out: &mut [f32]) {
 /// Recovers data shards of one value.
 struct Decoding {
     decoder: Decoder,
-    /// By shard; empty where decoding does not need it.
+    /// Elements of each shard; empty where decoding does not need it.
     received: Vec<Vec<f32>>,
     /// Elements of each shard in one block.
     lengths: Vec<usize>,
-    /// Blocks that are coded one by one: with several rows of a batch the
-    /// shorter shards are padded in each.
+    /// Blocks that are coded one by one: each row of a batch is, since shorter
+    /// shards are padded in each.
     blocks: usize,
 }
 
@@ -173,6 +173,7 @@ impl Decoding {
     }
 }
 
+/// Memory for elements of any type, aligned for f32.
 struct Words(Vec<u32>);
 
 impl AsRef<[u8]> for Words {

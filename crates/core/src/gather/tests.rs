@@ -165,7 +165,7 @@ fn every_loss_decodes_to_the_original() {
             let Decision::Gathered(gathered) = gather.decide(ms(9), WAIT) else {
                 panic!("{shape:?} without {lost} is short");
             };
-            let tensor = gathered.tensor().expect("merges");
+            let tensor = gathered.assemble().expect("merges");
             assert_eq!(tensor.shape(), shape);
             for (got, right) in tensor.to_f32().expect("f32").iter().zip(&whole) {
                 assert!((got - right).abs() < 1e-4, "{shape:?} {rows:?} without {lost}");
@@ -185,14 +185,14 @@ fn other_types_merge_but_do_not_decode() {
         gather.accept(ms(0), 1, bytes(4 * size..6 * size).into());
         gather.accept(ms(0), 0, bytes(0..4 * size).into());
         let Decision::Gathered(gathered) = gather.decide(ms(0), WAIT) else { panic!("short") };
-        let tensor = gathered.tensor().expect("merges");
+        let tensor = gathered.assemble().expect("merges");
         assert_eq!((tensor.dtype(), tensor.data().to_vec()), (dtype, bytes(0..6 * size)));
     }
     let mut gather = sharded(DType::I32, &[2, 2], 0, &[1, 1], 1);
     gather.accept(ms(0), 0, f32_bytes(&[0.0; 2]));
     gather.accept(ms(0), 2, f32_bytes(&[0.0; 2]));
     let Decision::Gathered(gathered) = gather.decide(ms(9), WAIT) else { panic!("short") };
-    let error = gathered.tensor().unwrap_err();
+    let error = gathered.assemble().unwrap_err();
     assert_eq!(error.to_string(), "value v of i32 cannot be decoded, only f32 can");
 }
 
@@ -203,7 +203,9 @@ fn whole(mut gather: Gather, payloads: &[Bytes], lost: ShardSet) -> Option<Vec<f
         gather.accept(ms(0), shard, payload.clone());
     }
     match gather.decide(ms(9), WAIT) {
-        Decision::Gathered(gathered) => Some(gathered.tensor().expect("merges").to_f32().unwrap()),
+        Decision::Gathered(gathered) => {
+            Some(gathered.assemble().expect("merges").to_f32().unwrap())
+        }
         _ => None,
     }
 }
@@ -277,7 +279,7 @@ fn the_first_copy_wins() {
     assert_eq!(gather.accept(ms(0), 2, payload.clone()), Accepted::Taken);
     let Decision::Gathered(gathered) = gather.decide(ms(0), WAIT) else { panic!("short") };
     assert!(!gathered.is_decoded());
-    assert_eq!(gathered.tensor().expect("merges").data(), &payload);
+    assert_eq!(gathered.assemble().expect("merges").data(), &payload);
 }
 
 #[test]
@@ -347,12 +349,12 @@ fn parts_of_values() {
                 continue;
             };
             assert!(!gone && !gathered.is_decoded(), "{part:?} without {lost}");
-            let tensor = gathered.tensor().expect("merges");
+            let tensor = gathered.assemble().expect("merges");
             let at = |row: usize| part[1].clone().map(move |column| row * 6 + column);
             let right: Vec<f32> = part[0].clone().flat_map(at).map(|at| all[at]).collect();
             assert_eq!(tensor.to_f32().expect("f32"), right, "{part:?} without {lost}");
             let corner = vec![part[0].start..part[0].start + 1, part[1].end - 1..part[1].end];
-            let corner = gathered.part(&corner).tensor().expect("a part of the part");
+            let corner = gathered.part(&corner).assemble().expect("a part of the part");
             assert_eq!(corner.to_f32().expect("f32"), [right[part[1].len() - 1]]);
         }
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use quorate_code::{ChainError, ChainLayer, Code};
+use quorate_code::Code;
+use quorate_code::chain::{ChainError, ChainLayer};
 use quorate_model::tensor::DType;
 
 use super::bound::ROUNDING_F16;
@@ -37,7 +38,7 @@ const ROUNDING: f64 = f32::EPSILON as f64;
 impl Plan {
     /// Estimated relative error of the results when every consumer of every
     /// stage loses as many shards as the code bears, others than its
-    /// neighbours do, in f32: the recursion of [`quorate_code::ChainError`]
+    /// neighbours do, in f32: the recursion of [`quorate_code::chain`]
     /// along the graph, in the mean over which shards are lost, with layers
     /// that change error and value alike.
     ///

@@ -1,4 +1,4 @@
-//! One request at one device: its gathers and where its tasks stand.
+//! A request under way at one device: what it gathers, and its tasks there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,9 @@ pub enum TaskState {
     Over,
 }
 
+/// One of this device's tasks for the request.
 #[derive(Debug)]
-struct Task {
+struct Assignment {
     stage: StageId,
     shard: usize,
     state: TaskState,
@@ -60,7 +61,7 @@ pub struct Active {
     values: Arc<Vec<Value>>,
     /// By value; only those that this device's tasks read.
     gathers: Vec<Option<Gather>>,
-    tasks: Vec<Task>,
+    tasks: Vec<Assignment>,
     payload_bytes: usize,
     released: bool,
 }
@@ -69,9 +70,9 @@ impl Active {
     /// The attempt's tasks on `seat`.
     pub fn new(values: Arc<Vec<Value>>, attempt: Attempt, seat: usize, arrival: u64) -> Active {
         let (plan, seat) = (&attempt.plan, SeatId(seat as u8));
-        let tasks: Vec<Task> = plan
+        let tasks: Vec<Assignment> = plan
             .tasks(seat)
-            .map(|(stage, shard)| Task { stage, shard, state: TaskState::Waiting })
+            .map(|(stage, shard)| Assignment { stage, shard, state: TaskState::Waiting })
             .collect();
         let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
         for task in &tasks {
@@ -118,7 +119,7 @@ impl Active {
             return progress;
         }
         for at in 0..self.tasks.len() {
-            let Task { stage, shard, state } = self.tasks[at];
+            let Assignment { stage, shard, state } = self.tasks[at];
             if state != TaskState::Waiting {
                 continue;
             }
@@ -135,7 +136,7 @@ impl Active {
     /// Is `value` gathered, now at the latest?
     fn decide(&mut self, value: ValueId, now: Time, wait: Duration, into: &mut Progress) -> bool {
         let Some(gather) = &mut self.gathers[value.index()] else { return false };
-        let known = gather.gathered().is_some();
+        let decided_before = gather.gathered().is_some();
         match gather.decide(now, wait) {
             Decision::Short => false,
             Decision::WaitUntil(at) => {
@@ -143,7 +144,7 @@ impl Active {
                 false
             }
             Decision::Gathered(gathered) => {
-                into.decoded += u64::from(!known && gathered.is_decoded());
+                into.decoded += u64::from(!decided_before && gathered.is_decoded());
                 true
             }
         }
@@ -209,7 +210,7 @@ impl Active {
     }
 
     pub fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {
-        let same = |task: &&mut Task| task.stage == stage && task.shard == shard;
+        let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
         if let Some(task) = self.tasks.iter_mut().find(same) {
             task.state = state;
         }

@@ -115,7 +115,7 @@ fn a_request_from_input_to_result() {
     assert_eq!(sent.len(), 1);
     let (to, data) = &sent[0];
     assert_eq!(to, &[Peer::Device(B), Peer::Device(C)]);
-    assert_eq!((data.value, data.shard, data.rows), (H, 0, (0, 3)));
+    assert_eq!((data.value, data.shard, data.place), (H, 0, (0, 3)));
     assert_eq!(data.deadline_left_us, 996_000);
     assert_eq!(bench.plans.admit(Peer::Device(A), data).map(|p| p.id), Ok(first.task.plan));
     // Its own shard and one other are enough: nothing is sent to itself.

@@ -136,7 +136,7 @@ impl Material {
         if !self.files.contains(&file) {
             return Err(format!("{}/{} was not packed", file.0, file.1));
         }
-        let tensors = inputs.iter().map(|gathered| gathered.tensor());
+        let tensors = inputs.iter().map(|gathered| gathered.assemble());
         let tensors = tensors.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         let mut hasher = DefaultHasher::new();
         tensors.iter().for_each(|t| (t.shape(), t.data()).hash(&mut hasher));

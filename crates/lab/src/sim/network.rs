@@ -126,7 +126,7 @@ fn untrue(mut data: Data, random: &mut SplitMix) -> Data {
         1 => data.shape = vec![data.shape.iter().product()],
         2 => data.plan = PlanId(random.bits()),
         3 => data.attempt = data.attempt.saturating_sub(1),
-        4 => data.rows = (data.rows.0 + 1, data.rows.1 + 1),
+        4 => data.place = (data.place.0 + 1, data.place.1 + 1),
         5 => data.shard = data.shard.wrapping_add(random.between(1, 3) as u16),
         6 => data.value = ValueId(data.value.0 ^ 1),
         7 => data.request.run.epoch = 0,

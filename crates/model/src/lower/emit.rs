@@ -20,7 +20,7 @@ pub(super) struct Emitter<'g> {
 
 impl<'g> Emitter<'g> {
     /// An emitter for `graph`, which `nodes` belong to.
-    pub fn new(graph: &'g mut Graph, nodes: &[Node], opset: i64) -> Emitter<'g> {
+    pub(crate) fn new(graph: &'g mut Graph, nodes: &[Node], opset: i64) -> Emitter<'g> {
         let mut taken: BTreeSet<String> = nodes.iter().map(|n| n.name.clone()).collect();
         taken.extend(graph.types.keys().cloned());
         Emitter { graph, opset, taken, lists: BTreeMap::new(), zeros: BTreeMap::new() }
@@ -35,7 +35,7 @@ impl<'g> Emitter<'g> {
         fresh
     }
 
-    pub fn initializer(&mut self, name: &str, tensor: Tensor) -> String {
+    pub(crate) fn initializer(&mut self, name: &str, tensor: Tensor) -> String {
         let name = self.fresh(name);
         let value = ValueType { dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
         self.graph.types.insert(name.clone(), value);
@@ -43,13 +43,13 @@ impl<'g> Emitter<'g> {
         name
     }
 
-    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+    pub(crate) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let tensor = Tensor::from_f32(shape.to_vec(), values);
         self.initializer(name, tensor.expect("one value for each element"))
     }
 
     /// `length` zeros; equal ones are one initializer.
-    pub fn zeros(&mut self, name: &str, length: usize) -> String {
+    pub(crate) fn zeros(&mut self, name: &str, length: usize) -> String {
         if let Some(zeros) = self.zeros.get(&length) {
             return zeros.clone();
         }
@@ -100,7 +100,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// A node with one output; gives its name, which is the node's as well.
-    pub fn node(
+    pub(crate) fn node(
         &mut self,
         name: &str,
         op: &str,
@@ -111,13 +111,13 @@ impl<'g> Emitter<'g> {
         self.push(name, op, inputs, &[shape.to_vec()], attributes).remove(0)
     }
 
-    pub fn reshape(&mut self, name: &str, value: &str, shape: &[usize]) -> String {
+    pub(crate) fn reshape(&mut self, name: &str, value: &str, shape: &[usize]) -> String {
         let list = self.list(&format!("{name}/shape"), shape);
         self.node(name, "Reshape", &[value, &list], shape, Vec::new())
     }
 
     /// The matrix `value` in pieces of `lengths` along `axis`.
-    pub fn split(
+    pub(crate) fn split(
         &mut self,
         name: &str,
         value: &str,
@@ -141,7 +141,7 @@ impl<'g> Emitter<'g> {
     }
 
     /// Makes the node that was added last make the value `name` instead.
-    pub fn make(&mut self, name: &str) {
+    pub(crate) fn make(&mut self, name: &str) {
         if let Some(output) = self.graph.nodes.last_mut().and_then(|n| n.outputs.first_mut()) {
             self.graph.types.remove(output);
             *output = name.to_owned();

@@ -60,7 +60,7 @@ pub(super) enum Start {
 
 impl Recurrent {
     /// Steps of all directions.
-    pub fn unrolled(&self) -> usize {
+    pub(crate) fn unrolled(&self) -> usize {
         self.dims.steps * self.directions.len()
     }
 }

@@ -32,12 +32,12 @@ pub(crate) struct Dims {
 }
 
 impl Dims {
-    pub fn directions(&self) -> usize {
+    pub(crate) fn directions(&self) -> usize {
         if self.way == Way::Both { 2 } else { 1 }
     }
 
     /// Shape of an initial or a last state.
-    pub fn state(&self) -> Vec<usize> {
+    pub(crate) fn state(&self) -> Vec<usize> {
         match self.batch_first {
             true => vec![self.batch, self.directions(), self.hidden],
             false => vec![self.directions(), self.batch, self.hidden],

@@ -17,23 +17,28 @@ pub(crate) struct TypedNode<'a> {
 }
 
 impl<'a> TypedNode<'a> {
-    pub fn new(node: &'a Node, graph: &'a Graph, opset: i64, limits: &'a Limits) -> TypedNode<'a> {
+    pub(crate) fn new(
+        node: &'a Node,
+        graph: &'a Graph,
+        opset: i64,
+        limits: &'a Limits,
+    ) -> TypedNode<'a> {
         let inputs = node.inputs.iter().map(|v| graph.types.get(v)).collect();
         let constants = node.inputs.iter().map(|v| graph.initializers.get(v)).collect();
         TypedNode { node, inputs, constants, opset, limits }
     }
 
     /// The type of input `index`, which must be there.
-    pub fn input(&self, index: usize) -> Result<&'a ValueType, NodeError> {
+    pub(crate) fn input(&self, index: usize) -> Result<&'a ValueType, NodeError> {
         self.optional(index).ok_or(NodeError::MissingInput { index })
     }
 
-    pub fn optional(&self, index: usize) -> Option<&'a ValueType> {
+    pub(crate) fn optional(&self, index: usize) -> Option<&'a ValueType> {
         self.inputs.get(index).copied().flatten()
     }
 
     /// All inputs must have the element type of the first.
-    pub fn same_types(&self) -> Result<(), NodeError> {
+    pub(crate) fn same_types(&self) -> Result<(), NodeError> {
         let first = self.input(0)?.dtype;
         for (index, input) in self.inputs.iter().enumerate() {
             if let Some(got) = input.map(|v| v.dtype).filter(|&d| d != first) {
@@ -45,7 +50,7 @@ impl<'a> TypedNode<'a> {
 
     /// The constant input `index`, an integer list or scalar; `None` where it
     /// is left out.
-    pub fn list(&self, index: usize) -> Result<Option<Vec<i64>>, NodeError> {
+    pub(crate) fn list(&self, index: usize) -> Result<Option<Vec<i64>>, NodeError> {
         let Some(value) = self.optional(index) else { return Ok(None) };
         let Some(tensor) = self.constants.get(index).copied().flatten() else {
             return Err(NodeError::NotConstant { index });
@@ -59,7 +64,7 @@ impl<'a> TypedNode<'a> {
 
     /// An integer list, an attribute in old versions and a constant input in
     /// newer ones.
-    pub fn attribute_or_list(
+    pub(crate) fn attribute_or_list(
         &self,
         name: &str,
         index: usize,
@@ -71,12 +76,12 @@ impl<'a> TypedNode<'a> {
     }
 
     /// The attribute `name` as an axis of something of `rank` dimensions.
-    pub fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, NodeError> {
+    pub(crate) fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, NodeError> {
         let axis = self.node.int(name, default)?;
         resolve_axis(axis, rank).ok_or_else(|| self.bad(name, axis, "an axis of the input"))
     }
 
-    pub fn bad(
+    pub(crate) fn bad(
         &self,
         name: &str,
         got: impl std::fmt::Display,
@@ -85,13 +90,13 @@ impl<'a> TypedNode<'a> {
         NodeError::Attribute { name: name.to_owned(), got: got.to_string(), expected }
     }
 
-    pub fn bad_shape(&self, index: usize, expected: impl Into<String>) -> NodeError {
+    pub(crate) fn bad_shape(&self, index: usize, expected: impl Into<String>) -> NodeError {
         let got = self.optional(index).map(|v| v.shape.clone()).unwrap_or_default();
         NodeError::InputShape { index, got, expected: expected.into() }
     }
 
     /// The output has the type of input 0 and this shape.
-    pub fn like_input(&self, shape: Vec<usize>) -> Result<Vec<ValueType>, NodeError> {
+    pub(crate) fn like_input(&self, shape: Vec<usize>) -> Result<Vec<ValueType>, NodeError> {
         Ok(vec![ValueType { dtype: self.input(0)?.dtype, shape }])
     }
 }

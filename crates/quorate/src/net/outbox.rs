@@ -99,7 +99,7 @@ mod tests {
             deadline_left_us: 0,
             value: ValueId(0),
             shard: 0,
-            rows: (0, 1),
+            place: (0, 1),
             dtype: DType::U8,
             shape: vec![bytes as u32],
             payload: Bytes::from(vec![0; bytes]).into(),

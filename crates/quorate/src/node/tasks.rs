@@ -35,7 +35,7 @@ impl TaskStore {
     /// Runs the task file `stem` on the gathered values.
     pub(crate) fn run(&self, stem: &str, inputs: &[Arc<Gathered>]) -> anyhow::Result<Vec<Tensor>> {
         let tensors =
-            inputs.iter().map(|gathered| gathered.tensor()).collect::<Result<Vec<_>, _>>()?;
+            inputs.iter().map(|gathered| gathered.assemble()).collect::<Result<Vec<_>, _>>()?;
         self.with(stem, |task| Ok(task.run(&tensors)?))
     }
 

@@ -1,13 +1,13 @@
-//! Cosine and sine of rational parts of a turn, the same bits everywhere.
+//! Cosine and sine at rational points of a circle, the same bits everywhere.
 //!
-//! A platform's own `cos` may differ in the last bit from another's; a code's
+//! One platform's own `cos` may differ in the last bit from another's. A code's
 //! generator must not.
 
 use core::f64::consts::FRAC_PI_4;
 
 /// Cosine and sine of `2 pi * part / whole`.
-pub fn cos_sin(part: usize, whole: usize) -> (f64, f64) {
-    // In eighths of a turn, so that the series sees at most a quarter of pi.
+pub(crate) fn cos_sin(part: usize, whole: usize) -> (f64, f64) {
+    // By eighths of the circle, so that the series sees at most a quarter of pi.
     let (octant, rest) = ((8 * (part % whole)) / whole, (8 * (part % whole)) % whole);
     let angle = |rest: usize| FRAC_PI_4 * rest as f64 / whole as f64;
     let (cos, sin) = if octant % 2 == 0 {
