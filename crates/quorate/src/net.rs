@@ -12,6 +12,7 @@
 //! connection only. A peer that does not read fills its own queue only, and
 //! the oldest frames in it give way.
 
+mod converse;
 mod dial;
 mod event;
 mod handshake;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use quorate_code::ShardSet;
-use quorate_core::gather::{Decision, Gather, Gathered};
+use quorate_core::gather::{Decision, Gather, Gathered, task_inputs};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
 use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
 use quorate_core::plan::{Plan, Plans};
@@ -264,12 +264,8 @@ impl Rehearsal {
                 shards.push(None);
                 continue;
             }
-            let part = plan.part_read(id, shard);
-            let gathered = |value: &ValueId| {
-                let gathered = view(device)[value.index()].as_ref()?;
-                Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
-            };
-            let inputs: Option<Vec<_>> = stage.reads.iter().map(gathered).collect();
+            let values = view(device);
+            let inputs = task_inputs(plan, id, shard, |value| values[value.index()].clone());
             let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.name))?;
             let stem = task_stem(plan, id, shard);
             let outputs = self.devices[device.index()].run(&stem, &inputs)?;

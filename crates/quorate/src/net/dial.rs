@@ -7,9 +7,9 @@ use anyhow::Context;
 use quorate_core::id::DeviceId;
 use tokio::sync::{Notify, mpsc};
 
+use super::converse::converse;
 use super::event::NetEvent;
 use super::handshake::{Greeted, Opened, greet};
-use super::link::converse;
 use super::local::Local;
 use super::outbox::Outbox;
 use super::stream::Stream;

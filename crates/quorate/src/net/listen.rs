@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::converse::converse;
 use super::event::NetEvent;
 use super::handshake::{Opened, greet};
-use super::link::converse;
 use super::local::Local;
 use super::stream::Stream;
 

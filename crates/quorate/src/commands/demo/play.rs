@@ -11,11 +11,11 @@ use quorate::rehearsal::answer_difference;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
-use super::cluster::Cluster;
 use super::material::Material;
 use super::script::{Blow, Script};
 use super::tally::{Disturbance, End, Latencies, Record, Tally};
 use super::view::{DeviceLine, Snapshot, View};
+use super::workers::Workers;
 use crate::cli;
 
 /// Time a restored device has until it is used again.
@@ -47,14 +47,14 @@ enum Phase {
     Over,
 }
 
-/// One stream over one cluster.
+/// One stream over the workers of one plan.
 pub(crate) struct Play<'a> {
     pub args: &'a cli::Demo,
     pub material: &'a Material,
     pub script: Script,
     pub recovery: Recovery,
     pub handle: &'a Handle,
-    pub cluster: &'a mut Cluster,
+    pub workers: &'a mut Workers,
     pub view: View,
     pub started: Instant,
 }
@@ -215,8 +215,8 @@ impl Play<'_> {
         let at = stream.origin.elapsed();
         for &device in &event.devices {
             match event.blow {
-                Blow::Kill => self.cluster.kill(device)?,
-                Blow::Freeze => self.cluster.freeze(device)?,
+                Blow::Kill => self.workers.kill(device)?,
+                Blow::Freeze => self.workers.freeze(device)?,
             }
         }
         let devices = self.names(&event.devices);
@@ -233,8 +233,8 @@ impl Play<'_> {
         stream.next_event += 1;
         for &device in &event.devices {
             match event.blow {
-                Blow::Kill => self.cluster.launch(device)?,
-                Blow::Freeze => self.cluster.thaw(device)?,
+                Blow::Kill => self.workers.launch(device)?,
+                Blow::Freeze => self.workers.thaw(device)?,
             }
         }
         let verb = if event.blow == Blow::Kill { "start" } else { "thaw" };
