@@ -27,8 +27,7 @@ pub(super) struct Target {
     device: DeviceId,
     /// Frames to it.
     pub(super) outbox: Arc<Outbox>,
-    /// Dials at once, without waiting for the next try: for when the peer is
-    /// known to be there.
+    /// Ends the pause before the next try, once the peer is known to be there.
     pub(super) now: Arc<Notify>,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// None yet.
+    /// A process without connections yet.
     pub(crate) fn new(local: Local) -> Links {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (devices, gateways) = (BTreeMap::new(), BTreeMap::new());
@@ -54,8 +54,8 @@ impl Links {
         tokio::spawn(listen::serve(listener, self.local.clone(), self.sender.clone()));
     }
 
-    /// Waits for what happens next, and appends as much of it as has happened,
-    /// within bounds. Nothing is lost where the wait is given up.
+    /// Waits for the next event, and appends it and those that have happened
+    /// by then, up to a limit. Safe to give up: no event is lost.
     pub(crate) async fn next(&mut self, into: &mut Vec<NetEvent>) {
         let from = into.len();
         self.events.recv_many(into, BATCH).await;
@@ -95,8 +95,8 @@ impl Links {
         self.gateways.keys().map(|run| Peer::Gateway(*run)).collect()
     }
 
-    /// Queues a frame for each of `peers` with a connection, or that is being
-    /// dialled. Says how many older frames gave way to it.
+    /// Queues a frame for each of `peers` that is connected, or is being
+    /// dialled. Returns how many older frames were dropped to make room.
     pub(crate) fn send(&self, peers: &[Peer], frame: &Frame) -> u64 {
         if peers.is_empty() {
             return 0;

@@ -30,10 +30,6 @@ impl Listener {
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
-
-    async fn accept(&self) -> io::Result<Stream> {
-        Stream::plain(self.0.accept().await?.0)
-    }
 }
 
 /// Accepts connections for as long as somebody takes their events.
@@ -41,7 +37,7 @@ pub(super) async fn serve(listener: Listener, local: Arc<Local>, events: mpsc::S
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
+        let (tcp, address) = match listener.0.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("accepting a connection: {error}");
@@ -51,13 +47,20 @@ pub(super) async fn serve(listener: Listener, local: Arc<Local>, events: mpsc::S
         };
         let (local, events) = (local.clone(), events.clone());
         tokio::spawn(async move {
-            let address = stream.address().to_owned();
-            let end = match greet(stream, &local, Opened::There).await {
-                Ok(greeted) => converse(greeted, Arc::default(), &events).await,
-                Err(error) => error,
+            let end = match Stream::plain(tcp) {
+                Ok(stream) => attend(stream, &local, &events).await,
+                Err(error) => error.into(),
             };
             tracing::info!("connection from {address}: {end:#}");
             drop(place);
         });
+    }
+}
+
+/// One connection, from hello to end; says why it ended.
+async fn attend(stream: Stream, local: &Local, events: &mpsc::Sender<NetEvent>) -> anyhow::Error {
+    match greet(stream, local, Opened::There).await {
+        Ok(greeted) => converse(greeted, Arc::default(), events).await,
+        Err(error) => error,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quorate_core::frame::{HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::plan::Plans;
 
-/// Who this process is, and what it believes of frames.
+/// Who this process is, and the longest frame that it reads.
 #[derive(Debug)]
 pub(crate) struct Local {
     /// What it says first.

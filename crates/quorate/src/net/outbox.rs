@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// Frames that may wait for one peer.
 const FRAMES_MAX: usize = 256;
-/// Encoded that may wait for one peer, unless a single frame is larger.
+/// Bytes that may wait for one peer, unless a single frame is larger.
 const BYTES_MAX: usize = 64 << 20;
 
 /// A bounded queue that is never waited for: when it is full, its oldest

@@ -25,7 +25,6 @@ pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// A connection, before anybody has said a word.
 pub(super) struct Stream {
-    address: String,
     read: ReadHalf,
     write: WriteHalf,
 }
@@ -46,9 +45,8 @@ impl Stream {
         socket.set_tcp_keepalive(&probes)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        let address = tcp.peer_addr()?.to_string();
         let (read, write) = tcp.into_split();
-        Ok(Stream { address, read: Box::new(read), write: Box::new(write) })
+        Ok(Stream { read: Box::new(read), write: Box::new(write) })
     }
 
     /// The two ends of a connection within this process.
@@ -56,16 +54,10 @@ impl Stream {
     pub(super) fn pair() -> (Stream, Stream) {
         let end = |stream| {
             let (read, write) = tokio::io::split(stream);
-            let address = "memory".to_owned();
-            Stream { address, read: Box::new(read), write: Box::new(write) }
+            Stream { read: Box::new(read), write: Box::new(write) }
         };
         let (one, other) = tokio::io::duplex(1 << 16);
         (end(one), end(other))
-    }
-
-    /// Where the other side is.
-    pub(super) fn address(&self) -> &str {
-        &self.address
     }
 
     /// One half to read from and one to write to.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use quorate_core::time::Time;
 
-/// Microseconds since this process took its first look.
+/// Microseconds since the clock was started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     start: Instant,
@@ -21,7 +21,7 @@ impl Clock {
         Time(self.start.elapsed().as_micros() as u64)
     }
 
-    /// When `time` is, as the operating system counts.
+    /// The operating system's instant for `time`.
     pub(super) fn instant(self, time: Time) -> Instant {
         self.start + std::time::Duration::from_micros(time.0)
     }

@@ -1,4 +1,5 @@
-//! Threads that compute, so that the one that speaks never waits.
+//! Threads that run tasks, so that the thread which handles the network never
+//! waits for one.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,15 +8,15 @@ use quorate_model::tensor::Tensor;
 
 use super::tasks::TaskStore;
 
-/// A job for a lane: what to run, and what it is called when it comes back.
+/// A job for a compute thread.
 pub(super) struct ComputeJob<J, T> {
-    /// Comes back with the result.
+    /// Identifies the job; returned with its result.
     pub(super) job: J,
     /// Task file to run.
     pub(super) stem: String,
     /// Its inputs.
     pub(super) inputs: Vec<Arc<Gathered>>,
-    /// What is made of the outputs, in the lane too.
+    /// Makes the result of the outputs, on the same thread.
     pub(super) finish: Finish<T>,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct ComputeLanes<J, T> {
 /// What a job made, or why it made nothing.
 pub(super) type Computed<J, T> = (J, Result<T, String>);
 
-/// Where it arrives.
+/// Receives what jobs made.
 pub(super) type ComputedReceiver<J, T> = tokio::sync::mpsc::UnboundedReceiver<Computed<J, T>>;
 
 impl<J: Send + 'static, T: Send + 'static> ComputeLanes<J, T> {

@@ -1,4 +1,4 @@
-//! Telling of refused frames without drowning in them.
+//! Logs refused frames without flooding the log.
 
 use std::collections::HashMap;
 use std::mem::Discriminant;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use quorate_core::admit::Refusal;
 
-/// Time between two lines alike.
+/// Least time between two lines about one peer and one kind of refusal.
 const EVERY: Duration = Duration::from_secs(10);
 /// Peers and kinds remembered.
 const PEERS_MAX: usize = 256;

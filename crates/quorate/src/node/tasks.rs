@@ -78,7 +78,7 @@ impl TaskStore {
     }
 }
 
-/// File stems of all tasks that worker jobs name.
+/// The file stem of every task of `plans`.
 pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
     let mut stems = BTreeMap::new();
     for plan in &plans.plans {

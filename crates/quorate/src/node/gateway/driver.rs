@@ -21,7 +21,7 @@ use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
 use crate::node::refusals::Refusals;
 use crate::node::tasks::TaskStore;
 
-/// Notices kept for one who looks on and is slow to read.
+/// Notices kept for a subscriber that reads slowly.
 const NOTICES_MAX: usize = 256;
 
 /// What a handle, or a ticket, asks of the driver.
@@ -205,7 +205,7 @@ impl Driver {
         tell(&self.plans, &notice);
         let alive = self.gateway.alive_devices();
         self.status.send_modify(|status| status.note(&notice, alive));
-        // It is the same to the gateway whether anybody looks on.
+        // Without a subscriber there is nobody to tell.
         let _ = self.notices.send(notice);
     }
 }

@@ -1,4 +1,4 @@
-//! By which the rest of the program, or any front end, asks a gateway.
+//! The way to ask a running gateway, for the program and any other front end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ pub struct Handle {
     outputs: Vec<Port>,
     asks: mpsc::UnboundedSender<Ask>,
     next_token: AtomicU64,
-    /// A place for each request under way.
+    /// One permit for each request that may be under way.
     places: Arc<Semaphore>,
     pending_max: usize,
     status: watch::Receiver<Status>,
@@ -75,9 +75,9 @@ impl Handle {
         &self.outputs
     }
 
-    /// Asks for the answer to `inputs`, which the ticket will give, within
-    /// `deadline`. Refused where as many requests are under way as the
-    /// gateway's configuration allows.
+    /// Asks for the answer to `inputs` within `deadline`; the ticket is a
+    /// future of it. An error where as many requests are under way as
+    /// [`GatewayConfig::pending_max`] allows, or where the gateway has ended.
     pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> Result<Ticket, AskError> {
         let limit = self.pending_max;
         let place = self.places.clone().try_acquire_owned();
@@ -100,8 +100,8 @@ impl Handle {
         self.status.borrow().clone()
     }
 
-    /// What happens from now on that a person would like to see. Who is too
-    /// slow to read is told how many were left out.
+    /// Subscribes to what happens from now on. A subscriber that reads slowly
+    /// loses the oldest notices, and is told how many.
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
     }

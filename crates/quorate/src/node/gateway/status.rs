@@ -1,10 +1,10 @@
-//! How a cluster looks from its gateway.
+//! What a gateway knows of its devices.
 
 use quorate_core::frame::Heartbeat;
 use quorate_core::gateway::Notice;
 use quorate_core::id::DeviceSet;
 
-/// How the cluster looks from here.
+/// What a gateway knows of its devices, and of its requests.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     /// Devices with a connection.
@@ -24,7 +24,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Takes a notice in; `alive` is who is believed alive after it.
+    /// Updates the status by a notice; `alive` are the devices believed alive
+    /// after it.
     pub(super) fn note(&mut self, notice: &Notice, alive: DeviceSet) {
         self.alive = alive;
         match *notice {

@@ -1,4 +1,4 @@
-//! A request under way, as who asked has it.
+//! A request under way, as its client holds it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::answer::{Answer, AskError};
 use super::driver::Ask;
 
-/// A future of the answer to one request. Dropped before that, it cancels the
-/// request.
+/// The answer to one request, as a future. Dropping it before the answer is
+/// there cancels the request.
 #[derive(Debug)]
 pub struct Ticket {
     token: u64,
@@ -28,7 +28,7 @@ impl Ticket {
         Ticket { token, answer, asks, ended: false }
     }
 
-    /// Says that nobody wants the answer any more, as dropping does.
+    /// Cancels the request, as dropping the ticket does.
     pub fn cancel(self) {}
 }
 

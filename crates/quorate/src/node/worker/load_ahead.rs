@@ -8,9 +8,9 @@ use quorate_core::plan::Plans;
 
 use crate::node::tasks::TaskStore;
 
-/// Loads the main plan's tasks, and behind the work's back those of the plan
-/// for one device fewer. Plans for still fewer are loaded when they are first
-/// asked for: a device has no room to spare for what hardly ever happens.
+/// Loads the main plan's tasks, and in the background those of the plan for
+/// one device fewer. Tasks of further plans are rarely needed and take memory:
+/// they are loaded when they are first asked for.
 pub(super) fn load_ahead(
     plans: &Arc<Plans>,
     device: DeviceId,
