@@ -8,8 +8,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use quorate_core::packing::{Shelf, pack};
 use quorate_core::plan::Plans;
-use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_model::method::Method;
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::{Cut, Recurrent, Staged};
 
@@ -34,11 +34,11 @@ fuzz_target!(|data: &[u8]| {
     for (recurrent, methods) in ways() {
         let cut = Cut { recurrent, ..Cut::default() };
         let Ok(staged) = Staged::cut(model.clone(), &cut) else { return };
-        let mut wish = Wish::of("model.onnx", &"0".repeat(64), 2, 1);
-        wish.fewest_devices = 2;
-        wish.methods = methods.iter().map(|&m| MethodWish { layer: None, method: m }).collect();
-        let Ok(plans) = Plans::by_rule(&staged, &wish) else { return };
+        let mut request = PlanRequest::local("model.onnx", &"0".repeat(64), 2, 1).expect("devices");
+        request.fewest_devices = 2;
+        request.methods = methods.iter().map(|&m| MethodRequest { layer: None, method: m }).collect();
+        let Ok(plans) = planner::even(&staged, &request) else { return };
         let plans = Plans::parse(&plans.to_toml()).expect("a plan that was made is valid");
-        let _ = pack(&staged, &wish.model_sha256, &plans, &mut Nowhere, &mut |_| ());
+        let _ = pack(&staged, &request.model_sha256, &plans, &mut Nowhere, &mut |_| ());
     }
 });

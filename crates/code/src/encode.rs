@@ -110,16 +110,32 @@ pub(crate) fn in_parts<T: Sync, U: Send>(
 /// the other. Takes 8 bytes a row and parity.
 #[derive(Clone, Debug)]
 pub struct ParitySums {
-    code: Code,
+    /// A row of the code's generator for each parity shard in the making.
+    generator: Vec<Vec<f64>>,
+    data_shards: usize,
     rows: usize,
     sums: Vec<f64>,
 }
 
 impl ParitySums {
     /// Parities of `rows` values each, of no data yet.
-    pub fn new(code: Code, rows: usize) -> Self {
-        let sums = vec![0.0; rows * code.parity_shards()];
-        Self { code, rows, sums }
+    pub fn new(code: &Code, rows: usize) -> Self {
+        Self::some(code, 0..code.parity_shards(), rows)
+    }
+
+    /// The one parity shard `parity`, which is number 0 afterwards.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such parity shard.
+    pub fn one(code: &Code, parity: usize, rows: usize) -> Self {
+        Self::some(code, parity..parity + 1, rows)
+    }
+
+    fn some(code: &Code, parities: core::ops::Range<usize>, rows: usize) -> Self {
+        let sums = vec![0.0; rows * parities.len()];
+        let generator = parities.map(|parity| code.generator_row(parity).to_vec()).collect();
+        Self { generator, data_shards: code.data_shards(), rows, sums }
     }
 
     /// Adds values of data shard `shard`, whose first one is row `start`.
@@ -130,15 +146,15 @@ impl ParitySums {
     /// [`CodeError::UnknownShard`] unless `shard` is a data shard,
     /// [`CodeError::LongData`] past the last row.
     pub fn add(&mut self, shard: usize, start: usize, values: &[f32]) -> Result<(), CodeError> {
-        if !ShardSet::first(self.code.data_shards()).contains(shard) {
-            return Err(CodeError::UnknownShard { shard, shards: self.code.data_shards() });
+        if !ShardSet::first(self.data_shards).contains(shard) {
+            return Err(CodeError::UnknownShard { shard, shards: self.data_shards });
         }
         let end = start.saturating_add(values.len());
         if end > self.rows {
             return Err(CodeError::LongData { shard, len: end, parity: self.rows });
         }
-        for parity in 0..self.code.parity_shards() {
-            let coefficient = self.code.generator_row(parity)[shard];
+        for (parity, row) in self.generator.iter().enumerate() {
+            let coefficient = row[shard];
             if coefficient == 0.0 {
                 continue;
             }
@@ -182,13 +198,16 @@ mod tests {
             code.encode_f32(&shards, &mut [&mut c, &mut d], threads).unwrap();
             assert!(a == c && b == d, "{threads} threads");
         }
-        let mut sums = ParitySums::new(code, 5000);
+        let mut sums = ParitySums::new(&code, 5000);
         for (shard, values) in data.iter().enumerate() {
             for (piece, values) in values.chunks(999).enumerate() {
                 sums.add(shard, piece * 999, values).unwrap();
             }
         }
-        assert!(sums.parity(0).eq(a) && sums.parity(1).eq(b));
+        assert!(sums.parity(0).eq(a) && sums.parity(1).eq(b.iter().copied()));
+        let mut one = ParitySums::one(&Code::bch_dft(3, 2).unwrap(), 1, 5000);
+        data.iter().zip(0..).for_each(|(values, shard)| one.add(shard, 0, values).unwrap());
+        assert!(one.parity(0).eq(b));
     }
 
     #[test]
@@ -209,7 +228,7 @@ mod tests {
                 "data shard 1 has 3 values, more than its parity with 2",
             ),
             (
-                ParitySums::new(code, 4).add(2, 0, &[1.0]).unwrap_err(),
+                ParitySums::new(&code, 4).add(2, 0, &[1.0]).unwrap_err(),
                 "shard 2 is unknown, the code has 2 shards",
             ),
         ];

@@ -1,12 +1,12 @@
-//! Is a frame from outside one that the plan allows?
+//! Holds frames from outside against the plan that they name.
 //!
-//! *Invariant:* a frame that was admitted has exactly the value, shard, rows,
+//! *Invariant:* a frame that was admitted has exactly the value, shard, place,
 //! type, shape and sender that its plan implies, so nothing behind this check
 //! can fail or grow on what a peer says.
 
 use std::sync::Arc;
 
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
@@ -43,23 +43,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Does the sender break the rules, so that its connection is to be
-    /// closed? Another bundle or plan is an operator's mistake, which a
-    /// running request of another plan must not suffer from.
+    /// Does the sender break the rules, so that its connection is to be closed?
+    /// A plan that is not in this bundle is an operator's mistake; requests of
+    /// other plans must not suffer from it.
     pub fn is_violation(&self) -> bool {
         !matches!(self, Refusal::Plan { .. })
     }
 }
 
 impl Plans {
-    /// The frame's plan, if all in the frame is as the plan says and `from`
-    /// is the one who makes this shard: for one who is sent whole values.
-    pub fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
+    /// The plan of a frame from `from`, if the frame is one that the plan allows,
+    /// for a gateway: it is sent whole shards only.
+    pub(crate) fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
         self.admit_part(from, data, |_| None)
     }
 
-    /// The same for a device, which may be sent parts of values.
-    pub fn admit_at(
+    /// The same for a device, which may be sent parts of shards.
+    pub(crate) fn admit_at(
         &self,
         device: DeviceId,
         from: Peer,
@@ -134,7 +134,7 @@ impl Plans {
 
     /// A device's name.
     pub fn device_name(&self, device: DeviceId) -> &str {
-        self.devices.get(device.index()).map_or("unknown device", String::as_str)
+        self.cluster.devices().get(device.index()).map_or("unknown device", |d| d.name.as_str())
     }
 
     /// Names of a set of devices, in order, with commas.

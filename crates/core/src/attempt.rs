@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use crate::frame::Data;
 use crate::gather::Gather;
@@ -30,18 +30,23 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// Is this frame, which is of the same request, of this attempt too?
-    pub fn includes(&self, data: &Data) -> bool {
+    pub(crate) fn includes(&self, data: &Data) -> bool {
         data.attempt == self.number && data.plan == self.plan.id && data.members == self.members
     }
 
     /// A gather of `value`, or of the part `need` of it.
-    pub fn gather(&self, values: &Arc<Vec<Value>>, value: ValueId, need: Option<Region>) -> Gather {
+    pub(crate) fn gather(
+        &self,
+        values: &Arc<Vec<Value>>,
+        value: ValueId,
+        need: Option<Region>,
+    ) -> Gather {
         let (values, plan) = (values.clone(), self.plan.clone());
         Gather::of_part(values, plan, value, need, self.members, self.suspects)
     }
 
     /// The frame that brings a parcel of shard `shard` of `value`.
-    pub fn data(
+    pub(crate) fn data(
         &self,
         now: Time,
         values: &[Value],

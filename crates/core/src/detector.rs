@@ -1,6 +1,6 @@
-//! Who has not been heard from.
+//! Detects devices that are not heard from.
 //!
-//! Suspicion costs nobody anything: a suspect is left out of the roster, and
+//! A wrong suspicion does little harm: a suspect is left out of the roster, and
 //! only where too few others are left does a request move to another plan.
 
 use std::time::Duration;
@@ -10,43 +10,43 @@ use crate::time::Time;
 
 /// Suspects devices that are silent for too long.
 #[derive(Clone, Debug)]
-pub struct Detector {
+pub(crate) struct Detector {
     after: Duration,
     heard: Vec<Option<Time>>,
     suspects: DeviceSet,
 }
 
 impl Detector {
-    /// A detector of `devices` devices that suspects `after` this silence.
-    /// All are suspects until heard from.
-    pub fn new(devices: usize, after: Duration) -> Detector {
+    /// A detector that suspects a device `after` this much silence. All of the
+    /// `devices` devices are suspects until heard from.
+    pub(crate) fn new(devices: usize, after: Duration) -> Detector {
         let suspects = DeviceSet::first(devices);
         Detector { after, heard: vec![None; devices], suspects }
     }
 
-    /// Changes the silence that is borne.
-    pub fn set_after(&mut self, after: Duration) {
+    /// Changes how much silence makes a suspect.
+    pub(crate) fn set_after(&mut self, after: Duration) {
         self.after = after;
     }
 
-    /// A sign of life; true if the device was a suspect.
-    pub fn heard(&mut self, now: Time, device: DeviceId) -> bool {
+    /// Takes a sign of life; true if the device was a suspect.
+    pub(crate) fn heard(&mut self, now: Time, device: DeviceId) -> bool {
         self.heard[device.index()] = Some(now);
         let was = self.suspects.contains(device);
         self.suspects.remove(device);
         was
     }
 
-    /// The device is known to be away; true if that is news.
-    pub fn lost(&mut self, device: DeviceId) -> bool {
+    /// Suspects a device at once; true if it was no suspect before.
+    pub(crate) fn lost(&mut self, device: DeviceId) -> bool {
         self.heard[device.index()] = None;
         let was = self.suspects.contains(device);
         self.suspects.insert(device);
         !was
     }
 
-    /// Devices that have become suspects by their silence.
-    pub fn expire(&mut self, now: Time) -> DeviceSet {
+    /// Devices that become suspects at `now` by their silence.
+    pub(crate) fn expire(&mut self, now: Time) -> DeviceSet {
         let silent = |heard: &Option<Time>| heard.is_none_or(|at| at + self.after <= now);
         let devices = (0..self.heard.len() as u8).map(DeviceId);
         let quiet: DeviceSet = devices.filter(|d| silent(&self.heard[d.index()])).collect();
@@ -56,12 +56,12 @@ impl Detector {
     }
 
     /// Who is suspected now.
-    pub fn suspects(&self) -> DeviceSet {
+    pub(crate) fn suspects(&self) -> DeviceSet {
         self.suspects
     }
 
-    /// When the next device becomes a suspect if nothing is heard.
-    pub fn next(&self) -> Option<Time> {
+    /// When the next device becomes a suspect if none is heard from.
+    pub(crate) fn next(&self) -> Option<Time> {
         let devices = (0..self.heard.len() as u8).map(DeviceId);
         let trusted = devices.filter(|d| !self.suspects.contains(*d));
         trusted.filter_map(|d| self.heard[d.index()]).min().map(|at| at + self.after)

@@ -1,30 +1,29 @@
-//! Which requests of a gateway are finished.
+//! Remembers which requests of a gateway are finished.
 
 use std::collections::BTreeSet;
 
 use crate::frame::Watermark;
 
-/// Numbers remembered beyond the mark. An honest gateway has at most as many
-/// as it finished while its oldest request was open.
+/// Most numbers remembered one by one. An honest gateway has no more of them
+/// than it finished requests while its oldest one was open.
 const ALSO_MAX: usize = 65_536;
 
-/// What one device knows of one gateway run: everything below a number is
-/// finished, and some beyond it.
+/// Finished requests of one run of a gateway, as one device knows them: all
+/// below a number, and some beyond it.
 #[derive(Clone, Debug, Default)]
-pub struct Finished {
+pub(crate) struct Finished {
     below: u64,
     also: BTreeSet<u64>,
 }
 
 impl Finished {
     /// Is request `number` finished?
-    pub fn contains(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         number < self.below || self.also.contains(&number)
     }
 
-    /// Learns from an announcement. Announcements may come late, twice and in
-    /// any order.
-    pub fn learn(&mut self, mark: &Watermark) {
+    /// Adds an announcement, which may come late, twice and in any order.
+    pub(crate) fn learn(&mut self, mark: &Watermark) {
         self.below = self.below.max(mark.below);
         self.also.extend(&mark.also);
         self.also = self.also.split_off(&self.below);

@@ -1,13 +1,12 @@
-//! What travels between processes: one frame, its bytes, and how they are
-//! checked.
+//! Messages between processes, and the format of their bytes.
 //!
 //! ```text
 //! length u32 (big endian) | "QR" | version u8 | kind u8 | crc32 u32 | body
 //! ```
 //!
-//! All numbers of the body are little endian. The checksum covers all after
-//! the length but itself. The payload of a shard is the tail of the body and
-//! is handed on as a slice of the bytes received, without a copy.
+//! Numbers in the body are little endian. The checksum covers everything behind
+//! the length except itself. A payload is the tail of the body: it is never
+//! copied, neither to stand behind its head nor out of the bytes received.
 //!
 //! *Invariant:* decoding allocates nothing larger than the frame it was given.
 
@@ -26,7 +25,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub use data::Data;
 pub use encoded::Encoded;
 pub use error::FrameError;
-pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES, VERSION};
+pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES};
 pub use heartbeat::Heartbeat;
 pub use hello::{Hello, Role};
 pub use payload::Payload;
@@ -34,7 +33,7 @@ pub use watermark::Watermark;
 
 use encoded::checksum;
 use field::need;
-use format::{MAGIC, PREFIX_BYTES};
+use format::{MAGIC, PREFIX_BYTES, VERSION};
 
 /// A message between two processes.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +44,7 @@ pub enum Frame {
     Data(Data),
     /// Which requests of a gateway are finished.
     Watermark(Watermark),
-    /// A device is alive; what it did so far.
+    /// A device is alive, and what it did so far.
     Heartbeat(Heartbeat),
 }
 
@@ -69,14 +68,14 @@ impl Frame {
         head.put_u32_le(0);
         match self {
             Frame::Hello(hello) => hello.write(&mut head),
-            Frame::Data(data) => {
-                data.write_head(&mut head);
-                return Encoded::seal(head, &data.payload);
-            }
+            Frame::Data(data) => data.write_head(&mut head),
             Frame::Watermark(mark) => mark.write(&mut head),
             Frame::Heartbeat(beat) => beat.write(&mut head),
         }
-        Encoded::seal(head, &Payload::default())
+        match self {
+            Frame::Data(data) => Encoded::seal(head, &data.payload),
+            _ => Encoded::seal(head, &Payload::default()),
+        }
     }
 
     /// The frame in `bytes`, which begin behind the length.

@@ -1,7 +1,7 @@
-//! What takes a request in and hands its answer out.
+//! Takes requests in and hands their answers out.
 //!
 //! ```text
-//! Submit -> Send input -> (devices) -> gather the result -> Run -> Answer
+//! Submit -> Send inputs -> (devices) -> gather results -> Run -> Answer
 //! ```
 //!
 //! The gateway chooses plan, members and suspects from the devices it
@@ -41,10 +41,10 @@ use crate::plan::Plans;
 use crate::time::Time;
 use pending::Pending;
 
-/// Finished requests that one watermark lists beyond its mark.
+/// Finished requests that one watermark lists one by one.
 const ALSO_MAX: usize = 256;
-/// Where one device is heard again the others may be as well, a heartbeat
-/// later: requests do not crowd on the first.
+/// Time given to further devices once one is heard from again: they may be about
+/// to, and requests should not all go to the first.
 const SETTLE: Duration = Duration::from_millis(50);
 /// Least time between two watermarks.
 const WATERMARK_EVERY: Duration = Duration::from_millis(5);
@@ -54,13 +54,13 @@ const WATERMARK_EVERY: Duration = Duration::from_millis(5);
 pub struct GatewayConfig {
     /// Silence after which a device is suspected.
     pub suspect_after: Duration,
-    /// Is a lost connection a reason to suspect at once? If not, only silence
-    /// is, as where a device loses power and nobody says goodbye.
+    /// Is a device suspected as soon as its connection ends? If not, only its
+    /// silence counts, as if it had lost power.
     pub trust_disconnect: bool,
-    /// A request without an answer for this long goes out again; each time
-    /// after twice as long.
+    /// Time after which a request without an answer goes out again, twice as
+    /// long with each attempt.
     pub resubmit_after: Duration,
-    /// Requests under way at once.
+    /// Most requests under way at once.
     pub pending_max: usize,
 }
 
@@ -82,20 +82,27 @@ pub struct Gateway {
     run: GatewayRun,
     config: GatewayConfig,
     detector: Detector,
+    /// Devices whose bundle lacks a plan of this one.
     unfit: DeviceSet,
+    /// Requests without an answer yet, by number.
     pending: BTreeMap<u64, Pending>,
     next_number: u64,
+    /// The plan's place in the file that new requests go by.
     plan_in_force: usize,
+    /// Could a request be answered, as was last told?
     quorate: bool,
+    /// Do the devices know of every request that is finished?
     marked: bool,
+    /// The next watermark goes out no earlier.
     mark_at: Time,
+    /// By device: its last heartbeat.
     beats: Vec<Heartbeat>,
 }
 
 impl Gateway {
     /// A gateway's run over the devices of `plans`.
     pub fn new(plans: Arc<Plans>, run: GatewayRun, config: GatewayConfig) -> Gateway {
-        let devices = plans.devices.len();
+        let devices = plans.cluster.devices().len();
         Gateway {
             detector: Detector::new(devices, config.suspect_after),
             plans,
@@ -155,7 +162,7 @@ impl Gateway {
         self.choose().is_some()
     }
 
-    /// What a device last said of itself.
+    /// The last heartbeat of a device.
     pub fn beat(&self, device: DeviceId) -> Heartbeat {
         self.beats[device.index()]
     }
@@ -198,11 +205,11 @@ impl Gateway {
         self.choose_after(0, 0)
     }
 
-    /// [`Gateway::choose`] for a request that has timed out so many times
-    /// although all seemed well. The first time may be a lost frame. From the
-    /// second on there is something that the gateway cannot see, such as a cut
-    /// link between two devices: half as many devices each time, always
-    /// others, down to one that needs nobody.
+    /// The plan for a request that has timed out so often although all seemed
+    /// well, and who takes its seats. The first time a frame may have been lost.
+    /// From the second on there is something that the gateway cannot see, such
+    /// as a cut link between two devices: it takes half as many devices each
+    /// time, and always others, down to a single one that needs nobody.
     fn choose_after(&self, number: u64, timeouts: u32) -> Option<(usize, DeviceSet)> {
         let (alive, everybody) = (self.alive_devices(), self.plans.everybody());
         let plans = &self.plans.plans;
@@ -224,8 +231,8 @@ impl Gateway {
         Some((index, rotated.take(plans[index].seats).collect()))
     }
 
-    /// After a change in who is alive: requests whose plan cannot end any
-    /// more, and still cannot after `settle`, go out again under one that can.
+    /// After a change in who is alive: requests that can no longer be answered,
+    /// and still cannot after `settle`, go out again under a plan that can.
     fn regroup(&mut self, now: Time, settle: Duration, out: &mut Vec<Command>) {
         let chosen = self.choose();
         if self.quorate != chosen.is_some() {
@@ -244,6 +251,7 @@ impl Gateway {
         self.resubmit(now, &numbers, out);
     }
 
+    /// Starts a further attempt at each of these requests.
     fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
         for number in numbers {
             let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
@@ -291,6 +299,7 @@ impl Gateway {
         self.pending.insert(number, pending);
     }
 
+    /// Forgets a request, and has the devices forget it.
     fn cancel(&mut self, token: u64) {
         let found = self.pending.iter().find(|(_, pending)| pending.token == token);
         if let Some(number) = found.map(|(number, _)| *number) {
@@ -299,6 +308,7 @@ impl Gateway {
         }
     }
 
+    /// Can a request with these inputs be taken in?
     fn check(&self, inputs: &[Tensor]) -> Result<(), RequestError> {
         let limit = self.config.pending_max;
         if self.pending.len() >= limit {
@@ -388,7 +398,7 @@ impl Gateway {
         }
     }
 
-    /// An attempt has had its time: to be given up if stuck, or all its time.
+    /// A look at a request whose attempt may be stuck or may have timed out.
     fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
         let (alive, somebody) = (self.alive_devices(), self.is_quorate());
         let Some(pending) = self.pending.get_mut(&number) else { return };
@@ -412,6 +422,7 @@ impl Gateway {
         }
     }
 
+    /// Words on who was not heard from, for the error of a deadline.
     fn missing(&self, attempt: &Attempt, alive: DeviceSet) -> String {
         let nobody = attempt.members.is_empty();
         let members = if nobody { self.plans.everybody() } else { attempt.members };

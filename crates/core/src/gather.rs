@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_code::ShardSet;
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 use quorate_model::tensor::Tensor;
 
 pub use merge::MergeError;
@@ -87,7 +87,7 @@ impl Gather {
     ///
     /// # Panics
     /// If the plan does not use the value.
-    pub fn of_part(
+    pub(crate) fn of_part(
         values: Arc<Vec<Value>>,
         plan: Arc<Plan>,
         value: ValueId,
@@ -190,34 +190,34 @@ impl Gather {
     }
 
     /// Have shards arrived that suffice for what is wanted here?
-    pub fn is_quorate(&self) -> bool {
+    pub(crate) fn is_quorate(&self) -> bool {
         self.quorate_at.is_some()
     }
 
     /// Have shards arrived that suffice for the whole value? Never true where a
     /// part is gathered: of other parts nothing is known here.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.need.is_none() && self.is_quorate()
     }
 
     /// The decision, once there is one.
-    pub fn gathered(&self) -> Option<&Arc<Gathered>> {
+    pub(crate) fn gathered(&self) -> Option<&Arc<Gathered>> {
         self.gathered.as_ref()
     }
 
     /// Shards that have arrived.
-    pub fn have(&self) -> ShardSet {
+    pub(crate) fn have(&self) -> ShardSet {
         self.have
     }
 
     /// The time between the first shards that sufficed and the whole roster,
     /// once both were there.
-    pub fn roster_gap(&self) -> Option<Duration> {
+    pub(crate) fn roster_gap(&self) -> Option<Duration> {
         self.roster_gap
     }
 
     /// Lets go of the payloads. Which shards have arrived is still known.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.shards.iter_mut().for_each(|shard| *shard = None);
         self.gathered = None;
     }
@@ -269,18 +269,14 @@ impl Gathered {
         })
     }
 
-    /// Which value.
-    pub fn value(&self) -> ValueId {
-        self.value
-    }
-
     /// The shards it is made of.
-    pub fn used(&self) -> ShardSet {
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> ShardSet {
         self.used
     }
 
     /// Is a data shard decoded because neither it nor a copy of it is there?
-    pub fn is_decoded(&self) -> bool {
+    pub(crate) fn is_decoded(&self) -> bool {
         let value = &self.values[self.value.index()];
         merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
     }
@@ -317,8 +313,8 @@ pub fn task_inputs(
     shard: usize,
     gathered: impl Fn(ValueId) -> Option<Arc<Gathered>>,
 ) -> Option<Vec<Arc<Gathered>>> {
-    let part = plan.part_read(stage, shard);
     let input = |value: &ValueId| {
+        let part = plan.part_read(stage, shard, *value);
         let whole = gathered(*value)?;
         Some(part.map_or_else(|| whole.clone(), |part| whole.part(part)))
     };

@@ -1,5 +1,5 @@
-//! Values that travel as f16: half the bytes, a relative error of up to
-//! 2^-11 an element.
+//! Narrows f32 to f16 for the wire, and widens it again: half the bytes, and a
+//! relative error of up to 2^-11 an element.
 
 use half::f16;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
@@ -15,7 +15,7 @@ pub enum HalfError {
 }
 
 /// An f32 tensor in f16, each element rounded to the nearest.
-pub fn narrow(tensor: &Tensor) -> Result<Tensor, HalfError> {
+pub(crate) fn narrow(tensor: &Tensor) -> Result<Tensor, HalfError> {
     let mut data = Vec::with_capacity(tensor.elements() * 2);
     for value in read_f32(tensor.data()) {
         let rounded = f16::from_f32(value);
@@ -28,7 +28,7 @@ pub fn narrow(tensor: &Tensor) -> Result<Tensor, HalfError> {
 }
 
 /// Little-endian f16 as little-endian f32.
-pub fn widen(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn widen(bytes: &[u8]) -> Vec<u8> {
     let value = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]).to_f32().to_le_bytes();
     bytes.chunks_exact(2).flat_map(value).collect()
 }

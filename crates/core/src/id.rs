@@ -1,4 +1,4 @@
-//! Names that travel: small integers and hashes, each a type of its own.
+//! Identities of devices, plans and requests, each a type of its own.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A device: its place in the plan file's list of devices.
+    /// A device, by its place in the plan file's list of devices.
     DeviceId(u8)
 }
 id! {
@@ -27,16 +27,16 @@ id! {
     SeatId(u8)
 }
 id! {
-    /// A stage: its place in its plan.
+    /// A stage, by its place in its plan.
     StageId(u16)
 }
 id! {
-    /// A value: its place in the plan file's list of values.
+    /// A value, by its place in the plan file's list of values.
     ValueId(u16)
 }
 
-/// A plan's identity: hash of model, values, stages, methods, codes and
-/// placement. Addresses are no part of it.
+/// A plan, by a hash of its model, values, stages, methods, codes and placement.
+/// Addresses are no part of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanId(pub u64);
 
@@ -56,13 +56,13 @@ impl fmt::Debug for PlanId {
 /// and its numbers begin anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GatewayRun {
-    /// Which gateway: a number that stays over restarts.
+    /// The gateway, by a number that stays over restarts.
     pub gateway: u64,
-    /// Which run of it.
+    /// The run, by a number that grows.
     pub epoch: u64,
 }
 
-/// A request as the devices know it.
+/// A request, as all processes know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
     /// The gateway run that took it in.
@@ -77,7 +77,7 @@ pub struct DeviceSet(pub u64);
 
 impl DeviceSet {
     /// Most devices that one plan file may name.
-    pub const MAX: usize = 64;
+    pub(crate) const MAX: usize = 64;
 
     /// The first `n` devices.
     pub const fn first(n: usize) -> DeviceSet {
@@ -115,7 +115,7 @@ impl DeviceSet {
     }
 
     /// Those that are in either.
-    pub const fn union(self, other: DeviceSet) -> DeviceSet {
+    pub(crate) const fn union(self, other: DeviceSet) -> DeviceSet {
         DeviceSet(self.0 | other.0)
     }
 
@@ -124,13 +124,13 @@ impl DeviceSet {
         (0..64).map(DeviceId).filter(move |d| self.contains(*d))
     }
 
-    /// The device with `n` others of this set before it: who sits on seat `n`.
+    /// The device that has `n` others of this set before it.
     pub fn nth(self, n: usize) -> Option<DeviceId> {
         self.iter().nth(n)
     }
 
     /// How many of this set come before `device`; `None` if it is not in it.
-    pub fn rank(self, device: DeviceId) -> Option<usize> {
+    pub(crate) fn rank(self, device: DeviceId) -> Option<usize> {
         self.contains(device).then(|| (self.0 & ((1 << device.0) - 1)).count_ones() as usize)
     }
 }

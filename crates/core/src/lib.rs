@@ -15,18 +15,22 @@
 
 pub mod admit;
 mod attempt;
-pub mod detector;
-pub mod finished;
+pub mod cluster;
+pub mod cost;
+mod detector;
+mod finished;
 #[cfg(test)]
 mod fixture;
 pub mod frame;
 pub mod gateway;
 pub mod gather;
-pub mod half;
+mod half;
+pub mod hash;
 pub mod id;
 pub mod packing;
-pub mod parcel;
+mod parcel;
 pub mod plan;
+pub mod planner;
 pub mod region;
 pub mod time;
 pub mod worker;

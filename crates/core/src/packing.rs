@@ -14,16 +14,17 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use quorate_model::method::Method;
+use quorate_model::division::Merge;
+use quorate_model::division::method::{self, Method};
 use quorate_model::pack::{Layout, PackError as LayoutError, TaskSpec, Work, lay_out};
-use quorate_model::shard::Part;
-use quorate_model::stage::Staged;
+use quorate_model::region::whole;
+use quorate_model::stage::{Stage as ModelStage, Staged};
 use quorate_model::tensor::DType;
-use sha2::{Digest, Sha256};
+use quorate_model::value::Value;
 
-use crate::id::{DeviceId, SeatId, StageId};
-use crate::plan::{Division, Plan, Plans, Stage, rule};
-use crate::region::whole;
+use crate::cluster::GATEWAY_FOLDER;
+use crate::id::{DeviceId, SeatId, StageId, ValueId};
+use crate::plan::{OUTPUT_TASK, Plan, Plans, Sharding};
 
 /// Name of the weights in a device's folder.
 pub const WEIGHTS_FILE: &str = "weights.bin";
@@ -31,12 +32,8 @@ pub const WEIGHTS_FILE: &str = "weights.bin";
 pub const PLAN_FILE: &str = "plan.toml";
 /// Name of the fingerprints in a device's folder.
 pub const PACKED_FILE: &str = "packed.toml";
-/// Folder of the gateway.
-pub const GATEWAY_FOLDER: &str = "gateway";
 /// Line of the fingerprints that says for whom they are.
 const FOLDER_KEY: &str = "folder";
-/// File stem of the last glue.
-pub const OUTPUT_TASK: &str = "output";
 
 /// Where packed files go.
 pub trait Shelf {
@@ -95,72 +92,6 @@ pub struct PackedFolder {
     pub weights_bytes: u64,
 }
 
-/// File stem of a task, the same for equal tasks of several plans: the stage's
-/// name, the number of the value that it makes, and the part.
-pub fn task_stem(plan: &Plan, stage: StageId, shard: usize) -> String {
-    let Stage { name, value, .. } = &plan.stages[stage.index()];
-    let layer = format!("{}.{}", file_name(name), value.0);
-    let code = plan.stage_sharding(stage).code.name();
-    let hash = |terms: String| -> String {
-        Sha256::digest(terms.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect()
-    };
-    let stem = match part(plan, stage, shard) {
-        Part::Whole => format!("{layer}.whole"),
-        Part::Data { rows } => format!("{layer}.rows-{}-{}", rows.start, rows.end),
-        Part::Parity { terms } => format!("{layer}.{code}-{}", hash(format!("{terms:?}"))),
-        Part::Tile { tile } => {
-            let ranges: Vec<String> =
-                tile.iter().map(|r| format!("{}-{}", r.start, r.end)).collect();
-            format!("{layer}.tile-{}", ranges.join("x"))
-        }
-        Part::TileParity { terms } => {
-            format!("{layer}.tiles-{code}-{}", hash(format!("{terms:?}")))
-        }
-        Part::Term { columns } => format!("{layer}.columns-{}-{}", columns.start, columns.end),
-    };
-    // The same part is another task where it is given only what it reads.
-    if plan.part_read(stage, shard).is_some() { stem + ".cut" } else { stem }
-}
-
-/// A layer's name with nothing in it that a file name may not have.
-fn file_name(layer: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if layer.len() <= 80 && !layer.is_empty() && layer.chars().all(plain) {
-        return layer.to_owned();
-    }
-    let short: String = layer.chars().filter(|c| plain(*c)).take(40).collect();
-    let hash: String =
-        Sha256::digest(layer.as_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
-    format!("{short}-{hash}")
-}
-
-/// Which part of its stage a shard's task computes.
-pub fn part(plan: &Plan, stage: StageId, shard: usize) -> Part {
-    let sharding = plan.stage_sharding(stage);
-    let data = sharding.data_of(shard);
-    match (&sharding.division, data) {
-        (Division::Whole, _) => Part::Whole,
-        (Division::Rows(rows), Some(data)) => Part::Data { rows: rows[data].clone() },
-        (Division::Rows(rows), None) => Part::Parity { terms: terms(plan, stage, shard, rows) },
-        (Division::Tiles(tiles), Some(data)) => Part::Tile { tile: tiles.boxes[data].clone() },
-        (Division::Tiles(tiles), None) => {
-            Part::TileParity { terms: terms(plan, stage, shard, &tiles.boxes) }
-        }
-        (Division::Terms(columns), data) => {
-            // The reader of plans lets only copies of terms through.
-            Part::Term { columns: columns[data.unwrap_or(0)].clone() }
-        }
-    }
-}
-
-/// The parts of a parity shard with the generator's coefficients.
-fn terms<T: Clone>(plan: &Plan, stage: StageId, shard: usize, parts: &[T]) -> Vec<(f64, T)> {
-    let sharding = plan.stage_sharding(stage);
-    let row = sharding.code.generator_row(shard - sharding.code.data_shards());
-    let terms = row.iter().copied().zip(parts.iter().cloned());
-    terms.filter(|(coefficient, _)| *coefficient != 0.0).collect()
-}
-
 /// Packs every device's folder and the gateway's.
 pub fn pack(
     staged: &Staged,
@@ -171,8 +102,8 @@ pub fn pack(
 ) -> Result<Vec<PackedFolder>, PackError> {
     check(staged, model_sha256, plans)?;
     let mut folders: Vec<(String, Vec<TaskSpec>)> = Vec::new();
-    for (device, name) in (0..).map(DeviceId).zip(&plans.devices) {
-        folders.push((name.clone(), device_tasks(staged, plans, device)));
+    for (id, device) in (0..).map(DeviceId).zip(plans.cluster.devices()) {
+        folders.push((device.name.clone(), device_tasks(staged, plans, id)));
     }
     let output = TaskSpec { name: OUTPUT_TASK.to_owned(), work: Work::Output };
     folders.push((GATEWAY_FOLDER.to_owned(), vec![output]));
@@ -200,9 +131,9 @@ fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpe
                 let made = &plans.values[plan.stages[stage.index()].value.index()].name;
                 let index = staged.stages.iter().position(|s| staged.values[s.value].name == *made);
                 let index = index.expect("checked before");
-                let cut = plan.part_read(stage, shard).is_some();
-                let work = Work::Stage { stage: index, part: part(plan, stage, shard), cut };
-                tasks.insert(task_stem(plan, stage, shard), work);
+                let part = plan.stage_sharding(stage).part(shard);
+                let work = Work::Stage { stage: index, part, cut: plan.is_cut(stage, shard) };
+                tasks.insert(plan.task_stem(stage, shard), work);
             }
         }
     }
@@ -263,15 +194,16 @@ fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackE
         let (plan, model) = (plans.model_sha256.clone(), model_sha256.to_owned());
         return Err(PackError::Model { plan, model });
     }
-    for value in rule::values(staged) {
-        let Some(id) = plans.value(&value.name) else {
-            return Err(PackError::MissingValue { name: value.name });
+    for value in &staged.values {
+        let name = value.name.clone();
+        let Some(id) = plans.value(&name) else {
+            return Err(PackError::MissingValue { name });
         };
         let listed = &plans.values[id.index()];
-        if *listed != value {
-            let say = |v: &crate::plan::Value| format!("{} {:?} axis {}", v.dtype, v.shape, v.axis);
-            let (plan, model) = (say(listed), say(&value));
-            return Err(PackError::Value { name: value.name, plan, model });
+        if listed != value {
+            let say = |v: &Value| format!("{} {:?} axis {}", v.dtype, v.shape, v.axis);
+            let (plan, model) = (say(listed), say(value));
+            return Err(PackError::Value { name, plan, model });
         }
     }
     // Requests give inputs in this order.
@@ -286,67 +218,85 @@ fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackE
 }
 
 fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackError> {
-    let names = |ids: &[crate::id::ValueId]| {
-        ids.iter().map(|v| plans.values[v.index()].name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let wires = |ids: &[usize]| {
-        ids.iter().map(|&v| staged.values[v].name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    for (entry, id) in plan.stages.iter().zip(0..) {
-        let made = names(&[entry.value]);
-        let stage = staged.stages.iter().find(|s| staged.values[s.value].name == made);
-        let Some(stage) = stage else {
-            let (plan, value) = (plan.name.clone(), made);
-            return Err(PackError::Cut { plan, value });
-        };
-        let wrong = |what, got, needed| PackError::Stage {
-            plan: plan.name.clone(),
-            layer: entry.name.clone(),
-            what,
-            got,
-            needed,
-        };
-        let (got, needed) = (names(&entry.reads), wires(&stage.reads));
-        if got != needed {
-            return Err(wrong("reads", got, needed));
-        }
-        let named =
-            entry.name == stage.name || (entry.method, &entry.name) == (Method::Whole, &made);
-        if !named {
-            return Err(wrong("makes its value by layer", entry.name.clone(), stage.name.clone()));
-        }
-        if let Some(layer) = stage.layer.as_ref().filter(|l| !entry.method.is_for(l.kind)) {
-            let methods = layer.splits().into_iter().map(|split| split.method);
-            let methods: Vec<String> =
-                methods.chain([Method::Whole]).map(|method| method.to_string()).collect();
-            return Err(wrong("splits by", entry.method.to_string(), methods.join(", ")));
-        }
-        let (dtype, sharding) =
-            (staged.values[stage.value].dtype, plan.stage_sharding(StageId(id)));
-        if dtype != DType::F32 && sharding.code.parity_shards() > 0 && !sharding.is_replicated() {
-            let (layer, code) = (entry.name.clone(), sharding.code.name().to_owned());
-            return Err(PackError::Coded { layer, code, dtype });
-        }
-        if let (Division::Terms(columns), Some(layer)) = (&sharding.division, &stage.layer) {
-            let got = columns.last().map_or(0, |last| last.end);
-            if got != layer.columns {
-                return Err(wrong("has columns", got.to_string(), layer.columns.to_string()));
-            }
-        }
-        for (data, got) in entry.parts.iter().enumerate() {
-            let shape = &staged.values[stage.reads[0]].shape;
-            let needed = staged.need(stage, &part(plan, StageId(id), data));
-            let needed = needed.unwrap_or_else(|| whole(shape));
-            if *got != needed {
-                let (got, needed) = (format!("{got:?}"), format!("{needed:?}"));
-                let (plan, layer) = (plan.name.clone(), entry.name.clone());
-                return Err(PackError::Part { plan, layer, data, got, needed });
-            }
-        }
+    for id in (0..plan.stages.len() as u16).map(StageId) {
+        check_stage(staged, plans, plan, id)?;
     }
-    let (got, needed) = (names(&plan.result), wires(&staged.output.reads));
+    let (got, needed) = (listed(plans, &plan.result), wires(staged, &staged.output.reads));
     if got != needed {
         return Err(PackError::Result { plan: plan.name.clone(), got, needed });
+    }
+    Ok(())
+}
+
+/// Names of a plan's values.
+fn listed(plans: &Plans, ids: &[ValueId]) -> String {
+    ids.iter().map(|v| plans.values[v.index()].name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Names of a model's wire values.
+fn wires(staged: &Staged, ids: &[usize]) -> String {
+    ids.iter().map(|&v| staged.values[v].name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Is the plan's stage one of the model's?
+fn check_stage(staged: &Staged, plans: &Plans, plan: &Plan, id: StageId) -> Result<(), PackError> {
+    let entry = &plan.stages[id.index()];
+    let made = listed(plans, &[entry.value]);
+    let Some(stage) = staged.stages.iter().find(|s| staged.values[s.value].name == made) else {
+        return Err(PackError::Cut { plan: plan.name.clone(), value: made });
+    };
+    let wrong = |what, got, needed| {
+        let (plan, layer) = (plan.name.clone(), entry.name.clone());
+        Err(PackError::Stage { plan, layer, what, got, needed })
+    };
+    let (got, needed) = (listed(plans, &entry.reads), wires(staged, &stage.reads));
+    if got != needed {
+        return wrong("reads", got, needed);
+    }
+    let named = entry.name == stage.name || (entry.method, &entry.name) == (Method::Whole, &made);
+    if !named {
+        return wrong("makes its value by layer", entry.name.clone(), stage.name.clone());
+    }
+    let family = entry.method.facts().family;
+    if let Some(layer) = stage.layer().filter(|l| !family.contains(l.kind)) {
+        let methods = method::names(Method::all_for(layer).chain([Method::Whole]));
+        return wrong("splits by", entry.method.to_string(), methods);
+    }
+    let (dtype, sharding) = (staged.values[stage.value].dtype, plan.stage_sharding(id));
+    if dtype != DType::F32 && sharding.is_coded() {
+        let (layer, code) = (entry.name.clone(), sharding.code.name().to_owned());
+        return Err(PackError::Coded { layer, code, dtype });
+    }
+    check_columns(sharding, stage).or_else(|(got, needed)| wrong("has columns", got, needed))?;
+    check_parts(staged, stage, plan, id)
+}
+
+/// Do terms cover all columns? How many there are only the model knows.
+fn check_columns(sharding: &Sharding, stage: &ModelStage) -> Result<(), (String, String)> {
+    let division = &sharding.division;
+    let (Some(layer), Merge::Add) = (stage.layer(), division.merge()) else { return Ok(()) };
+    let ends = (0..division.shards()).flat_map(|shard| division.ranges(shard)).map(|r| r.end);
+    let got = ends.max().unwrap_or(0);
+    if got != layer.columns { Err((got.to_string(), layer.columns.to_string())) } else { Ok(()) }
+}
+
+/// Are the plan's parts what the tasks read?
+fn check_parts(
+    staged: &Staged,
+    stage: &ModelStage,
+    plan: &Plan,
+    id: StageId,
+) -> Result<(), PackError> {
+    let entry = &plan.stages[id.index()];
+    for (data, got) in entry.parts.iter().enumerate() {
+        let read = stage.reads[0];
+        let needed = staged.need(stage, &plan.stage_sharding(id).part(data), read);
+        let needed = needed.unwrap_or_else(|| whole(&staged.values[read].shape));
+        if *got != needed {
+            let (got, needed) = (format!("{got:?}"), format!("{needed:?}"));
+            let (plan, layer) = (plan.name.clone(), entry.name.clone());
+            return Err(PackError::Part { plan, layer, data, got, needed });
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::frame::Payload;
 
 /// What a frame carries of a value, before it is known which frame.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub(crate) struct Parcel {
     pub(crate) dtype: DType,
     pub(crate) shape: Vec<u32>,
     pub(crate) payload: Payload,

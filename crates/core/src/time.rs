@@ -1,4 +1,4 @@
-//! Time as the state machines see it: an argument, never a clock.
+//! Time, which the state machines are handed and never read from a clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub struct Time(pub u64);
 
 impl Time {
     /// The time from `earlier` until this one, zero if it is not earlier.
-    pub fn since(self, earlier: Time) -> Duration {
+    pub(crate) fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }

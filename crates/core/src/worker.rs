@@ -1,14 +1,14 @@
-//! What one device does: gathers what its tasks read, runs them, sends each
-//! output to everybody who reads it.
+//! The work of one device: gathering what its tasks read, having them run, and
+//! sending each output to everybody who reads it.
 //!
 //! ```text
-//! frame -> admit -> gather -> ready -> Run -> done -> Send (and own gathers)
+//! Data -> admit -> gather -> Run -> (a lane) -> Done -> Send, own gathers
 //! ```
 //!
-//! A worker keeps no plan in force: every frame names its own. It does each
-//! task of a request at most once, oldest request first, and skips what
+//! A worker has no plan of its own choice: every frame names one. It does each
+//! task of an attempt at most once, the oldest request first. It skips what
 //! nobody needs any more: requests that are finished or past their deadline,
-//! and tasks whose readers are all quorate without them.
+//! and tasks whose readers all have enough without them.
 //!
 //! *Invariant:* the number of requests and the bytes of payload kept are
 //! bounded, whatever peers send.
@@ -46,15 +46,15 @@ const GATEWAYS_MAX: usize = 64;
 /// Bounds and habits of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Tasks that run at the same time.
+    /// Most tasks that run at the same time.
     pub lanes: usize,
-    /// Requests kept at once; beyond, the one with the nearest deadline goes.
+    /// Most requests kept; beyond, the one with the nearest deadline goes.
     pub requests_max: usize,
-    /// Bytes of payload kept at once, likewise.
+    /// Most bytes of payload kept; beyond, the same.
     pub payload_bytes_max: usize,
     /// Time between two heartbeats.
     pub heartbeat_every: Duration,
-    /// Longest deadline that is believed.
+    /// Longest time that a request is kept, whatever its deadline.
     pub deadline_max: Duration,
 }
 
@@ -77,17 +77,22 @@ pub struct Worker {
     device: DeviceId,
     config: WorkerConfig,
     active: BTreeMap<RequestId, Active>,
+    /// Deadlines of active requests.
     deadlines: BTreeSet<(Time, RequestId)>,
+    /// When gathers are decided without their roster.
     waits: BTreeSet<(Time, RequestId)>,
-    /// Tasks that can run, oldest arrival first.
+    /// Tasks that can run, by the request's order of arrival.
     ready: BTreeSet<(u64, RequestId, StageId, usize)>,
+    /// Tasks that run now.
     running: usize,
+    /// Requests that have come in so far.
     arrivals: u64,
     payload_bytes: usize,
+    /// By gateway: the epoch of its newest run, and what of it is finished.
     finished: BTreeMap<u64, (u64, Finished)>,
     gaps: Gaps,
-    /// Plans in which consumers that decode apart would cost too much
-    /// precision, as far as known.
+    /// Whether gathers under a plan wait for the roster, found once a plan:
+    /// they do where readers that decode apart would cost too much precision.
     waits_for: BTreeMap<PlanId, bool>,
     beat: Heartbeat,
     beat_at: Time,
@@ -154,11 +159,13 @@ impl Worker {
     }
 
     /// Counters so far.
-    pub fn counters(&self) -> Heartbeat {
+    #[cfg(test)]
+    fn counters(&self) -> Heartbeat {
         self.beat
     }
 
-    /// Makes room for a gateway's newest run; false if `run` is an older one.
+    /// Takes note of a gateway's run; what belonged to an older one is dropped.
+    /// False if `run` is not the newest, or there are too many gateways.
     fn meet(&mut self, run: GatewayRun) -> bool {
         if let Some((epoch, _)) = self.finished.get(&run.gateway) {
             if run.epoch <= *epoch {
@@ -226,7 +233,8 @@ impl Worker {
         self.make_room();
     }
 
-    /// Begins to keep a request; false if no task here reads the frame's value.
+    /// Begins to keep a request. False if it is none of this device's: no task
+    /// here reads the frame's value.
     fn open(&mut self, now: Time, plan: Arc<Plan>, data: &Data) -> bool {
         let Some(seat) = data.members.rank(self.device) else { return false };
         if !plan.reading_seats(data.value).contains(&SeatId(seat as u8)) {
@@ -249,7 +257,7 @@ impl Worker {
         true
     }
 
-    /// How long gathers stay with the roster under `plan`.
+    /// How long gathers under `plan` wait for the roster.
     fn wait(&mut self, plan: &Plan) -> Duration {
         let tolerance = self.plans.tolerance;
         match self.plans.wait {
@@ -278,7 +286,7 @@ impl Worker {
         self.waits.extend(progress.wait_until.map(|at| (at, id)));
     }
 
-    /// Hands ready tasks to free lanes.
+    /// Has ready tasks run in free lanes.
     fn dispatch(&mut self, now: Time, out: &mut Vec<Command>) {
         while self.running < self.config.lanes {
             let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
@@ -367,7 +375,7 @@ impl Worker {
         }
     }
 
-    /// Keeps within the bounds by giving up what is due first.
+    /// Keeps within the bounds by forgetting the requests that are due first.
     fn make_room(&mut self) {
         while self.active.len() > self.config.requests_max
             || self.payload_bytes > self.config.payload_bytes_max
@@ -377,6 +385,7 @@ impl Worker {
         }
     }
 
+    /// Keeps nothing more of a request.
     fn forget(&mut self, id: RequestId) {
         if let Some(mut active) = self.active.remove(&id) {
             self.payload_bytes -= active.release();

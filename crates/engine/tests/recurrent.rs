@@ -80,7 +80,7 @@ fn check_layers(name: &str, staged: &Staged, projections: &[usize], steps: &[usi
         let stage = staged.stages.iter().find(|s| s.name == *node);
         let stage = stage.unwrap_or_else(|| panic!("{name}: {node} is no layer"));
         assert!(!stage.reads.is_empty(), "{name}: {node} reads nothing");
-        stage.layer.as_ref().unwrap().rows
+        stage.layer().unwrap().rows
     };
     let cells = &staged.model.graph.cells;
     let got: Vec<usize> = cells.iter().flat_map(|c| &c.projections).map(rows).collect();

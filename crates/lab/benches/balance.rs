@@ -8,13 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use quorate_core::id::SeatId;
-use quorate_core::packing::{pack, task_stem};
-use quorate_core::plan::Plans;
-use quorate_core::plan::rule::{MethodWish, Wish};
+use quorate_core::packing::pack;
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_engine::{Engine, Task, Tract};
 use quorate_lab::shelf::Folder;
 use quorate_lab::zoo::{self, Size};
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 use quorate_model::tensor::Tensor;
@@ -29,17 +28,17 @@ type Error = Box<dyn std::error::Error>;
 type Loaded = Vec<Vec<(Box<dyn Task>, Vec<Tensor>)>>;
 
 fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Error> {
-    let mut wish = Wish::of("alexnet.onnx", &"0".repeat(64), 4, 1);
-    wish.fewest_devices = 5;
-    wish.methods = methods.iter().map(|&method| MethodWish { layer: None, method }).collect();
-    let plans = Plans::by_rule(staged, &wish)?;
-    pack(staged, &wish.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
+    let mut request = PlanRequest::local("alexnet.onnx", &"0".repeat(64), 4, 1)?;
+    request.fewest_devices = 5;
+    request.methods = methods.iter().map(|&method| MethodRequest { layer: None, method }).collect();
+    let plans = planner::even(staged, &request)?;
+    pack(staged, &request.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
     let plan = plans.main();
     let mut devices = Vec::new();
-    for (seat, name) in plans.devices.iter().enumerate() {
+    for (seat, name) in plans.cluster.names().iter().enumerate() {
         let mut tasks = Vec::new();
         for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-            let path = folder.join(name).join(task_stem(plan, stage, shard) + ".onnx");
+            let path = folder.join(name).join(plan.task_stem(stage, shard) + ".onnx");
             let task = Tract.load(&path)?;
             let fill = |port: &quorate_engine::Port| {
                 let count = port.shape.iter().product::<usize>();

@@ -23,7 +23,8 @@ use script::{Family, Promise, Script};
 
 /// Plays the simulation of a seed; an error names the promise that was broken.
 pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Report, String> {
-    let (devices, tolerance) = (material.plans.devices.len(), material.plans.main().tolerance());
+    let (devices, tolerance) =
+        (material.plans.cluster.devices().len(), material.plans.main().tolerance());
     let script = Script::draw(family, seed, devices, tolerance);
     let report = Cluster::play(material, &script)?;
     keep(material, &script, &report)?;

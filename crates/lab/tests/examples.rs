@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use quorate::bundle::sha256_hex;
 use quorate_core::id::SeatId;
-use quorate_core::packing::{Shelf, pack, part};
+use quorate_core::packing::{Shelf, pack};
 use quorate_core::plan::Plans;
-use quorate_core::plan::rule::Wish;
+use quorate_core::planner::{self, PlanRequest};
 use quorate_lab::zoo::{self, Size};
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
@@ -74,7 +74,7 @@ fn coverage_is_the_papers() {
     for (name, covered, others, _) in COVERAGE {
         let plans = read(name);
         let uncovered = plans.main().uncovered(plans.everybody());
-        assert_eq!(plans.devices.len() - uncovered.len(), covered, "{name}");
+        assert_eq!(plans.cluster.devices().len() - uncovered.len(), covered, "{name}");
         assert_eq!(plans.device_names(uncovered), others, "{name}");
     }
 }
@@ -91,7 +91,11 @@ fn packs(model: &str, examples: &[(&str, usize, &str, f64)]) {
         let mut sizes = Sizes::default();
         pack(&staged, &sha256, &plans, &mut sizes, &mut |_| {})
             .unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(sizes.0.len(), plans.devices.len() + 1, "a folder a device and the gateway's");
+        assert_eq!(
+            sizes.0.len(),
+            plans.cluster.devices().len() + 1,
+            "a folder a device and the gateway's"
+        );
         let all: u64 = sizes.0.iter().map(|(_, bytes)| bytes).sum();
         let share = all as f64 / size as f64;
         assert!((1.0..*most).contains(&share), "{name}: {share:.3} of the model in all");
@@ -115,11 +119,11 @@ fn a_device_holds_its_share() {
     let bytes = zoo::find("alexnet").unwrap().net(Size::Full).to_bytes(1);
     let size = bytes.len() as u64;
     let staged = Staged::new(Model::read(bytes.into(), &Limits::default()).unwrap()).unwrap();
-    let mut wish = Wish::of("alexnet.onnx", &"0".repeat(64), 4, 1);
-    wish.fewest_devices = 5;
-    let plans = Plans::by_rule(&staged, &wish).unwrap();
+    let mut request = PlanRequest::local("alexnet.onnx", &"0".repeat(64), 4, 1).unwrap();
+    request.fewest_devices = 5;
+    let plans = planner::even(&staged, &request).unwrap();
     let mut sizes = Sizes::default();
-    pack(&staged, &wish.model_sha256, &plans, &mut sizes, &mut |_| {}).unwrap();
+    pack(&staged, &request.model_sha256, &plans, &mut sizes, &mut |_| {}).unwrap();
     for (device, bytes) in sizes.0.iter().filter(|(name, _)| name.starts_with("pi-")) {
         let share = *bytes as f64 / size as f64;
         assert!((0.24..0.27).contains(&share), "{device} holds {share:.4} of the weights");
@@ -128,8 +132,8 @@ fn a_device_holds_its_share() {
     let work = |seat: u8| -> u64 {
         let plan = plans.main();
         let tasks = plan.tasks(SeatId(seat)).map(|(stage, shard)| {
-            let layer = staged.stages[stage.index()].layer.as_ref().unwrap();
-            part(plan, stage, shard).flops(layer)
+            let layer = staged.stages[stage.index()].layer().unwrap();
+            plan.stage_sharding(stage).part(shard).flops(layer)
         });
         tasks.sum()
     };

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use prost::Message;
 use quorate_core::id::StageId;
-use quorate_core::packing::{Shelf, pack, part, task_stem};
+use quorate_core::packing::{Shelf, pack};
 use quorate_core::plan::Plans;
-use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_model::method::Method;
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::onnx::{self, GraphProto, NodeProto, inline_tensor, value_info};
 use quorate_model::stage::{Cut, Staged};
@@ -64,10 +64,11 @@ fn packed(staged: &Staged, file: &str) -> Result<(), String> {
 #[test]
 fn what_does_not_fit_the_model_is_refused() {
     let staged = Staged::new(two_inputs()).unwrap();
-    let mut wish = Wish::of("two.onnx", &sha(), 2, 1);
-    wish.fewest_devices = 3;
-    wish.methods = vec![MethodWish { layer: Some("first".to_owned()), method: Method::Input }];
-    let file = Plans::by_rule(&staged, &wish).unwrap().to_toml();
+    let mut request = PlanRequest::local("two.onnx", &sha(), 2, 1).unwrap();
+    request.fewest_devices = 3;
+    request.methods =
+        vec![MethodRequest { layer: Some("first".to_owned()), method: Method::Input }];
+    let file = planner::even(&staged, &request).unwrap().to_toml();
     assert_eq!(packed(&staged, &file), Ok(()));
     let (x, z) = ("name = \"x\"", "name = \"z\"");
     let swapped = file.replace(x, "name = \"-\"").replace(z, x).replace("name = \"-\"", z);
@@ -92,17 +93,20 @@ fn what_does_not_fit_the_model_is_refused() {
 fn unlike_tasks_have_unlike_files() {
     let cut = Cut { whole: vec!["sum".to_owned()], keep: vec!["sum".to_owned()], ..Cut::default() };
     let staged = Staged::cut(two_inputs().into(), &cut).unwrap();
-    let mut wish = Wish::of("two.onnx", &sha(), 2, 1);
-    wish.methods = vec![MethodWish { layer: None, method: Method::Whole }];
-    let file = Plans::by_rule(&staged, &wish).unwrap().to_toml();
+    let mut request = PlanRequest::local("two.onnx", &sha(), 2, 1).unwrap();
+    request.methods = vec![MethodRequest { layer: None, method: Method::Whole }];
+    let file = planner::even(&staged, &request).unwrap().to_toml();
     assert_eq!(packed(&staged, &file), Ok(()));
     let plans = Plans::parse(&file).unwrap();
     let mut files = BTreeMap::new();
     for plan in &plans.plans {
         for id in (0..plan.stages.len() as u16).map(StageId) {
             for shard in 0..plan.stage_sharding(id).seats.len() {
-                let task = (plan.stages[id.index()].value, format!("{:?}", part(plan, id, shard)));
-                let stem = task_stem(plan, id, shard);
+                let task = (
+                    plan.stages[id.index()].value,
+                    format!("{:?}", plan.stage_sharding(id).part(shard)),
+                );
+                let stem = plan.task_stem(id, shard);
                 let known = files.entry(stem.clone()).or_insert_with(|| task.clone());
                 assert_eq!(*known, task, "{stem}");
             }

@@ -11,7 +11,7 @@ use quorate_lab::sim::material::{Material, Packing};
 use quorate_lab::sim::script::{FAMILIES, Family};
 use quorate_lab::sim::{branches, play};
 use quorate_lab::zoo::{self, Size};
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 
 const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
 

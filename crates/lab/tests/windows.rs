@@ -11,14 +11,14 @@ use prost::Message;
 use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceSet, StageId, ValueId};
-use quorate_core::packing::{pack, task_stem};
+use quorate_core::packing::pack;
 use quorate_core::plan::Plans;
-use quorate_core::plan::rule::{MethodWish, Wish};
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_core::time::Time;
 use quorate_engine::{Engine, Tract};
 use quorate_lab::shelf::Folder;
 use quorate_lab::sim::random::SplitMix;
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::onnx::{
     self, AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType, inline_tensor,
@@ -111,10 +111,10 @@ fn onnx(case: &Case) -> Bytes {
 }
 
 fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {
-    let mut wish = Wish::of("conv.onnx", &"0".repeat(64), data, spares);
-    wish.fewest_devices = data + spares;
-    wish.methods = vec![MethodWish { layer: None, method }];
-    let plans = Plans::by_rule(staged, &wish).expect("planned");
+    let mut request = PlanRequest::local("conv.onnx", &"0".repeat(64), data, spares).unwrap();
+    request.fewest_devices = data + spares;
+    request.methods = vec![MethodRequest { layer: None, method }];
+    let plans = planner::even(staged, &request).expect("planned");
     Plans::parse(&plans.to_toml()).expect("reads back")
 }
 
@@ -125,11 +125,11 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let plan = plans.main();
     let seats = plan.stage_sharding(StageId(0)).seats.iter().enumerate();
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {
-        let path = folder.path().join(&plans.devices[seat.index()]);
-        let path = path.join(task_stem(plan, StageId(0), shard) + ".onnx");
+        let path = folder.path().join(&plans.cluster.devices()[seat.index()].name);
+        let path = path.join(plan.task_stem(StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
         let whole = Gathered::of_tensor(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
-        let x = match plan.part_read(StageId(0), shard) {
+        let x = match plan.part_read(StageId(0), shard, ValueId(0)) {
             Some(part) => Arc::new(whole).part(part).assemble().unwrap(),
             None => x.clone(),
         };

@@ -12,10 +12,13 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufWriter;
+use std::sync::Arc;
 
+use quorate_code::Code;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Model, ReadOptions};
 use quorate_model::pack::{TaskSpec, Work, lay_out};
-use quorate_model::shard::{Part, even_rows};
+use quorate_model::part::Part;
 use quorate_model::stage::Staged;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,22 +36,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut specs = Vec::new();
     let mut list = String::new();
     for (s, stage) in staged.stages.iter().enumerate() {
-        let layer = stage.layer.as_ref().ok_or("every stage of this cut has a layer")?;
-        let rows = even_rows(layer, n.min(layer.rows))?;
+        let layer = stage.layer().ok_or("every stage of this cut has a layer")?;
+        let rows = (Method::default_for(layer).facts().even)(layer, n, true);
+        let n = rows.shards();
         let value = &staged.values[stage.value];
         writeln!(list, "stage {} {} {}", stage.value, value.axis, join(&stage.reads))?;
-        let stem = &layer.file_name;
-        for (i, rows) in rows.iter().enumerate() {
-            let name = format!("{stem}-d{i}");
+        for i in 0..n {
+            let name = format!("{s}-d{i}");
             writeln!(list, "data {name}")?;
-            let part = Part::Data { rows: rows.clone() };
+            let part = Part::data(rows.clone(), i);
             specs.push(TaskSpec { name, work: Work::Stage { stage: s, part, cut: false } });
         }
         for (i, code) in parities.iter().enumerate() {
-            let name = format!("{stem}-p{i}");
-            let code = code.get(..rows.len()).ok_or("a code has fewer coefficients than shards")?;
+            let name = format!("{s}-p{i}");
+            let code = code.get(..n).ok_or("a code has fewer coefficients than shards")?;
             writeln!(list, "parity {name} {}", join(code))?;
-            let part = Part::parity(code, &rows);
+            let code = Arc::new(Code::from_generator(n, code)?);
+            let part = Part::parity(rows.clone(), code, 0);
             specs.push(TaskSpec { name, work: Work::Stage { stage: s, part, cut: false } });
         }
     }

@@ -1,9 +1,6 @@
 //! Layers: the nodes with constant weights, which are worth splitting.
 
-use std::collections::BTreeMap;
-
 use crate::graph::{Constant, Graph, Node};
-use crate::method::{Method, Split};
 use crate::model::Model;
 use crate::operator::{self, Role};
 use crate::tensor::DType;
@@ -11,7 +8,7 @@ use crate::window::Window;
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LayerKind {
     /// Fully connected: `Gemm` or `MatMul`.
     Fc,
     /// Convolution over so many dimensions.
@@ -35,13 +32,10 @@ pub enum Orientation {
 pub struct Layer {
     /// The node's name, unique in the model.
     pub name: String,
-    /// The name as far as files may bear it: letters, digits, `-`, `_`, `.`;
-    /// unique among the model's layers.
-    pub file_name: String,
     /// Operator: `Conv`, `Gemm` or `MatMul`.
     pub op: String,
     /// What it computes.
-    pub kind: Kind,
+    pub kind: LayerKind,
     /// Index of its node in the graph.
     pub node: usize,
     /// The value it reads.
@@ -81,22 +75,8 @@ impl Layer {
     /// convolution, inputs of a matrix product.
     pub fn input_axis(&self) -> usize {
         match self.kind {
-            Kind::Conv { .. } => 1,
-            Kind::Fc => self.input_shape.len() - 1,
-        }
-    }
-
-    /// What each method that is for this kind of layer would divide.
-    pub fn splits(&self) -> Vec<Split> {
-        Method::ALL.into_iter().filter_map(|m| m.split(self)).collect()
-    }
-
-    /// The method that takes a code made offline: what a layer is split by
-    /// where nothing else is asked for.
-    pub fn method(&self) -> Method {
-        match self.kind {
-            Kind::Fc => Method::Output,
-            Kind::Conv { .. } => Method::Channel,
+            LayerKind::Conv { .. } => 1,
+            LayerKind::Fc => self.input_shape.len() - 1,
         }
     }
 }
@@ -119,13 +99,9 @@ pub struct Unsplit {
 pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
     let graph = &model.graph;
     let (mut layers, mut others) = (Vec::new(), Vec::new());
-    let mut files = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         match read(graph, index, node) {
-            Some(Ok(mut layer)) => {
-                layer.file_name = file_name(&layer.name, &mut files);
-                layers.push(layer);
-            }
+            Some(Ok(layer)) => layers.push(layer),
             Some(Err(why)) => {
                 let (name, op) = (node.name.clone(), node.op.clone());
                 others.push(Unsplit { node: index, name, op, why });
@@ -134,26 +110,6 @@ pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
         }
     }
     (layers, others)
-}
-
-/// `name` with whatever a file name should not have replaced by `_`. `taken`
-/// counts how often each name was wanted.
-fn file_name(name: &str, taken: &mut BTreeMap<String, usize>) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let safe: String = name.chars().take(64).map(|c| if plain(c) { c } else { '_' }).collect();
-    let stem = match safe.trim_matches(['_', '.']) {
-        "" => "layer",
-        stem => stem,
-    };
-    let mut unique = stem.to_owned();
-    // File systems that ignore case must not mix up two layers either.
-    while taken.contains_key(&unique.to_lowercase()) {
-        let wanted = taken.entry(stem.to_lowercase()).or_insert(1);
-        *wanted += 1;
-        unique = format!("{stem}_{wanted}");
-    }
-    taken.insert(unique.to_lowercase(), 1);
-    unique
 }
 
 /// `None` for nodes of another kind, an explanation for those that cannot be
@@ -170,27 +126,27 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
     }
 }
 
-/// Kind and orientation of a node whose weights have `shape`.
-fn form(node: &Node, shape: &[usize]) -> Result<(Kind, Orientation), String> {
+/// LayerKind and orientation of a node whose weights have `shape`.
+fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String> {
     let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
     if node.op == "Conv" {
         let group = int("group", 1)?;
         if group != 1 {
             return Err(format!("its {group} groups divide the input too"));
         }
-        return Ok((Kind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
+        return Ok((LayerKind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
     }
     if shape.len() != 2 {
         return Err(format!("its weights have shape {shape:?}"));
     }
     if node.op == "MatMul" {
-        return Ok((Kind::Fc, Orientation::Columns));
+        return Ok((LayerKind::Fc, Orientation::Columns));
     }
     if int("transA", 0)? != 0 {
         return Err("its input is transposed".to_owned());
     }
     let by_rows = int("transB", 0)? != 0;
-    Ok((Kind::Fc, if by_rows { Orientation::Rows } else { Orientation::Columns }))
+    Ok((LayerKind::Fc, if by_rows { Orientation::Rows } else { Orientation::Columns }))
 }
 
 /// The constant f32 weights and the constant bias of a node.
@@ -236,8 +192,8 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         return Err(format!("its output has shape {:?}", output_type.shape));
     }
     let window = match kind {
-        Kind::Fc => None,
-        Kind::Conv { .. } => {
+        LayerKind::Fc => None,
+        LayerKind::Conv { .. } => {
             let (from, to) = (&input_type.shape[2..], &output_type.shape[2..]);
             Some(Window::read(node, &shape[2..], from, to).map_err(|e| e.to_string())?)
         }
@@ -245,7 +201,6 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     let bias_len = bias.and_then(|b| graph.constant(b)).map_or(0, Constant::elements);
     Ok(Layer {
         name: node.name.clone(),
-        file_name: String::new(),
         op: node.op.clone(),
         kind,
         node: index,
@@ -270,26 +225,4 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
 /// Floating-point operations of one node, estimated.
 pub(crate) fn node_flops(graph: &Graph, node: usize) -> u64 {
     operator::flops(graph, &graph.nodes[node])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names() {
-        let cases = [
-            ("/conv1/Conv", "conv1_Conv"),
-            ("conv1/Conv", "conv1_Conv_2"),
-            ("CONV1/conv", "CONV1_conv_3"),
-            ("a/../b", "a_.._b"),
-            ("..", "layer"),
-            ("", "layer_2"),
-            ("é", "layer_3"),
-        ];
-        let mut taken = BTreeMap::new();
-        for (name, expected) in cases {
-            assert_eq!(file_name(name, &mut taken), expected);
-        }
-    }
 }

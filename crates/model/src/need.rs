@@ -4,37 +4,24 @@
 //! Where nothing but element-wise glue lies between the value that travels and
 //! the layer, the device need not be sent the rest.
 
-use std::ops::Range;
-
 use crate::graph::Node;
 use crate::operator::{self, Reads};
-use crate::shard::Part;
+use crate::part::{Part, Read};
+use crate::region::{Region, whole};
 use crate::stage::{Stage, Staged};
 
-/// A box of a value: a range of each dimension.
-pub type Region = Vec<Range<usize>>;
-
 impl Staged {
-    /// The box of its only input that `part` of `stage` reads; `None` where it
-    /// reads all, or where glue needs all.
-    pub fn need(&self, stage: &Stage, part: &Part) -> Option<Region> {
-        let layer = stage.layer.as_ref()?;
-        let [read] = stage.reads.as_slice() else { return None };
-        if !self.is_element_wise(stage, &self.values[*read].name, &layer.input) {
+    /// The box of the wire value `value` that `part` of `stage` reads; `None`
+    /// where it reads all, or where glue needs all.
+    pub fn need(&self, stage: &Stage, part: &Part, value: usize) -> Option<Region> {
+        let layer = stage.layer()?;
+        if stage.reads != [value]
+            || !self.is_element_wise(stage, &self.values[value].name, &layer.input)
+        {
             return None;
         }
-        let mut region: Region = layer.input_shape.iter().map(|&length| 0..length).collect();
-        match (part, &layer.window) {
-            (Part::Term { columns }, _) => region[layer.input_axis()] = columns.clone(),
-            (Part::Tile { tile }, Some(window)) => {
-                for (d, range) in tile.iter().enumerate() {
-                    region[2 + d] = window.reach(d, range, layer.input_shape[2 + d])?.input;
-                }
-            }
-            _ => return None,
-        }
-        let part = region.iter().zip(&layer.input_shape).any(|(range, &all)| range.len() < all);
-        part.then_some(region)
+        let Read::Cut(cut) = part.read(layer)? else { return None };
+        (cut.region != whole(&layer.input_shape)).then_some(cut.region)
     }
 
     /// Is the glue of `stage` a chain of element-wise nodes between the two?
@@ -63,7 +50,12 @@ impl Staged {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::division::rows::Rows;
+    use crate::division::terms::Terms;
+    use crate::division::tiles::Tiles;
     use crate::onnx::{int_attribute, ints_attribute};
     use crate::sample::Sample;
 
@@ -81,28 +73,30 @@ mod tests {
             let pads = ints_attribute("pads", &[1, 1, 1, 1]);
             Staged::new(sample.node("Conv", &[&at, "w"], &["y"], &[pads]).read().unwrap()).unwrap()
         };
-        let tile = Part::Tile { tile: vec![0..4, 0..8] };
+        let tile = |tile| Part::data(Arc::new(Tiles::apart(vec![tile])), 0);
+        let upper = tile(vec![0..4, 0..8]);
         let window = Some(vec![0..1, 0..4, 0..5, 0..8]);
-        let term = Part::Term { columns: 1..3 };
+        let term = |columns| Part::data(Arc::new(Terms(vec![columns])), 0);
+        let middle = term(1..3);
         let columns = Some(vec![0..1, 1..3, 0..8, 0..8]);
         let cases: [(&[&str], &Part, Option<Region>); 7] = [
-            (&[], &tile, window.clone()),
-            (&["Relu", "Tanh"], &tile, window),
-            (&["Softmax"], &tile, None),
-            (&[], &term, columns),
-            (&[], &Part::Term { columns: 0..4 }, None),
-            (&[], &Part::Tile { tile: vec![0..8, 0..8] }, None),
-            (&[], &Part::Data { rows: 0..3 }, None),
+            (&[], &upper, window.clone()),
+            (&["Relu", "Tanh"], &upper, window),
+            (&["Softmax"], &upper, None),
+            (&[], &middle, columns),
+            (&[], &term(0..4), None),
+            (&[], &tile(vec![0..8, 0..8]), None),
+            (&[], &Part::data(Arc::new(Rows(vec![0..3, 3..6])), 0), None),
         ];
         for (glue, part, wanted) in cases {
             let staged = conv(glue);
-            assert_eq!(staged.need(&staged.stages[0], part), wanted, "{glue:?} {part:?}");
+            assert_eq!(staged.need(&staged.stages[0], part, 0), wanted, "{glue:?} {part:?}");
         }
         let flat = Sample::new(&[("x", &[1, 4, 2])], &["y"])
             .counting("w", &[8, 3])
             .node("Flatten", &["x"], &["f"], &[int_attribute("axis", 1)])
             .node("Gemm", &["f", "w"], &["y"], &[]);
         let staged = Staged::new(flat.read().unwrap()).unwrap();
-        assert_eq!(staged.need(&staged.stages[0], &term), None);
+        assert_eq!(staged.need(&staged.stages[0], &middle, 0), None);
     }
 }

@@ -21,12 +21,14 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use bytes::Bytes;
+use quorate_code::{Code, CodeError};
 
+use crate::division::Slice;
 use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
+use crate::part::{Part, PartError, Weights};
 use crate::scaled::Scaled;
-use crate::shard::{Part, ShardError};
-use crate::stage::{Stage, Staged};
+use crate::stage::Staged;
 use crate::tensor::{DType, TensorError};
 use rows::RowSource;
 
@@ -103,10 +105,17 @@ pub enum PackError {
     },
     /// A part does not fit its layer.
     #[error(transparent)]
-    Shard {
+    Part {
         /// What is wrong.
         #[from]
-        why: ShardError,
+        why: PartError,
+    },
+    /// A parity's code does not fit its shards.
+    #[error(transparent)]
+    Code {
+        /// What is wrong.
+        #[from]
+        why: CodeError,
     },
     /// A constant is not what the layer said.
     #[error("initializer {name}: {why}")]
@@ -161,7 +170,7 @@ struct Block<'a> {
 enum Content<'a> {
     Rows { source: RowSource<'a>, rows: Range<usize> },
     Columns { source: RowSource<'a>, columns: Range<usize> },
-    Parity { source: RowSource<'a>, terms: Vec<(f64, Range<usize>)> },
+    Parity { source: RowSource<'a>, code: Code, parity: usize, rows: Vec<Range<usize>> },
     Bytes(Bytes),
     Scaled(&'a Scaled),
 }
@@ -196,7 +205,7 @@ pub fn lay_out<'a>(
             let Some(stage) = staged.stages.get(*stage) else {
                 return Err(PackError::Stage { task: task.name.clone(), got: *stage, limit });
             };
-            check_part(stage, part)?;
+            part.check(stage)?;
         }
     }
     let mut store = Store::new(staged, tasks)?;
@@ -204,27 +213,6 @@ pub fn lay_out<'a>(
     let Store { blocks, end, .. } = store;
     let weights_file = weights_file.to_owned();
     Ok(Layout { staged, weights_file, tasks, blocks, weights_len: end })
-}
-
-/// Is `part` one of the stage's?
-fn check_part(stage: &Stage, part: &Part) -> Result<(), ShardError> {
-    let method = match part {
-        Part::Whole => return Ok(()),
-        Part::Data { .. } | Part::Parity { .. } => "rows",
-        Part::Term { .. } => "columns",
-        Part::Tile { .. } | Part::TileParity { .. } => "tiles",
-    };
-    let cannot = |why: &str| {
-        let (stage, why) = (stage.name.clone(), why.to_owned());
-        Err(ShardError::Method { stage, method, why })
-    };
-    let Some(layer) = &stage.layer else {
-        return cannot("it does not end in one layer");
-    };
-    if matches!(part, Part::Tile { .. } | Part::TileParity { .. }) && !stage.tail.is_empty() {
-        return cannot("pooling behind the layer reads across tiles");
-    }
-    part.check(layer)
 }
 
 fn check_name(name: &str) -> Result<(), PackError> {
@@ -271,12 +259,8 @@ impl<'a> Store<'a> {
         let mut order = Vec::new();
         for task in tasks {
             let Work::Stage { stage, part, .. } = &task.work else { continue };
-            let Some(layer) = &staged.stages[*stage].layer else { continue };
-            let rows = match part {
-                Part::Data { rows } => rows.clone(),
-                Part::Whole | Part::Tile { .. } | Part::TileParity { .. } => 0..layer.rows,
-                Part::Parity { .. } | Part::Term { .. } => continue,
-            };
+            let Some(layer) = staged.stages[*stage].layer() else { continue };
+            let Weights::Slice(Slice::Rows(rows)) = part.weights(layer) else { continue };
             let (_, ranges) = wanted.entry(key(layer)).or_insert_with(|| {
                 order.push(key(layer));
                 (layer, Vec::new())
@@ -309,7 +293,7 @@ impl<'a> Store<'a> {
         let (mut weight, mut bias) = (None, None);
         let staged: &'a Staged = self.staged;
         if let Work::Stage { stage, part, .. } = &spec.work
-            && let Some(layer) = &staged.stages[*stage].layer
+            && let Some(layer) = staged.stages[*stage].layer()
         {
             weight = Some(self.weight(layer, part)?);
             if let Some((shape, data)) = bias::bias(staged, layer, part)? {
@@ -339,21 +323,17 @@ impl<'a> Store<'a> {
     fn weight(&mut self, layer: &'a Layer, part: &Part) -> Result<Place, PackError> {
         let source = RowSource::new(self.staged, layer)?;
         let length = part.weight_bytes(layer);
-        let all = 0..layer.rows;
-        let offset = match part {
-            Part::Data { rows } => self.placed(layer, &source, rows)?,
-            Part::Whole | Part::Tile { .. } | Part::TileParity { .. } => {
-                self.placed(layer, &source, &all)?
-            }
-            Part::Parity { terms } => {
-                let bits = terms.iter().map(|(c, r)| (c.to_bits(), r.start, r.end)).collect();
-                let content = Content::Parity { source, terms: terms.clone() };
-                self.once((key(layer), bits), length, content)
-            }
-            Part::Term { columns } => {
-                let columns = columns.clone();
+        let offset = match part.weights(layer) {
+            Weights::Slice(Slice::Rows(rows)) => self.placed(layer, &source, &rows)?,
+            Weights::Slice(Slice::Columns(columns)) => {
                 let bits = vec![(0, columns.start, columns.end)];
                 self.once((key(layer), bits), length, Content::Columns { source, columns })
+            }
+            Weights::Parity { code, parity, rows } => {
+                let row = code.generator_row(parity).iter().zip(&rows);
+                let bits = row.map(|(c, r)| (c.to_bits(), r.start, r.end)).collect();
+                let content = Content::Parity { source, code: code.clone(), parity, rows };
+                self.once((key(layer), bits), length, content)
             }
         };
         Ok(Place::File { offset, length })
@@ -468,7 +448,9 @@ impl Layout<'_> {
                 Content::Columns { source, columns } => {
                     source.write_columns(columns.clone(), &mut write)?;
                 }
-                Content::Parity { source, terms } => source.write_sum(terms, &mut write)?,
+                Content::Parity { source, code, parity, rows } => {
+                    source.write_parity(code, *parity, rows, &mut write)?;
+                }
                 Content::Bytes(data) => write(data)?,
                 Content::Scaled(scaled) => rows::write_scaled(scaled, &mut write)?,
             }

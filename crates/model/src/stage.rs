@@ -20,51 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::graph::Node;
-use crate::layer::{Kind, Layer, Unsplit, layers, node_flops};
+use crate::layer::{Layer, LayerKind, Unsplit, layers, node_flops};
 use crate::model::Model;
 use crate::operator;
-use crate::tensor::DType;
+use crate::value::Value;
 
 /// Most glue nodes of all stages together; real models have some hundreds.
 const GLUE_MAX: usize = 1_000_000;
-
-/// Where a wire value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The graph input of this index.
-    Input(usize),
-    /// The stage of this index.
-    Stage(usize),
-}
-
-/// A value that crosses a border between stages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WireValue {
-    /// Its name in the graph.
-    pub name: String,
-    /// Element type.
-    pub dtype: DType,
-    /// Its whole shape.
-    pub shape: Vec<usize>,
-    /// The dimension it is sharded along; 0 for graph inputs.
-    pub axis: usize,
-    /// Length of that dimension.
-    pub rows: usize,
-    /// Who makes it.
-    pub source: Source,
-}
-
-impl WireValue {
-    /// Size of the whole value, in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.shape.iter().fold(self.dtype.size() as u64, |n, &d| n.saturating_mul(d as u64))
-    }
-
-    /// Size of one row along the axis, in bytes.
-    pub fn row_bytes(&self) -> u64 {
-        self.bytes() / (self.rows.max(1) as u64)
-    }
-}
 
 /// Where a model is to be cut, beyond the wires that every layer is.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +61,7 @@ pub struct Stage {
     /// The layer's name, or the wire's where there is no layer to divide.
     pub name: String,
     /// The layer at its end, by which it can be divided.
-    pub layer: Option<Layer>,
+    layer: Option<Layer>,
     /// Wire values read: indices in [`Staged::values`], ascending.
     pub reads: Vec<usize>,
     /// Nodes before the layer, all nodes where there is none: indices in the
@@ -111,6 +73,14 @@ pub struct Stage {
     pub glue_flops: u64,
     /// The wire value it makes: an index in [`Staged::values`].
     pub value: usize,
+}
+
+impl Stage {
+    /// The layer at its end, by which it can be divided; `None` for a stage
+    /// that one device computes.
+    pub fn layer(&self) -> Option<&Layer> {
+        self.layer.as_ref()
+    }
 }
 
 /// The glue after the last layers, up to the graph's outputs.
@@ -132,7 +102,7 @@ pub struct Staged {
     /// The model.
     pub model: Arc<Model>,
     /// Graph inputs in their order, then the stages' values in theirs.
-    pub values: Vec<WireValue>,
+    pub values: Vec<Value>,
     /// Stages in topological order.
     pub stages: Vec<Stage>,
     /// The last stage, which the gateway computes.
@@ -250,6 +220,11 @@ impl Staged {
         Ok(Staged { model, values, stages, output, unsplit })
     }
 
+    /// The stage that makes the value `value`; `None` for an input.
+    pub fn maker(&self, value: usize) -> Option<usize> {
+        value.checked_sub(self.model.graph.inputs.len())
+    }
+
     /// The stages that read the value `value`.
     pub fn readers(&self, value: usize) -> impl Iterator<Item = usize> + '_ {
         let reads = move |(i, s): (usize, &Stage)| s.reads.contains(&value).then_some(i);
@@ -309,7 +284,7 @@ fn end_of(
     let (mut at, mut tail) = (wire, Vec::new());
     loop {
         if let Some(found) = layers.iter().position(|layer| layer.output == at) {
-            let fits = tail.is_empty() || matches!(layers[found].kind, Kind::Conv { .. });
+            let fits = tail.is_empty() || matches!(layers[found].kind, LayerKind::Conv { .. });
             tail.reverse();
             return fits.then(|| (layers.remove(found), tail));
         }
@@ -356,7 +331,7 @@ impl<'a> Ends<'a> {
     fn pooled(&self, layer: &'a Layer) -> String {
         let bytes = |value: &str| self.model.graph.types.get(value).map_or(u64::MAX, |t| t.bytes());
         let (mut at, mut best) = (layer.output.as_str(), layer.output.as_str());
-        while let Kind::Conv { .. } = layer.kind
+        while let LayerKind::Conv { .. } = layer.kind
             && let Some(Some(node)) = self.reader.get(at)
             && linear_pooling(&self.model.graph.nodes[*node]).is_some()
         {
@@ -373,7 +348,7 @@ type Made<'a> = (&'a str, Option<&'a End>);
 
 fn stages(
     model: &Model,
-    values: &[WireValue],
+    values: &[Value],
     made: Vec<Made<'_>>,
 ) -> Result<(Vec<Stage>, OutputStage), StageError> {
     let walk = Walk::new(model, values);
@@ -407,19 +382,15 @@ fn stages(
     Ok((stages, OutputStage { reads, glue, glue_flops, outputs }))
 }
 
-fn wire_values(model: &Model, made: &[Made<'_>]) -> Result<Vec<WireValue>, StageError> {
-    let value = |name: &str, axis: usize, source: Source| {
+fn wire_values(model: &Model, made: &[Made<'_>]) -> Result<Vec<Value>, StageError> {
+    let value = |name: &str, axis: usize| {
         let unknown = || StageError::Unknown { value: name.to_owned() };
         let t = model.graph.types.get(name).ok_or_else(unknown)?;
-        let rows = t.shape.get(axis).copied().unwrap_or(1);
-        let (name, shape) = (name.to_owned(), t.shape.clone());
-        Ok(WireValue { name, dtype: t.dtype, shape, axis, rows, source })
+        Ok(Value { name: name.to_owned(), dtype: t.dtype, shape: t.shape.clone(), axis })
     };
-    let inputs = model.graph.inputs.iter().enumerate();
-    let inputs = inputs.map(|(i, name)| value(name, 0, Source::Input(i)));
-    let stages = made.iter().enumerate().map(|(i, (wire, end))| {
-        value(wire, end.map_or(0, |(layer, _)| layer.axis), Source::Stage(i))
-    });
+    let inputs = model.graph.inputs.iter().map(|name| value(name, 0));
+    let axis = |end: &Option<&End>| end.map_or(0, |(layer, _)| layer.axis);
+    let stages = made.iter().map(|(wire, end)| value(wire, axis(end)));
     inputs.chain(stages).collect()
 }
 
@@ -431,7 +402,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(model: &'a Model, values: &'a [WireValue]) -> Walk<'a> {
+    fn new(model: &'a Model, values: &'a [Value]) -> Walk<'a> {
         let wires = values.iter().enumerate().map(|(i, v)| (v.name.as_str(), i)).collect();
         Walk { model, producers: model.graph.producers(), wires }
     }

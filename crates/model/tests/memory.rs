@@ -5,15 +5,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
+use quorate_code::Code;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::onnx::{
     self, GraphProto, NodeProto, ValueInfoProto, inline_tensor, int_attribute, value_info,
 };
 use quorate_model::pack::{TaskSpec, Work, lay_out};
-use quorate_model::shard::{Part, even_rows};
+use quorate_model::part::Part;
 use quorate_model::stage::Staged;
 use quorate_model::tensor::{DType, Tensor};
 
@@ -31,11 +34,14 @@ fn pack(bytes: Bytes) {
     let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();
     let mut tasks = vec![TaskSpec { name: "output".to_owned(), work: Work::Output }];
     for (stage, s) in staged.stages.iter().enumerate() {
-        let layer = s.layer.as_ref().unwrap();
-        let rows = even_rows(layer, layer.rows.min(4)).unwrap();
-        let parity =
-            [[1.0; 4], [1.0, 2.0, 3.0, 4.0]].map(|c| Part::parity(&c[..rows.len()], &rows));
-        let data = rows.into_iter().map(|rows| Part::Data { rows });
+        let layer = s.layer().unwrap();
+        let rows = (Method::default_for(layer).facts().even)(layer, 4, true);
+        let n = rows.shards();
+        let parity = [[1.0; 4], [1.0, 2.0, 3.0, 4.0]].map(|coefficients| {
+            let code = Code::from_generator(n, &coefficients[..n]).unwrap();
+            Part::parity(rows.clone(), Arc::new(code), 0)
+        });
+        let data = (0..n).map(|shard| Part::data(rows.clone(), shard));
         for (i, part) in data.chain(parity).enumerate() {
             let work = Work::Stage { stage, part, cut: false };
             tasks.push(TaskSpec { name: format!("{stage}-{i}"), work });

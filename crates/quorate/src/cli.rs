@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use quorate_core::plan::rule::MethodWish;
 use quorate_core::plan::{WaitPolicy, parse_span};
-use quorate_model::method::Method;
+use quorate_core::planner::MethodRequest;
+use quorate_model::division::method::Method;
 use quorate_model::stage::{Cut, Recurrent};
 
 /// Runs a neural network across several small devices and does not notice
@@ -111,8 +111,8 @@ pub(crate) struct Splitting {
     /// one. Methods: output and input for fully-connected layers; channel,
     /// spatial and filter for convolutions; whole for both [default: output
     /// and channel].
-    #[arg(long = "method", value_delimiter = ',', value_name = "[LAYER=]METHOD,…", value_parser = method_wish)]
-    pub methods: Vec<MethodWish>,
+    #[arg(long = "method", value_delimiter = ',', value_name = "[LAYER=]METHOD,…", value_parser = method_request)]
+    pub methods: Vec<MethodRequest>,
     /// Layers that end no stage: each is computed, whole, by whoever reads
     /// what it makes (see `quorate inspect` for their names).
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
@@ -144,14 +144,14 @@ fn recurrent(text: &str) -> Result<Recurrent, String> {
 impl Splitting {
     /// Where the model is to be cut.
     pub(crate) fn cut(&self) -> anyhow::Result<Cut> {
-        let both = self.methods.iter().find(|wish| {
-            wish.method != Method::Whole
-                && wish.layer.as_ref().is_some_and(|name| self.whole.contains(name))
+        let both = self.methods.iter().find(|request| {
+            request.method != Method::Whole
+                && request.layer.as_ref().is_some_and(|name| self.whole.contains(name))
         });
-        if let Some(MethodWish { layer: Some(name), method }) = both {
+        if let Some(MethodRequest { layer: Some(name), method }) = both {
             anyhow::bail!("{name} is in --whole, and --method has it as {method}");
         }
-        let named = self.methods.iter().filter_map(|wish| wish.layer.clone());
+        let named = self.methods.iter().filter_map(|request| request.layer.clone());
         Ok(Cut {
             glue: self.glue.clone(),
             recurrent: self.recurrent,
@@ -161,20 +161,20 @@ impl Splitting {
     }
 
     /// Methods as the rule wants them: what is asked for, and whole stages.
-    pub(crate) fn method_wishes(&self) -> Vec<MethodWish> {
+    pub(crate) fn method_requests(&self) -> Vec<MethodRequest> {
         let whole =
-            |value: &String| MethodWish { layer: Some(value.clone()), method: Method::Whole };
+            |value: &String| MethodRequest { layer: Some(value.clone()), method: Method::Whole };
         self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
     }
 
     /// Layers that travel as f16, as the rule wants them.
-    pub(crate) fn f16_wishes(&self) -> Vec<String> {
+    pub(crate) fn f16_requests(&self) -> Vec<String> {
         let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
         self.f16.iter().map(word).collect()
     }
 }
 
-fn method_wish(text: &str) -> Result<MethodWish, String> {
+fn method_request(text: &str) -> Result<MethodRequest, String> {
     let (layer, word) = match text.rsplit_once('=') {
         Some((layer, word)) => (Some(layer.to_owned()), word),
         None => (None, text),
@@ -183,7 +183,7 @@ fn method_wish(text: &str) -> Result<MethodWish, String> {
         return Err(format!("no layer before = in \"{text}\""));
     }
     let method = word.parse::<Method>().map_err(|error| error.to_string())?;
-    Ok(MethodWish { layer, method })
+    Ok(MethodRequest { layer, method })
 }
 
 /// Arguments of `plan`.

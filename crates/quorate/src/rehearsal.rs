@@ -17,10 +17,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use quorate_code::ShardSet;
+use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::{Decision, Gather, Gathered, task_inputs};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, task_stem};
-use quorate_core::plan::{Plan, Plans};
+use quorate_core::plan::{OUTPUT_TASK, Plan, Plans};
 use quorate_core::time::Time;
 use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
@@ -89,7 +89,8 @@ impl Rehearsal {
         outputs: Vec<Tensor>,
     ) -> Rehearsal {
         let store = |name: &str| TaskStore::new(engine.clone(), &bundle.join(name));
-        let devices: Vec<TaskStore> = plans.devices.iter().map(|name| store(name)).collect();
+        let devices: Vec<TaskStore> =
+            plans.cluster.names().iter().map(|name| store(name)).collect();
         Rehearsal {
             plan: plans.main().clone(),
             members: plans.everybody(),
@@ -207,7 +208,7 @@ impl Rehearsal {
         let estimate = self.plan.inconsistent_error();
         let what = format!("answer, each reader loses other shards (estimate {estimate:.0e})");
         let mut finding = Finding::new(what, self.limit());
-        let count = self.plans.devices.len();
+        let count = self.plans.cluster.devices().len();
         for trial in 0..trials {
             let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
             let mut views: Vec<Values> = vec![self.with_inputs()?; count + 1];
@@ -267,7 +268,7 @@ impl Rehearsal {
             let values = view(device);
             let inputs = task_inputs(plan, id, shard, |value| values[value.index()].clone());
             let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.name))?;
-            let stem = task_stem(plan, id, shard);
+            let stem = plan.task_stem(id, shard);
             let outputs = self.devices[device.index()].run(&stem, &inputs)?;
             ensure!(outputs.len() == 1, "task {stem} made {} values", outputs.len());
             shards.push(Some(plan.stage_sharding(id).payload(&outputs[0])?.data().clone()));

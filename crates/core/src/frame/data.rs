@@ -11,14 +11,14 @@ use crate::id::{DeviceSet, PlanId, RequestId, ValueId};
 const FIXED_BYTES: usize = 72;
 const RANK_MAX: usize = 8;
 
-/// A request's input (`kind` input) or a shard of a value (`kind` shard).
+/// A request's input, or a shard of a value that a device made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
-    /// True for the gateway's input, false for a shard that a device made.
+    /// Is it a request's input, which comes from the gateway?
     pub input: bool,
     /// The request.
     pub request: RequestId,
-    /// How often the gateway has submitted it before.
+    /// Attempts at the request before this one.
     pub attempt: u32,
     /// The plan in force for this attempt.
     pub plan: PlanId,
@@ -32,8 +32,8 @@ pub struct Data {
     pub value: ValueId,
     /// Which shard of it.
     pub shard: u16,
-    /// Which part the payload is: rows of the value, columns of the layer's
-    /// input, or the first and last element of a tile, as the plan implies.
+    /// Where the shard lies, as the plan implies: rows of the value, columns of
+    /// the layer's input, or the first and last element of a tile.
     pub place: (u32, u32),
     /// Element type.
     pub dtype: DType,

@@ -1,4 +1,4 @@
-//! Why bytes are no frame.
+//! Errors of decoding.
 
 use super::format::VERSION;
 

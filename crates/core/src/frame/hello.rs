@@ -18,7 +18,7 @@ pub enum Role {
     Worker,
 }
 
-/// Introduces the sender.
+/// What a process says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// Gateway or worker.

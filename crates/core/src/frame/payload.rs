@@ -21,7 +21,7 @@ impl Payload {
     }
 
     /// The bytes.
-    pub fn bytes(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 

@@ -7,11 +7,11 @@ use crate::id::DeviceSet;
 /// How an answer came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// Attempts it took, 1 where nothing went wrong.
+    /// Attempts it took, at least 1.
     pub attempts: u32,
     /// The plan's place in the file, 0 for the main plan.
     pub plan: usize,
-    /// Was a result decoded here?
+    /// Did the gateway decode a result, because a data shard was missing?
     pub decoded: bool,
     /// Devices whose shards were taken for the results.
     pub accepted: DeviceSet,

@@ -5,19 +5,19 @@ use crate::id::{DeviceId, PlanId};
 /// Something a person would like to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Not heard from.
+    /// The device is not heard from.
     Suspect(DeviceId),
-    /// Heard from again.
+    /// The device is heard from again.
     Healthy(DeviceId),
-    /// Its bundle lacks a plan of this one.
+    /// The device's bundle lacks this plan of the gateway's.
     Mismatch(DeviceId, PlanId),
-    /// Its bundle, which lacked a plan of this one, has all of them now.
+    /// The device's bundle, which lacked a plan of the gateway's, has all now.
     Match(DeviceId),
-    /// Whether a request could be answered now: told when that changes, `false`
+    /// Whether a request could be answered now. Told when that changes; `false`
     /// at the beginning.
     Quorate(bool),
-    /// New requests go by this plan of the file.
+    /// New requests go by the plan at this place in the file.
     Plan(usize),
-    /// Requests that went out again.
+    /// So many requests went out again.
     Resubmitted(u64),
 }

@@ -55,7 +55,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// A request with its first attempt, which has `timeout_after`.
-    pub fn new(
+    pub(super) fn new(
         now: Time,
         token: u64,
         inputs: Vec<Tensor>,
@@ -84,7 +84,7 @@ impl Pending {
     }
 
     /// Starts a further attempt.
-    pub fn restart(
+    pub(super) fn restart(
         &mut self,
         now: Time,
         (plan_index, plan): (usize, Arc<Plan>),
@@ -105,7 +105,7 @@ impl Pending {
     }
 
     /// The frames that carry this attempt's inputs to all who read them.
-    pub fn inputs_out(&mut self, now: Time) -> Vec<Command> {
+    pub(super) fn inputs_out(&mut self, now: Time) -> Vec<Command> {
         let mut commands = Vec::new();
         for (tensor, value) in self.inputs.iter().zip(self.attempt.plan.inputs()) {
             // What the gateway itself reads of the inputs it has already.
@@ -127,7 +127,7 @@ impl Pending {
         commands
     }
 
-    pub fn accept(&mut self, now: Time, data: &Data) {
+    pub(super) fn accept(&mut self, now: Time, data: &Data) {
         if !self.attempt.includes(data) || self.gathered {
             return;
         }
@@ -137,7 +137,7 @@ impl Pending {
     }
 
     /// The results, once all are decided; only the first time.
-    pub fn gather(&mut self, now: Time, wait: WaitPolicy) -> Option<Vec<Arc<Gathered>>> {
+    pub(super) fn gather(&mut self, now: Time, wait: WaitPolicy) -> Option<Vec<Arc<Gathered>>> {
         if self.gathered {
             return None;
         }
@@ -164,13 +164,13 @@ impl Pending {
     }
 
     /// Has a gather waited for its roster for long enough?
-    pub fn is_waiting(&self, now: Time) -> bool {
+    pub(super) fn is_waiting(&self, now: Time) -> bool {
         self.wait_until.is_some_and(|at| at <= now)
     }
 
     /// When something is due next: a gather's decision, a look at a stuck
     /// attempt, a timeout or the deadline.
-    pub fn wake_at(&self) -> Time {
+    pub(super) fn wake_at(&self) -> Time {
         let attempt = match self.recheck_at {
             _ if self.gathered => self.attempt.deadline,
             Some(due) => self.timeout_at.min(due),
@@ -181,20 +181,20 @@ impl Pending {
     }
 
     /// Counts a timeout; the next attempt has twice as long.
-    pub fn time_out(&mut self) {
+    pub(super) fn time_out(&mut self) {
         self.timeouts += 1;
         self.timeout_after = self.timeout_after.saturating_mul(2);
     }
 
     /// Can this attempt no longer be answered by those `alive`?
-    pub fn is_stuck(&self, alive: DeviceSet) -> bool {
+    pub(super) fn is_stuck(&self, alive: DeviceSet) -> bool {
         !self.gathered
             && !self.attempt.plan.viable(self.attempt.members, alive.without(self.restarted))
     }
 
     /// May this attempt, which is stuck, be abandoned now? If not, notes when to
     /// ask again.
-    pub fn may_abandon(&mut self, now: Time, settle: Duration) -> bool {
+    pub(super) fn may_abandon(&mut self, now: Time, settle: Duration) -> bool {
         let at = self.keep_until.max(now + settle);
         if at > now {
             self.recheck_at = Some(self.recheck_at.map_or(at, |due| due.min(at)));
@@ -203,11 +203,11 @@ impl Pending {
     }
 
     /// Puts the timeout off while there is nobody to try with.
-    pub fn postpone(&mut self, now: Time) {
+    pub(super) fn postpone(&mut self, now: Time) {
         self.timeout_at = now + self.timeout_after;
     }
 
-    pub fn provenance(&self) -> Provenance {
+    pub(super) fn provenance(&self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
         for (gather, value) in self.gathers.iter().zip(&self.attempt.plan.result) {
@@ -226,7 +226,7 @@ impl Pending {
     }
 
     /// The error of a request whose deadline has passed.
-    pub fn overdue(&self, missing: String) -> RequestError {
+    pub(super) fn overdue(&self, missing: String) -> RequestError {
         let short = self.gathers.iter().position(|gather| !gather.is_quorate()).unwrap_or(0);
         let value = self.attempt.plan.result[short];
         let needed = self.attempt.plan.sharding(value).map_or(0, |s| s.code.data_shards());

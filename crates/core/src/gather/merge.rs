@@ -9,11 +9,12 @@
 
 use bytes::Bytes;
 use quorate_code::{CodeError, Decoder, ShardSet};
-use quorate_model::need::Region;
+use quorate_model::division::Merge;
+use quorate_model::region::Region;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
 use crate::half::widen;
-use crate::plan::{Division, Sharding, Value};
+use crate::plan::{Sharding, Value};
 use crate::region::{self, whole};
 
 /// Why a gathered value cannot be assembled.
@@ -78,7 +79,7 @@ pub(super) fn merge(
     // Words of four bytes, so that f32 values can be written in place.
     let bytes = shape.iter().product::<usize>() * value.dtype.size();
     let mut out = vec![0u32; bytes.div_ceil(4)];
-    if let Division::Terms(_) = sharding.division {
+    if sharding.division.merge() == Merge::Add {
         let terms: Option<Vec<&Bytes>> = (0..count).map(data).collect();
         let terms = terms.ok_or_else(|| MergeError::Absent {
             value: name(),
@@ -88,7 +89,7 @@ pub(super) fn merge(
     } else {
         let flat: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut out)[..bytes];
         let mut lay = |shard: usize, payload: &[u8]| {
-            let region = sharding.division.region(value, shard);
+            let region = sharding.region(value, shard);
             if let Some(part) = region::intersection(&region, &target) {
                 region::copy(payload, &part, &part, &target, value.dtype.size(), flat);
             }
@@ -148,10 +149,7 @@ impl Decoding {
             _ => Vec::new(),
         };
         let received = shards.iter().enumerate().map(read).collect();
-        let blocks = match sharding.division {
-            Division::Rows(_) => value.shape[..value.axis].iter().product(),
-            _ => 1,
-        };
+        let blocks = value.shape[..value.axis].iter().product();
         let elements =
             |shard| sharding.shard_shape(value, shard).iter().product::<usize>() / blocks;
         let lengths = (0..shards.len()).map(elements).collect();

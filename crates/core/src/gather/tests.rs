@@ -3,9 +3,12 @@ use quorate_code::Code;
 use super::*;
 use crate::fixture::{A, B, H, devices, f32_bytes, ms, plans};
 use crate::id::{DeviceId, SeatId, StageId};
-use crate::plan::{Division, Stage, Tiles};
-use quorate_model::method::Method;
-use quorate_model::need::Region;
+use quorate_model::division::Division;
+use quorate_model::division::rows::Rows;
+use quorate_model::division::terms::Terms;
+use quorate_model::division::tiles::Tiles;
+use quorate_model::division::whole::Whole;
+use quorate_model::region::Region;
 use quorate_model::tensor::DType;
 
 const WAIT: Duration = Duration::from_millis(5);
@@ -72,27 +75,17 @@ fn sharded(dtype: DType, shape: &[usize], axis: usize, rows: &[usize], parity: u
         start += n;
         start - n..start
     });
-    let division = Division::Rows(rows.collect());
+    let division = Arc::new(Rows(rows.collect()));
     let value = Value { name: "v".to_owned(), dtype, shape: shape.to_vec(), axis };
     divided(value, division, code, dtype)
 }
 
 /// A gather of a value of one stage.
-fn divided(value: Value, division: Division, code: Code, wire: DType) -> Gather {
+fn divided(value: Value, division: Arc<dyn Division>, code: Code, wire: DType) -> Gather {
     let seats = (0..code.shards() as u8).map(SeatId).collect();
     let members = DeviceSet::first(code.shards());
     let sharding = Sharding::new(code, division, seats, Some(StageId(0)), wire);
-    let stage = Stage {
-        name: "l".to_owned(),
-        method: Method::Channel,
-        reads: Vec::new(),
-        value: ValueId(0),
-        parts: Vec::new(),
-    };
-    let mut plan = Plan::new("p", members.len(), 1);
-    plan.stages.push(stage);
-    plan.result.push(ValueId(0));
-    plan.shardings[0] = Some(sharding);
+    let plan = Plan::of_one_stage(sharding, members.len());
     Gather::new(Arc::new(vec![value]), Arc::new(plan), ValueId(0), members, DeviceSet::default())
 }
 
@@ -108,7 +101,9 @@ fn payloads(gather: &Gather) -> Vec<Vec<f32>> {
     let outer: usize = value.shape[..value.axis].iter().product();
     let inner: usize = value.shape[value.axis + 1..].iter().product();
     let at = |o: usize, row: usize, i: usize| element((o * value.rows() + row) * inner + i);
-    let Division::Rows(ranges) = &sharding.division else { panic!("not by rows") };
+    let ranges: Vec<_> = (0..sharding.division.shards())
+        .map(|shard| sharding.region(value, shard)[value.axis].clone())
+        .collect();
     let data = |shard: usize, o: usize, row: usize, i: usize| {
         let rows = &ranges[shard];
         if row < rows.len() { at(o, rows.start + row, i) } else { 0.0 }
@@ -220,7 +215,7 @@ fn tiles_are_laid_in_their_places() {
         let lengths: Vec<Vec<usize>> = lengths.iter().map(|parts| parts.to_vec()).collect();
         let grid = Tiles::new(lengths.clone(), parity > 0);
         let name = if parity == 0 { "none" } else { "mds" };
-        let code = Code::by_name(name, grid.boxes.len(), parity).expect("a code");
+        let code = Code::by_name(name, grid.shards(), parity).expect("a code");
         let cut = |tile: &[std::ops::Range<usize>]| -> Vec<f32> {
             let mut out = Vec::new();
             for channel in 0..6 {
@@ -230,7 +225,8 @@ fn tiles_are_laid_in_their_places() {
             }
             out
         };
-        let data: Vec<Vec<f32>> = grid.boxes.iter().map(|tile| cut(tile)).collect();
+        let boxes = (0..grid.shards()).map(|shard| grid.ranges(shard));
+        let data: Vec<Vec<f32>> = boxes.map(|tile| cut(&tile)).collect();
         let parities = (0..parity).map(|p| {
             let row = code.generator_row(p);
             let sum =
@@ -240,7 +236,7 @@ fn tiles_are_laid_in_their_places() {
         let parities: Vec<Vec<f32>> = parities.collect();
         let payloads: Vec<Bytes> = data.iter().chain(&parities).map(|p| f32_bytes(p)).collect();
         for lost in (0..=parity).flat_map(|lost| subsets(payloads.len(), lost)) {
-            let division = Division::Tiles(grid.clone());
+            let division = Arc::new(grid.clone());
             let gather = divided(value.clone(), division, code.clone(), DType::F32);
             let got = whole(gather, &payloads, lost).expect("quorate");
             let apart = got.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -259,7 +255,7 @@ fn terms_are_added_up_from_any_copy() {
         let code = Code::by_name(name, 3, 3 * copies).expect("a code");
         let payloads: Vec<Bytes> = (0..code.shards()).map(|s| f32_bytes(&terms[s % 3])).collect();
         for lost in (0..=copies + 1).flat_map(|lost| subsets(payloads.len(), lost)) {
-            let division = Division::Terms(vec![0..1, 1..2, 2..3]);
+            let division = Arc::new(Terms(vec![0..1, 1..2, 2..3]));
             let gather = divided(value.clone(), division, code.clone(), DType::F32);
             let gone = (0..3).any(|t| (0..=copies).all(|copy| lost.contains(t + 3 * copy)));
             let wanted = (!gone).then(|| sum.clone());
@@ -274,7 +270,7 @@ fn terms_are_added_up_from_any_copy() {
 fn the_first_copy_wins() {
     let value = Value { name: "v".into(), dtype: DType::I64, shape: vec![2], axis: 0 };
     let code = Code::by_name("replication", 1, 2).expect("a code");
-    let mut gather = divided(value, Division::Whole, code, DType::I64);
+    let mut gather = divided(value, Arc::new(Whole), code, DType::I64);
     let payload = Bytes::from(vec![7; 16]);
     assert_eq!(gather.accept(ms(0), 2, payload.clone()), Accepted::Taken);
     let Decision::Gathered(gathered) = gather.decide(ms(0), WAIT) else { panic!("short") };
@@ -292,7 +288,7 @@ fn f16_is_widened_before_decoding() {
     let payloads = [half([1.0, 2.5]), half([-3.0, 0.25]), half([-2.0, 2.75])];
     for lost in 0..3 {
         let code = Code::by_name("sum", 2, 1).expect("a code");
-        let gather = divided(value.clone(), Division::Rows(vec![0..2, 2..4]), code, DType::F16);
+        let gather = divided(value.clone(), Arc::new(Rows(vec![0..2, 2..4])), code, DType::F16);
         let got = whole(gather, &payloads, [lost].into_iter().collect());
         assert_eq!(got, Some(vec![1.0, 2.5, -3.0, 0.25]), "without {lost}");
     }
@@ -302,7 +298,7 @@ fn f16_is_widened_before_decoding() {
 fn rosters_hold_no_copy_twice() {
     let code = Code::by_name("replication", 2, 2).expect("a code");
     let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 2], axis: 1 };
-    let gather = divided(value, Division::Terms(vec![0..1, 1..2]), code, DType::F32);
+    let gather = divided(value, Arc::new(Terms(vec![0..1, 1..2])), code, DType::F32);
     let everybody = DeviceSet::first(4);
     let cases: [(&[u8], &[usize]); 4] =
         [(&[], &[0, 1]), (&[0], &[1, 2]), (&[1], &[0, 3]), (&[0, 1], &[2, 3])];
@@ -330,7 +326,7 @@ fn parts_of_values() {
     for (part, needed) in cases {
         for lost in (0..=2).flat_map(|lost| subsets(6, lost)) {
             let whole =
-                divided(value.clone(), Division::Rows(rows.clone()), code.clone(), DType::F32);
+                divided(value.clone(), Arc::new(Rows(rows.clone())), code.clone(), DType::F32);
             let (values, plan) = (whole.values.clone(), whole.plan.clone());
             let (members, none) = (DeviceSet::first(6), DeviceSet::default());
             let need = Some(part.clone());
@@ -365,11 +361,11 @@ fn parts_of_values() {
 #[test]
 fn copies_are_as_large_as_their_originals() {
     let value = Value { name: "v".into(), dtype: DType::F32, shape: vec![1, 6, 5], axis: 1 };
-    let rows = || Division::Rows(vec![0..2, 2..6]);
-    let tiles = |equal| Division::Tiles(Tiles::new(vec![vec![2, 3]], equal));
+    let rows = || -> Arc<dyn Division> { Arc::new(Rows(vec![0..2, 2..6])) };
+    let tiles = |equal| -> Arc<dyn Division> { Arc::new(Tiles::new(vec![vec![2, 3]], equal)) };
     // Code, shards beyond the data, then columns of each shard and its place.
     type Shards = [(&'static [usize], std::ops::Range<usize>)];
-    let cases: [(&str, usize, Division, &Shards); 4] = [
+    let cases: [(&str, usize, Arc<dyn Division>, &Shards); 4] = [
         ("replication", 2, rows(), &[(&[1, 2, 5], 0..2), (&[1, 4, 5], 2..6)]),
         ("sum", 1, rows(), &[(&[1, 2, 5], 0..2), (&[1, 4, 5], 2..6), (&[1, 4, 5], 0..4)]),
         ("replication", 2, tiles(false), &[(&[1, 6, 2], 0..2), (&[1, 6, 3], 2..5)]),

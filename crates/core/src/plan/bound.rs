@@ -3,7 +3,8 @@
 use quorate_code::{Code, Patterns, ShardSet};
 use quorate_model::tensor::DType;
 
-use super::{PATTERNS_MAX, Plan, Sharding};
+use super::sharding::PATTERNS_MAX;
+use super::{Plan, Sharding};
 use crate::id::StageId;
 
 /// Relative error of a number rounded to f16.
@@ -86,13 +87,15 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Division;
+    use std::sync::Arc;
+
+    use quorate_model::division::terms::Terms;
 
     #[test]
     fn stated_errors() {
         let sharding = |name: &str, n: usize, m: usize, wire: DType| {
             let code = Code::by_name(name, n, m).expect("a code");
-            let division = Division::Terms((0..n).map(|i| i..i + 1).collect());
+            let division = Arc::new(Terms((0..n).map(|i| i..i + 1).collect()));
             Sharding::new(code, division, Vec::new(), None, wire)
         };
         // Of a sum of four, three values and their sum are off by one unit

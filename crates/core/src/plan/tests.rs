@@ -1,23 +1,27 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 
-use super::rule::{RuleError, Wish};
 use super::*;
+use crate::cluster::{Cluster, ClusterError, Link, Profile, Rates};
 use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
+use crate::planner::{self, MethodRequest, PlanRequest, PlannerError};
 
 fn lenet() -> Staged {
     let model = Model::read(LENET.into(), &Limits::default()).expect("reads");
     Staged::new(model).expect("has layers")
 }
 
-fn wish(data: usize, spares: usize, fewest_devices: usize) -> Wish {
-    let wish = Wish::of("lenet5.onnx", &"ab".repeat(32), data, spares);
-    let hosts = (1..=data + spares).map(|i| format!("10.0.0.{i}:7000")).collect();
-    Wish { hosts, fewest_devices, ..wish }
+fn request(data: usize, spares: usize, fewest_devices: usize) -> PlanRequest {
+    let request = PlanRequest::local("lenet5.onnx", &"ab".repeat(32), data, spares);
+    let request = request.expect("devices");
+    let hosts: Vec<String> = (1..=data + spares).map(|i| format!("10.0.0.{i}:7000")).collect();
+    let cluster = request.cluster.at(&hosts).expect("addresses");
+    PlanRequest { cluster, fewest_devices, ..request }
 }
 
 /// Everything of plans that their file says.
@@ -32,8 +36,8 @@ fn what_the_rule_makes_reads_back_equal() {
     for data in 1..=6 {
         for spares in 0..=3.min(data) {
             for fewest in [1, data + spares] {
-                let wish = wish(data, spares, fewest);
-                let made = Plans::by_rule(&staged, &wish).expect("planned");
+                let request = request(data, spares, fewest);
+                let made = planner::even(&staged, &request).expect("planned");
                 let file = made.to_toml();
                 let read = Plans::parse(&file).unwrap_or_else(|e| panic!("{data}+{spares}: {e}"));
                 assert_eq!(said(&read), said(&made), "{data}+{spares}");
@@ -79,12 +83,12 @@ fn stages_of_every_method() {
 #[test]
 fn the_rule_makes_every_method() {
     let staged = lenet();
-    let methods = |list: &[(Option<&str>, Method)]| -> Vec<super::rule::MethodWish> {
-        let wish = |(layer, method): &(Option<&str>, Method)| super::rule::MethodWish {
+    let methods = |list: &[(Option<&str>, Method)]| -> Vec<MethodRequest> {
+        let one = |(layer, method): &(Option<&str>, Method)| MethodRequest {
             layer: layer.map(str::to_owned),
             method: *method,
         };
-        list.iter().map(wish).collect()
+        list.iter().map(one).collect()
     };
     let cases = [
         methods(&[(None, Method::Spatial)]),
@@ -94,27 +98,27 @@ fn the_rule_makes_every_method() {
     ];
     for (data, spares) in [(1, 0), (2, 0), (2, 1), (4, 1), (4, 2), (8, 2), (3, 3)] {
         for methods in &cases {
-            let mut wish = wish(data, spares, 1);
-            wish.methods = methods.clone();
-            wish.f16 = vec!["/conv2/Conv".to_owned()];
-            let made = Plans::by_rule(&staged, &wish).expect("planned");
+            let mut request = request(data, spares, 1);
+            request.methods = methods.clone();
+            request.f16 = vec!["/conv2/Conv".to_owned()];
+            let made = planner::even(&staged, &request).expect("planned");
             let read = Plans::parse(&made.to_toml()).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(said(&read), said(&made), "{data}+{spares} {methods:?}");
             assert!(made.main().tolerance() >= spares, "{data}+{spares} {methods:?}");
         }
     }
     let refused = |list: &[(Option<&str>, Method)]| {
-        let mut wish = wish(2, 1, 1);
-        wish.methods = methods(list);
-        Plans::by_rule(&staged, &wish).unwrap_err().to_string()
+        let mut request = request(2, 1, 1);
+        request.methods = methods(list);
+        planner::even(&staged, &request).unwrap_err().to_string()
     };
     let said = refused(&[(Some("/fc1/Gemm"), Method::Spatial)]);
     assert_eq!(said, "layer /fc1/Gemm: method spatial is for convolutions");
     assert!(refused(&[(Some("fc9"), Method::Input)]).starts_with("model has no layer fc9"));
     // What names a layer counts, wherever it stands.
-    let mut wish = wish(2, 1, 3);
-    wish.methods = methods(&[(Some("/fc1/Gemm"), Method::Input), (None, Method::Whole)]);
-    let made = Plans::by_rule(&staged, &wish).expect("planned");
+    let mut request = request(2, 1, 3);
+    request.methods = methods(&[(Some("/fc1/Gemm"), Method::Input), (None, Method::Whole)]);
+    let made = planner::even(&staged, &request).expect("planned");
     let said: Vec<String> = made.main().stages.iter().map(|s| s.method.to_string()).collect();
     assert_eq!(said, ["whole", "whole", "input", "whole", "whole"]);
 }
@@ -124,15 +128,14 @@ fn the_rule_makes_every_method() {
 #[test]
 fn parts_are_sent_of_what_is_not_coded() {
     let staged = lenet();
-    let mut wish = wish(2, 1, 3);
-    let method =
-        |layer: &str, method| super::rule::MethodWish { layer: Some(layer.to_owned()), method };
-    wish.methods = vec![
+    let mut request = request(2, 1, 3);
+    let method = |layer: &str, method| MethodRequest { layer: Some(layer.to_owned()), method };
+    request.methods = vec![
         method("/conv1/Conv", Method::Spatial),
         method("/fc2/Gemm", Method::Whole),
         method("/fc3/Gemm", Method::Input),
     ];
-    let plans = Plans::by_rule(&staged, &wish).expect("planned");
+    let plans = planner::even(&staged, &request).expect("planned");
     let plan = plans.main();
     let value = |name: &str| plans.value(name).expect("listed");
     let need = |name: &str, seat: u8| plan.need(value(name), SeatId(seat)).cloned();
@@ -177,7 +180,7 @@ fn parts_are_sent_of_what_is_not_coded() {
 /// without the plan changing is a change of format.
 #[test]
 fn ids_are_stable() {
-    let made = Plans::by_rule(&lenet(), &wish(4, 1, 4)).expect("planned");
+    let made = planner::even(&lenet(), &request(4, 1, 4)).expect("planned");
     let ids: Vec<String> = made.plans.iter().map(|plan| plan.id.to_string()).collect();
     assert_eq!(ids, ["be83f2e7a68b8846", "9fe87a3381f6ad62"]);
 }
@@ -185,15 +188,41 @@ fn ids_are_stable() {
 #[test]
 fn the_rule_refuses() {
     let staged = lenet();
-    let plan = |change: &dyn Fn(&mut Wish)| {
-        let mut wish = wish(2, 1, 1);
-        change(&mut wish);
-        Plans::by_rule(&staged, &wish).unwrap_err()
-    };
-    assert_eq!(plan(&|w| w.spares = 3), RuleError::Devices { data: 0, spares: 3 });
-    assert_eq!(plan(&|w| w.hosts.truncate(2)), RuleError::Hosts { hosts: 2, devices: 3 });
-    let said = plan(&|w| w.hosts[1] = "pi-2".to_owned()).to_string();
+    let mut spares_only = request(2, 1, 1);
+    spares_only.spares = 3;
+    let error = planner::even(&staged, &spares_only).unwrap_err();
+    assert_eq!(error, PlannerError::Devices { data: 0, spares: 3 });
+    let cluster = &spares_only.cluster;
+    let hosts: Vec<String> = cluster.devices().iter().map(|d| d.address.clone()).collect();
+    let error = cluster.at(&hosts[..2]).unwrap_err();
+    assert_eq!(error, ClusterError::Addresses { addresses: 2, devices: 3 });
+    let said = cluster.at(&[&hosts[..1], &["pi-2".to_owned()], &hosts[2..]].concat());
+    let said = said.unwrap_err().to_string();
     assert_eq!(said, "address \"pi-2\" of pi-2 is not host:port");
+}
+
+/// A device whose profile is known is not given more than it has room for.
+#[test]
+fn weights_fit_in_memory() {
+    let staged = lenet();
+    let mut request = request(2, 1, 3);
+    let with = |memory_bytes: u64| {
+        let rates = Rates { conv_flops: 1e9, fc_flops: 1e9, glue_flops: 1e9, weight_bytes: 1e9 };
+        let link = Link { bytes: 1e7, message: Duration::ZERO, latency: Duration::ZERO };
+        let mut devices = request.cluster.devices().to_vec();
+        devices[1].profile = Some(Profile { rates, memory_bytes, link });
+        Cluster::new(devices).expect("as before")
+    };
+    // Half of the rows of each layer, 61,470 weights in all.
+    let (fits, full) = (with(123_000), with(122_000));
+    request.cluster = fits;
+    planner::even(&staged, &request).expect("planned");
+    request.cluster = full;
+    let said = planner::even(&staged, &request).unwrap_err().to_string();
+    assert!(
+        said.starts_with("device pi-2 has 122000 bytes of memory, its tasks have 12"),
+        "{said}"
+    );
 }
 
 /// A line of the fixture replaced, and the mistake that this is.
@@ -355,7 +384,7 @@ proptest! {
     fn possible_seats_cover_every_seating(count in 1usize..=6, seats in 1usize..=6) {
         prop_assume!(seats <= count);
         let staged = lenet();
-        let made = Plans::by_rule(&staged, &wish(count, 0, seats)).expect("planned");
+        let made = planner::even(&staged, &request(count, 0, seats)).expect("planned");
         let plan = made.plans.last().expect("one at least");
         prop_assert_eq!(plan.seats, seats);
         for bits in 0..1u64 << count {

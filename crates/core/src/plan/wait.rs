@@ -1,13 +1,14 @@
 //! When a consumer may leave the roster.
 
+use std::fmt;
 use std::time::Duration;
 
 use quorate_code::Code;
 use quorate_code::chain::{ChainError, ChainLayer};
 use quorate_model::tensor::DType;
 
+use super::Plan;
 use super::bound::ROUNDING_F16;
-use super::{Plan, parse_span};
 use crate::id::StageId;
 
 /// How long a consumer stays with the roster after any sufficient set of
@@ -29,6 +30,31 @@ impl WaitPolicy {
             text => parse_span(text).map(WaitPolicy::Fixed),
         }
     }
+}
+
+impl fmt::Display for WaitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitPolicy::Auto => f.write_str("auto"),
+            WaitPolicy::Fixed(span) if span.subsec_micros() % 1000 == 0 => {
+                write!(f, "{}ms", span.as_millis())
+            }
+            WaitPolicy::Fixed(span) => write!(f, "{}us", span.as_micros()),
+        }
+    }
+}
+
+/// A length of time as a plan file writes it: `250us`, `5ms`, `2s`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().ok()?;
+    let micros = match text[digits..].trim() {
+        "us" => Some(number),
+        "ms" => number.checked_mul(1_000),
+        "s" => number.checked_mul(1_000_000),
+        _ => None,
+    };
+    micros.map(Duration::from_micros)
 }
 
 /// Relative rounding error of one layer in f32, measured: between that of one

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 
 use super::delivery::Delivery;
 use super::gap::Gaps;
@@ -20,7 +20,7 @@ use crate::time::Time;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskState {
+pub(super) enum TaskState {
     /// An input is missing.
     Waiting,
     /// In the ready queue.
@@ -39,25 +39,25 @@ struct Assignment {
     state: TaskState,
 }
 
-/// What [`Active::progress`] found.
+/// What has become possible for a request.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     /// Tasks that have become ready.
-    pub ready: Vec<(StageId, usize)>,
+    pub(super) ready: Vec<(StageId, usize)>,
     /// Values that were decided with a data shard missing.
-    pub decoded: u64,
-    /// When to look again.
-    pub wait_until: Option<Time>,
+    pub(super) decoded: u64,
+    /// When a gather is to be decided without its roster.
+    pub(super) wait_until: Option<Time>,
 }
 
-/// A request's state at one device.
+/// The current attempt at a request, at one device.
 #[derive(Debug)]
-pub struct Active {
-    pub attempt: Attempt,
+pub(super) struct Active {
+    pub(super) attempt: Attempt,
     /// Order of arrival at this device.
-    pub arrival: u64,
+    pub(super) arrival: u64,
     /// When a gather is to be decided without its roster.
-    pub wait_until: Option<Time>,
+    pub(super) wait_until: Option<Time>,
     values: Arc<Vec<Value>>,
     /// By value; only those that this device's tasks read.
     gathers: Vec<Option<Gather>>,
@@ -67,8 +67,13 @@ pub struct Active {
 }
 
 impl Active {
-    /// The attempt's tasks on `seat`.
-    pub fn new(values: Arc<Vec<Value>>, attempt: Attempt, seat: usize, arrival: u64) -> Active {
+    /// An attempt in which this device takes `seat`.
+    pub(super) fn new(
+        values: Arc<Vec<Value>>,
+        attempt: Attempt,
+        seat: usize,
+        arrival: u64,
+    ) -> Active {
         let (plan, seat) = (&attempt.plan, SeatId(seat as u8));
         let tasks: Vec<Assignment> = plan
             .tasks(seat)
@@ -94,8 +99,8 @@ impl Active {
         }
     }
 
-    /// Takes in a shard; `None` if no task here reads its value.
-    pub fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
+    /// Takes in a shard. `None` if no task here reads its value.
+    pub(super) fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
         let gather = self.gathers[data.value.index()].as_mut()?;
         let before = gather.roster_gap();
         let payload = if self.released { Bytes::new() } else { data.payload.bytes().clone() };
@@ -112,8 +117,8 @@ impl Active {
         Some(accepted)
     }
 
-    /// Decides what can be decided and finds the tasks that can run now.
-    pub fn progress(&mut self, now: Time, wait: Duration) -> Progress {
+    /// Decides gathers where that is possible, and finds the tasks that can run.
+    pub(super) fn progress(&mut self, now: Time, wait: Duration) -> Progress {
         let mut progress = Progress::default();
         if self.released {
             return progress;
@@ -133,7 +138,7 @@ impl Active {
         progress
     }
 
-    /// Is `value` gathered, now at the latest?
+    /// Decides the gather of `value` if that is possible; is it decided?
     fn decide(&mut self, value: ValueId, now: Time, wait: Duration, into: &mut Progress) -> bool {
         let Some(gather) = &mut self.gathers[value.index()] else { return false };
         let decided_before = gather.gathered().is_some();
@@ -150,17 +155,16 @@ impl Active {
         }
     }
 
-    /// The gathered inputs of a task, in order.
-    pub fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
+    /// The gathered values that a task reads, in order.
+    pub(super) fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
         task_inputs(&self.attempt.plan, stage, shard, |value| {
             self.gathers[value.index()].as_ref()?.gathered().cloned()
         })
     }
 
-    /// What is to be made of the output of a task that `maker`, this device,
-    /// runs: for each who reads the value what it needs of it, this device
-    /// included.
-    pub fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
+    /// What is to be made of the output of a task of this device, which is
+    /// `maker`: for each reader of the value, itself included, what it needs.
+    pub(super) fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
         let Attempt { plan, members, request, .. } = &self.attempt;
         let value = plan.stages[stage.index()].value;
         let recipients = plan.recipients(&self.values, value, shard, *members).into_iter();
@@ -179,18 +183,19 @@ impl Active {
     }
 
     /// The frame that brings a parcel of a job's output.
-    pub fn outgoing(&self, now: Time, job: &Job, parcel: Parcel) -> Data {
+    pub(super) fn outgoing(&self, now: Time, job: &Job, parcel: Parcel) -> Data {
         let value = self.attempt.plan.stages[job.task.stage.index()].value;
         self.attempt.data(now, &self.values, (value, job.task.shard), parcel)
     }
 
-    /// Does nobody need this stage's output any more, as far as is known
-    /// here? So it is when all who read it are quorate without it.
-    pub fn is_superseded(&self, stage: StageId) -> bool {
+    /// Is a shard of this stage of no use any more, as far as is known here? So
+    /// it is when of every stage that reads it enough shards are here, or that
+    /// stage is superseded itself.
+    pub(super) fn is_superseded(&self, stage: StageId) -> bool {
         self.superseded()[stage.index()]
     }
 
-    /// [`Active::is_superseded`] of every stage, found from the last one back.
+    /// Which stages are superseded, found from the last one back.
     fn superseded(&self) -> Vec<bool> {
         let mut over = vec![false; self.attempt.plan.stages.len()];
         for (index, stage) in self.attempt.plan.stages.iter().enumerate().rev() {
@@ -206,15 +211,15 @@ impl Active {
         over
     }
 
-    pub fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {
+    pub(super) fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {
         let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
         if let Some(task) = self.tasks.iter_mut().find(same) {
             task.state = state;
         }
     }
 
-    /// Are all tasks over, or pointless?
-    pub fn is_over(&self) -> bool {
+    /// Is there nothing left to do, but for tasks that are superseded?
+    pub(super) fn is_over(&self) -> bool {
         let superseded = self.superseded();
         self.tasks.iter().all(|task| match task.state {
             TaskState::Over => true,
@@ -223,14 +228,14 @@ impl Active {
         })
     }
 
-    /// Tasks in the ready queue.
-    pub fn waiting_in_queue(&self) -> impl Iterator<Item = (StageId, usize)> + '_ {
+    /// Tasks that are ready and not yet running.
+    pub(super) fn waiting_in_queue(&self) -> impl Iterator<Item = (StageId, usize)> + '_ {
         let ready = self.tasks.iter().filter(|task| task.state == TaskState::Ready);
         ready.map(|task| (task.stage, task.shard))
     }
 
     /// Lets go of all payloads; returns how many bytes they were.
-    pub fn release(&mut self) -> usize {
+    pub(super) fn release(&mut self) -> usize {
         self.released = true;
         self.gathers.iter_mut().flatten().for_each(Gather::release);
         std::mem::take(&mut self.payload_bytes)

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use quorate_model::need::Region;
+use quorate_model::region::Region;
 use quorate_model::tensor::Tensor;
 
 use crate::admit::Peer;
@@ -56,7 +56,7 @@ impl Delivery {
         let prepare = |(part, to): &(Option<Region>, Vec<Peer>)| {
             let part = match (part, sharding.data_of(self.shard)) {
                 (Some(part), Some(data)) => {
-                    let from = sharding.division.region(value, data);
+                    let from = sharding.region(value, data);
                     crop(&output, &from, part).map_err(|e| e.to_string())?
                 }
                 _ => output.clone(),

@@ -1,20 +1,21 @@
-//! How long complete lags behind quorate, as seen by one device.
+//! How long one device has waited for rosters, lately.
 
 use std::time::Duration;
 
 /// Gaps remembered.
 const WINDOW: usize = 256;
 
-/// The last gaps between the first sufficient set of shards and the roster.
+/// The latest times between the first shards that sufficed for a value and its
+/// whole roster.
 #[derive(Clone, Debug, Default)]
-pub struct Gaps {
+pub(super) struct Gaps {
     ring: Vec<Duration>,
     next: usize,
 }
 
 impl Gaps {
     /// Remembers one.
-    pub fn add(&mut self, gap: Duration) {
+    pub(super) fn add(&mut self, gap: Duration) {
         if self.ring.len() < WINDOW {
             self.ring.push(gap);
         } else {
@@ -24,7 +25,7 @@ impl Gaps {
     }
 
     /// The gap that nine of ten do not exceed; zero before any was seen.
-    pub fn percentile_90(&self) -> Duration {
+    pub(super) fn percentile_90(&self) -> Duration {
         let mut sorted = self.ring.clone();
         if sorted.is_empty() {
             return Duration::ZERO;

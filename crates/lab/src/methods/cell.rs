@@ -7,10 +7,11 @@ use quorate::bundle;
 use quorate::rehearsal::Rehearsal;
 use quorate_code::Patterns;
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
-use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_core::plan::{Division, Plan, Plans};
-use quorate_model::layer;
-use quorate_model::method::Method;
+use quorate_core::plan::Plan;
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
+use quorate_model::division::Codable;
+use quorate_model::division::method::Method;
+use quorate_model::layer::LayerKind;
 use quorate_model::stage::{Cut, Recurrent, Stage, Staged};
 
 use super::model::{Model, Subject};
@@ -98,7 +99,7 @@ impl Kind {
     /// What `staged` has layers of: convolutions by their dimensions, then the
     /// others.
     pub fn all_of(staged: &Staged) -> Vec<Kind> {
-        let layers = || staged.stages.iter().filter_map(|stage| stage.layer.as_ref());
+        let layers = || staged.stages.iter().filter_map(|stage| stage.layer());
         let has = |kind: &Kind| match kind {
             Kind::Recurrent => !staged.model.graph.cells.is_empty(),
             kind => layers().any(|layer| kind.is(layer.kind)),
@@ -107,10 +108,10 @@ impl Kind {
         convs.chain([Kind::Fc, Kind::Recurrent]).filter(has).collect()
     }
 
-    fn is(self, kind: layer::Kind) -> bool {
+    fn is(self, kind: LayerKind) -> bool {
         match kind {
-            layer::Kind::Fc => self == Kind::Fc,
-            layer::Kind::Conv { dims } => self == Kind::Conv { dims },
+            LayerKind::Fc => self == Kind::Fc,
+            LayerKind::Conv { dims } => self == Kind::Conv { dims },
         }
     }
 
@@ -158,7 +159,7 @@ impl Cell {
         let recurrent = if self.way == Way::ByStep { Recurrent::Step } else { Recurrent::Whole };
         let cut = Cut { recurrent, ..Cut::default() };
         let staged = Staged::cut(subject.file.staged.model.clone(), &cut)?;
-        let plans = Plans::by_rule(&staged, &Cell::wish(subject, self.methods(), self.spares))?;
+        let plans = planner::even(&staged, &Cell::request(subject, self.methods(), self.spares)?)?;
         let tolerance = plans.main().tolerance();
         ensure!(tolerance >= self.spares, "{tolerance} of {} devices may fail", self.devices());
         let divided = self.divided(&staged, plans.main())?;
@@ -181,14 +182,18 @@ impl Cell {
     }
 
     /// A plan for [`DATA_DEVICES`] and so many spares.
-    pub(super) fn wish(subject: &Subject, methods: Vec<MethodWish>, spares: usize) -> Wish {
+    pub(super) fn request(
+        subject: &Subject,
+        methods: Vec<MethodRequest>,
+        spares: usize,
+    ) -> anyhow::Result<PlanRequest> {
         let (file, fewest_devices) = (&subject.file, DATA_DEVICES + spares);
-        let wish = Wish::of(&file.name, &file.sha256, DATA_DEVICES, spares);
-        Wish { fewest_devices, methods, ..wish }
+        let request = PlanRequest::local(&file.name, &file.sha256, DATA_DEVICES, spares)?;
+        Ok(PlanRequest { fewest_devices, methods, ..request })
     }
 
     /// Layers of other kinds stay as they are by default.
-    fn methods(&self) -> Vec<MethodWish> {
+    fn methods(&self) -> Vec<MethodRequest> {
         let methods = match (self.way, self.kind) {
             // It is for every kind; of methods that fit the last one counts.
             (Way::Method(Method::Whole), Kind::Fc) => vec![Method::Whole, Method::Channel],
@@ -196,19 +201,19 @@ impl Cell {
             (Way::Method(method), _) => vec![method],
             (Way::CellWhole | Way::ByStep, _) => Vec::new(),
         };
-        methods.into_iter().map(|method| MethodWish { layer: None, method }).collect()
+        methods.into_iter().map(|method| MethodRequest { layer: None, method }).collect()
     }
 
     /// What of `plan` is divided as this cell says.
     fn divided(&self, staged: &Staged, plan: &Plan) -> anyhow::Result<Divided> {
         let cells = &staged.model.graph.cells;
         let is_step = |stage: &Stage| {
-            let node = stage.layer.as_ref().map(|layer| &staged.model.graph.nodes[layer.node].name);
+            let node = stage.layer().map(|layer| &staged.model.graph.nodes[layer.node].name);
             node.is_some_and(|node| cells.iter().any(|cell| cell.steps.contains(node)))
         };
         let makes = |stage: &Stage, output: &String| staged.values[stage.value].name == *output;
         let here = |stage: &Stage| match self.way {
-            Way::Method(_) => stage.layer.as_ref().is_some_and(|layer| self.kind.is(layer.kind)),
+            Way::Method(_) => stage.layer().is_some_and(|layer| self.kind.is(layer.kind)),
             Way::ByStep => is_step(stage),
             Way::CellWhole => {
                 cells.iter().flat_map(|cell| &cell.outputs).any(|output| makes(stage, output))
@@ -251,11 +256,13 @@ impl Cell {
 fn code(plan: &Plan, stages: &[usize]) -> anyhow::Result<&'static str> {
     let word = |&stage: &usize| {
         let sharding = plan.stage_sharding(StageId(stage as u16));
-        match &sharding.division {
+        match sharding.division.codable() {
             _ if sharding.is_replicated() => Ok("replicas"),
-            Division::Rows(_) => Ok("coded offline"),
-            Division::Tiles(_) => Ok("coded at run time"),
-            division => bail!("{} is not covered: {division:?}", plan.stages[stage].name),
+            Codable::Offline => Ok("coded offline"),
+            Codable::AtRunTime => Ok("coded at run time"),
+            Codable::No => {
+                bail!("{} is not covered: {:?}", plan.stages[stage].name, sharding.division)
+            }
         }
     };
     let words: Vec<&str> = stages.iter().map(word).collect::<anyhow::Result<_>>()?;

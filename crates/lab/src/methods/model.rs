@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use quorate::bundle::{self, ModelFile};
 use quorate::input::{self, Preprocess};
 use quorate::rehearsal::{Finding, Rehearsal};
-use quorate_core::plan::Plans;
+use quorate_core::planner;
 use quorate_model::tensor::{Tensor, read_f32};
 
 use super::cell::{Cell, Kind};
@@ -186,9 +186,9 @@ impl Subject {
     /// What `quorate check --devices 4 --spares 1` finds, with `--f16` for
     /// these layers.
     pub fn check(&self, f16: &[&str]) -> anyhow::Result<Vec<Finding>> {
-        let mut wish = Cell::wish(self, Vec::new(), 1);
-        wish.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
-        let plans = Plans::by_rule(&self.file.staged, &wish)?;
+        let mut request = Cell::request(self, Vec::new(), 1)?;
+        request.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
+        let plans = planner::even(&self.file.staged, &request)?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let bundle = folder.path().join("bundle");
         bundle::write(&self.file.staged, &self.file.sha256, &plans, &bundle, &mut |_| ())?;

@@ -111,7 +111,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn new(material: &'a mut Material, script: &'a Script) -> Cluster<'a> {
-        let count = material.plans.devices.len();
+        let count = material.plans.cluster.devices().len();
         let mut random = SplitMix::new(script.seed ^ 0x5151);
         let network = Network::new(count + 1, script.delay_us_max, &mut random);
         let plans = material.plans.clone();

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
+use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::Gathered;
-use quorate_core::packing::{GATEWAY_FOLDER, OUTPUT_TASK, pack};
-use quorate_core::plan::rule::{MethodWish, Wish};
-use quorate_core::plan::{Plans, WaitPolicy};
+use quorate_core::packing::pack;
+use quorate_core::plan::{OUTPUT_TASK, Plans, WaitPolicy};
+use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_core::worker::TaskId;
 use quorate_engine::Task;
-use quorate_model::method::Method;
+use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 use quorate_model::tensor::Tensor;
@@ -43,7 +44,7 @@ pub struct Packing {
     /// The plan's `wait`.
     pub wait: WaitPolicy,
     /// How layers are divided.
-    pub methods: Vec<MethodWish>,
+    pub methods: Vec<MethodRequest>,
     /// Layers that travel as f16.
     pub f16: Vec<String>,
 }
@@ -56,8 +57,8 @@ impl Packing {
 
     /// The same with layers divided by those of `methods` that fit.
     pub fn by(mut self, methods: &[Method]) -> Packing {
-        let wish = |method: &Method| MethodWish { layer: None, method: *method };
-        self.methods = methods.iter().map(wish).collect();
+        let request = |method: &Method| MethodRequest { layer: None, method: *method };
+        self.methods = methods.iter().map(request).collect();
         self
     }
 }
@@ -82,14 +83,15 @@ impl Material {
     /// Packs `model` by the rule into a temporary folder.
     pub fn new(model: Bytes, packing: &Packing) -> Result<Material, Error> {
         let staged = Staged::new(Model::read(model.clone(), &Limits::default())?)?;
-        let mut wish = Wish::of("model.onnx", &"0".repeat(64), packing.data, packing.parity);
-        wish.methods = packing.methods.clone();
-        wish.f16 = packing.f16.clone();
-        wish.wait = packing.wait;
-        let plans = Plans::parse(&Plans::by_rule(&staged, &wish)?.to_toml())?;
+        let mut request =
+            PlanRequest::local("model.onnx", &"0".repeat(64), packing.data, packing.parity)?;
+        request.methods = packing.methods.clone();
+        request.f16 = packing.f16.clone();
+        request.wait = packing.wait;
+        let plans = planner::even(&staged, &request)?;
         let folder = TempDir::new()?;
         let mut shelf = Folder::new(folder.path());
-        pack(&staged, &wish.model_sha256, &plans, &mut shelf, &mut |_| {})?;
+        pack(&staged, &request.model_sha256, &plans, &mut shelf, &mut |_| {})?;
         let mut whole = engine().load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
         let mut one = || -> Result<Vec<Tensor>, Error> {
@@ -111,7 +113,8 @@ impl Material {
         task: TaskId,
         inputs: &[Arc<Gathered>],
     ) -> Result<Vec<Tensor>, String> {
-        let (folder, stem) = (self.plans.devices[device].clone(), self.stems[&task].clone());
+        let (folder, stem) =
+            (self.plans.cluster.devices()[device].name.clone(), self.stems[&task].clone());
         self.compute(&folder, &stem, inputs)
     }
 

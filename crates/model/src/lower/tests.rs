@@ -64,7 +64,7 @@ fn by_step(model: Model) -> Result<Staged, StageError> {
 fn cells_are_stages() {
     for (op, outputs) in [("LSTM", 2), ("GRU", 2), ("RNN", 2)] {
         let staged = Staged::new(sample(op, 3, &["b"], &[]).read().unwrap()).unwrap();
-        let divided: Vec<bool> = staged.stages.iter().map(|s| s.layer.is_some()).collect();
+        let divided: Vec<bool> = staged.stages.iter().map(|s| s.layer().is_some()).collect();
         assert_eq!(divided, [vec![true], vec![false; outputs]].concat(), "{op}");
         let projected = [staged.stages[0].value];
         assert!(staged.stages[1..].iter().all(|stage| stage.reads == projected), "{op}");
@@ -94,7 +94,7 @@ fn names_and_weights() {
     let staged = by_step(model).unwrap();
     let layer = |name: &str| {
         let stage = staged.stages.iter().find(|s| s.name == name).unwrap();
-        stage.layer.as_ref().unwrap()
+        stage.layer().unwrap()
     };
     assert_eq!(layer(steps[0]).weight, layer(steps[1]).weight);
     let place = bytes.as_ptr_range();

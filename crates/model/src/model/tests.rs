@@ -9,8 +9,8 @@ use crate::onnx::{
     inline_tensor, int_attribute, tensor_shape_proto::dimension, type_proto,
 };
 use crate::pack::{TaskSpec, Work, lay_out};
+use crate::part::Part;
 use crate::sample::{LENET, Sample, shared};
-use crate::shard::Part;
 use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
 
@@ -341,7 +341,7 @@ fn damaged_files_are_errors() {
         let Ok(staged) = Staged::new(model) else { continue };
         let task = |stage: usize| TaskSpec {
             name: stage.to_string(),
-            work: Work::Stage { stage, part: Part::Whole, cut: false },
+            work: Work::Stage { stage, part: Part::whole(), cut: false },
         };
         let tasks: Vec<TaskSpec> = (0..staged.stages.len()).map(task).collect();
         let Ok(layout) = lay_out(&staged, &tasks, "w") else { continue };

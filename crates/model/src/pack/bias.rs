@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::PackError;
 use crate::layer::Layer;
-use crate::shard::Part;
+use crate::part::Part;
 use crate::stage::Staged;
 use crate::tensor::Tensor;
 
@@ -17,8 +17,8 @@ pub(super) fn bias(
     part: &Part,
 ) -> Result<Option<(Vec<usize>, Bytes)>, PackError> {
     let Some(name) = &layer.bias else { return Ok(None) };
-    // A sum has its bias once.
-    if matches!(part, Part::Term { columns } if columns.start > 0) {
+    let terms = part.bias(layer);
+    if terms.is_empty() {
         return Ok(None);
     }
     let constant = staged.model.graph.constant(name);
@@ -38,22 +38,13 @@ pub(super) fn bias(
     let rows = part.rows(layer);
     let mut out = Vec::with_capacity(lines * rows);
     for line in 0..lines {
-        out.extend((0..rows).map(|row| coded(part, row, |row| at(line, row)) as f32));
+        let sum = |row| {
+            let reach = terms.iter().filter(|(_, range)| row < range.len());
+            reach.map(|(c, range)| c * at(line, range.start + row)).sum::<f64>()
+        };
+        out.extend((0..rows).map(|row| sum(row) as f32));
     }
     let shape = if lines == 1 { vec![rows] } else { vec![lines, rows] };
     let tensor = Tensor::from_f32(shape.clone(), &out).map_err(wrap)?;
     Ok(Some((shape, tensor.data().clone())))
-}
-
-/// The bias of row `row` of `part`, where `at` gives the layer's.
-fn coded(part: &Part, row: usize, at: impl Fn(usize) -> f64) -> f64 {
-    match part {
-        Part::Data { rows } => at(rows.start + row),
-        Part::Parity { terms } => {
-            let reach = terms.iter().filter(|(_, range)| row < range.len());
-            reach.map(|(c, range)| c * at(range.start + row)).sum()
-        }
-        Part::TileParity { terms } => terms.iter().map(|(c, _)| c * at(row)).sum(),
-        Part::Whole | Part::Tile { .. } | Part::Term { .. } => at(row),
-    }
 }

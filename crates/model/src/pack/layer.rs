@@ -15,12 +15,13 @@ use bytes::Bytes;
 
 use super::task::{Writer, cut_shape, fresh, taken, type_of};
 use super::{PackError, Place, Task};
+use crate::division::Cut;
 use crate::layer::{Layer, Orientation};
 use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};
-use crate::shard::Part;
+use crate::part::{Part, Read};
+use crate::region::{Region, shape};
 use crate::stage::Stage;
 use crate::tensor::{DType, Tensor, TensorError};
-use crate::window::{Reach, Tile, Window};
 
 /// From this opset on, what to slice is an input, not an attribute.
 const SLICE_BY_INPUT: i64 = 10;
@@ -129,53 +130,47 @@ impl Writer<'_> {
         let given = cut.is_some();
         let shape = cut.unwrap_or_else(|| layer.input_shape.clone());
         let whole = Feed { name: layer.input.clone(), shape };
-        match (part, &layer.window) {
-            (Part::Term { columns }, _) if !given && columns.len() < layer.columns => {
-                let axis = layer.input_axis();
-                let cut: Vec<_> = std::iter::once((axis, columns.clone())).collect();
-                Ok((self.slice(&whole, &cut, names)?, None))
+        let absent = || PackError::Absent { name: layer.input.clone() };
+        match part.read(layer).ok_or_else(absent)? {
+            Read::Cut(Cut { region, pads }) => {
+                let feed = if given { whole } else { self.slice(&whole, &region, names)? };
+                let pads = pads.map(|pads| {
+                    let before = pads.iter().map(|p| p.0 as i64);
+                    before.chain(pads.iter().map(|p| p.1 as i64)).collect()
+                });
+                Ok((feed, pads))
             }
-            (Part::Tile { tile }, Some(window)) => {
-                let reaches = reaches(layer, window, tile)?;
-                let before = reaches.iter().map(|r| r.pads.0 as i64);
-                let pads = before.chain(reaches.iter().map(|r| r.pads.1 as i64)).collect();
-                let feed = if given { whole } else { self.slice(&whole, &cuts(&reaches), names)? };
-                Ok((feed, Some(pads)))
+            Read::Sum(terms) => {
+                let pads = vec![0; 2 * layer.input_shape.len().saturating_sub(2)];
+                let sum = self.combination(&whole, &terms, names)?;
+                Ok((sum.ok_or_else(absent)?, Some(pads)))
             }
-            (Part::TileParity { terms }, Some(window)) => {
-                let pads = vec![0; 2 * window.extent.len()];
-                Ok((self.combination(&whole, layer, window, terms, names)?, Some(pads)))
-            }
-            _ => Ok((whole, None)),
         }
     }
 
-    /// The sum of the inputs of several tiles, each times its coefficient.
+    /// The sum of several boxes of the input, each times its coefficient.
     fn combination(
         &mut self,
         whole: &Feed,
-        layer: &Layer,
-        window: &Window,
-        terms: &[(f64, Tile)],
+        terms: &[(f64, Cut)],
         names: &mut Names<'_>,
-    ) -> Result<Feed, PackError> {
+    ) -> Result<Option<Feed>, PackError> {
         let mut sum: Option<Feed> = None;
-        for (coefficient, tile) in terms {
-            let reaches = reaches(layer, window, tile)?;
-            let cut = self.slice(whole, &cuts(&reaches), names)?;
-            let padded = self.pad(cut, &reaches, names)?;
+        for (coefficient, Cut { region, pads }) in terms {
+            let cut = self.slice(whole, region, names)?;
+            let padded = self.pad(cut, pads.as_deref().unwrap_or(&[]), names)?;
             let term = self.times(padded, *coefficient as f32, names);
             sum = Some(match sum {
                 None => term,
                 Some(sum) => {
-                    let name = names.of(&layer.input, "sum");
+                    let name = names.of(&whole.name, "sum");
                     self.info(&name, DType::F32, &sum.shape);
                     self.node(&name, "Add", &[&sum.name, &term.name], &name);
                     Feed { name, shape: sum.shape }
                 }
             });
         }
-        sum.ok_or_else(|| PackError::Absent { name: layer.input.clone() })
+        Ok(sum)
     }
 
     fn constant(&mut self, name: &str, dtype: DType, shape: &[usize], data: Bytes) {
@@ -189,21 +184,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// `from`, cut to a range of some of its dimensions.
+    /// `from`, cut to a box of it.
     fn slice(
         &mut self,
         from: &Feed,
-        cuts: &[(usize, Range<usize>)],
+        region: &Region,
         names: &mut Names<'_>,
     ) -> Result<Feed, PackError> {
-        let mut shape = from.shape.clone();
-        let real = |(axis, range): &&(usize, Range<usize>)| range.len() < from.shape[*axis];
-        let cuts: Vec<_> = cuts.iter().filter(real).collect();
+        let real = |(axis, range): &(usize, &Range<usize>)| range.len() < from.shape[*axis];
+        let cuts: Vec<_> = region.iter().enumerate().filter(real).collect();
+        let shape = shape(region);
         if cuts.is_empty() {
             return Ok(Feed { name: from.name.clone(), shape });
         }
-        cuts.iter().for_each(|(axis, range)| shape[*axis] = range.len());
-        let numbers = |of: fn(&(usize, Range<usize>)) -> usize| -> Vec<i64> {
+        let numbers = |of: fn(&(usize, &Range<usize>)) -> usize| -> Vec<i64> {
             cuts.iter().map(|cut| of(cut) as i64).collect()
         };
         let lists = [
@@ -230,19 +224,19 @@ impl Writer<'_> {
         Ok(Feed { name, shape })
     }
 
-    /// `from` with zeros where a tile reaches past the input.
+    /// `from` with zeros before and after its spatial dimensions.
     fn pad(
         &mut self,
         from: Feed,
-        reaches: &[Reach],
+        spatial: &[(usize, usize)],
         names: &mut Names<'_>,
     ) -> Result<Feed, PackError> {
-        if reaches.iter().all(|reach| reach.pads == (0, 0)) {
+        if spatial.iter().all(|pads| *pads == (0, 0)) {
             return Ok(from);
         }
         let rank = from.shape.len();
         let (mut shape, mut pads) = (from.shape.clone(), vec![0i64; 2 * rank]);
-        for (d, Reach { pads: (before, after), .. }) in reaches.iter().enumerate() {
+        for (d, (before, after)) in spatial.iter().enumerate() {
             shape[2 + d] += before + after;
             pads[2 + d] = *before as i64;
             pads[rank + 2 + d] = *after as i64;
@@ -286,26 +280,9 @@ impl Names<'_> {
     }
 }
 
-fn reaches(layer: &Layer, window: &Window, tile: &Tile) -> Result<Vec<Reach>, PackError> {
-    let reach = |(d, range): (usize, &Range<usize>)| {
-        let absent = || PackError::Absent { name: layer.input.clone() };
-        window.reach(d, range, layer.input_shape[2 + d]).ok_or_else(absent)
-    };
-    tile.iter().enumerate().map(reach).collect()
-}
-
-/// The spatial dimensions of a convolution come after batch and channels.
-fn cuts(reaches: &[Reach]) -> Vec<(usize, Range<usize>)> {
-    reaches.iter().enumerate().map(|(d, reach)| (2 + d, reach.input.clone())).collect()
-}
-
 /// Shape of the part's weights, by rows.
 fn part_shape(layer: &Layer, part: &Part) -> Vec<usize> {
-    let columns = match part {
-        Part::Term { columns } => columns.len(),
-        _ => layer.columns,
-    };
-    let mut shape = vec![part.rows(layer), columns];
+    let mut shape = vec![part.rows(layer), part.columns(layer)];
     if layer.orientation == Orientation::Rows {
         shape.extend(&layer.weight_shape[2..]);
     }

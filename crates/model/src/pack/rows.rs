@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use quorate_code::{Code, ParitySums};
+
 use super::PackError;
 use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
@@ -19,6 +21,9 @@ const PIECES: usize = 32;
 
 /// Columns that are transposed at once: their part of a piece stays in cache.
 const TILE: usize = 64;
+
+/// Numbers that are read from bytes at once.
+const CONVERTED: usize = 1024;
 
 /// The f32 weights of a layer as `rows` rows of `row_len`.
 #[derive(Clone, Copy, Debug)]
@@ -84,33 +89,28 @@ impl<'a> RowSource<'a> {
         Ok(())
     }
 
-    /// Writes the sum of the ranges, each times its coefficient. Sums are made
-    /// in f64 and rounded once.
-    pub fn write_sum(
+    /// Writes parity shard `parity` of the data shards that these ranges of
+    /// rows are.
+    pub fn write_parity(
         &self,
-        terms: &[(f64, Range<usize>)],
+        code: &Code,
+        parity: usize,
+        shards: &[Range<usize>],
         write: Write<'_>,
     ) -> Result<(), PackError> {
-        let longest = terms.iter().map(|(_, r)| r.len()).max().unwrap_or(0);
-        let (mut piece, mut sums) = (Vec::new(), Vec::new());
+        let longest = shards.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let mut piece = Vec::new();
         for start in (0..longest).step_by(self.rows_a_piece()) {
             let end = longest.min(start + self.rows_a_piece());
-            sums.clear();
-            sums.resize((end - start) * self.row_len, 0f64);
-            for (coefficient, range) in terms {
+            let mut sums = ParitySums::one(code, parity, (end - start) * self.row_len);
+            for (shard, range) in shards.iter().enumerate() {
                 let rows = range.start + start..range.end.min(range.start + end);
-                if rows.is_empty() {
-                    continue;
-                }
-                let values = self.read(rows, &mut piece).chunks_exact(4);
-                for (sum, b) in sums.iter_mut().zip(values) {
-                    let value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                    *sum += coefficient * f64::from(value);
+                if !rows.is_empty() {
+                    add(&mut sums, shard, self.read(rows, &mut piece))?;
                 }
             }
             piece.clear();
-            piece.reserve_exact(sums.len() * 4);
-            piece.extend(sums.iter().flat_map(|&s| (s as f32).to_le_bytes()));
+            piece.extend(sums.parity(0).flat_map(f32::to_le_bytes));
             write(&piece)?;
         }
         Ok(())
@@ -139,6 +139,19 @@ impl<'a> RowSource<'a> {
         }
         piece
     }
+}
+
+/// Adds the f32 values in `bytes` to what data shard `shard` brings.
+fn add(sums: &mut ParitySums, shard: usize, bytes: &[u8]) -> Result<(), PackError> {
+    let mut values = [0f32; CONVERTED];
+    for (i, bytes) in bytes.chunks(CONVERTED * 4).enumerate() {
+        let values = &mut values[..bytes.len() / 4];
+        for (value, b) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+            *value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        }
+        sums.add(shard, i * CONVERTED, values)?;
+    }
+    Ok(())
 }
 
 /// Writes all values.

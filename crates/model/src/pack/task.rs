@@ -10,7 +10,7 @@ use crate::onnx::{
     GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
     external_tensor, inline_tensor, value_info,
 };
-use crate::shard::{Part, show_tile};
+use crate::region::shape;
 use crate::stage::Staged;
 use crate::tensor::DType;
 
@@ -41,8 +41,9 @@ pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
 /// element-wise glue makes of it; `None` where it is given all.
 pub(super) fn cut_shape(staged: &Staged, work: &Work) -> Option<Vec<usize>> {
     let Work::Stage { stage, part, cut: true } = work else { return None };
-    let region = staged.need(&staged.stages[*stage], part)?;
-    Some(region.iter().map(ExactSizeIterator::len).collect())
+    let stage = &staged.stages[*stage];
+    let region = staged.need(stage, part, *stage.reads.first()?)?;
+    Some(shape(&region))
 }
 
 /// What `task` makes.
@@ -95,7 +96,7 @@ pub(super) fn taken<'a>(staged: &'a Staged, task: &Task) -> BTreeSet<&'a str> {
         Work::Stage { stage, .. } => {
             let stage = &staged.stages[*stage];
             names.insert(&staged.values[stage.value].name);
-            names.extend(stage.layer.iter().map(|layer| layer.output.as_str()));
+            names.extend(stage.layer().map(|layer| layer.output.as_str()));
         }
         Work::Output => names.extend(staged.output.outputs.iter().map(String::as_str)),
     }
@@ -146,7 +147,7 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
             let stage = &staged.stages[*stage];
             let cut = cut_shape(staged, &task.spec.work);
             graph.glue(&stage.glue, made, cut.as_deref())?;
-            if let Some(layer) = &stage.layer {
+            if let Some(layer) = stage.layer() {
                 graph.layer(layer, part, task)?;
                 graph.tail(stage, layer, part)?;
             }
@@ -180,27 +181,11 @@ fn info(value: &TaskValue) -> ValueInfoProto {
 }
 
 fn explain(staged: &Staged, work: &Work) -> String {
-    let (stage, part) = match work {
-        Work::Output => return "output stage".to_owned(),
-        Work::Stage { stage, part, .. } => (&staged.stages[*stage], part),
-    };
-    let name = &stage.name;
-    let sum = |terms: Vec<String>| format!("parity of layer {name}: {}", terms.join(" + "));
-    match part {
-        Part::Whole => format!("all of {name}"),
-        Part::Data { rows } => {
-            let of = stage.layer.as_ref().map_or(0, |layer| layer.rows);
-            format!("rows {}..{} of {of} of layer {name}", rows.start, rows.end)
-        }
-        Part::Parity { terms } => {
-            sum(terms.iter().map(|(c, r)| format!("{c} * rows {}..{}", r.start, r.end)).collect())
-        }
-        Part::Tile { tile } => format!("tile {} of layer {name}", show_tile(tile)),
-        Part::TileParity { terms } => {
-            sum(terms.iter().map(|(c, t)| format!("{c} * tile {}", show_tile(t))).collect())
-        }
-        Part::Term { columns } => {
-            format!("what columns {}..{} add to layer {name}", columns.start, columns.end)
+    match work {
+        Work::Output => "output stage".to_owned(),
+        Work::Stage { stage, part, .. } => {
+            let stage = &staged.stages[*stage];
+            part.explain(&stage.name, stage.layer())
         }
     }
 }

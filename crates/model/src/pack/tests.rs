@@ -1,17 +1,23 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate_code::Code;
 
 use super::{ALIGN_BYTES, Layout, TaskSpec, Work, lay_out};
-use crate::layer::{Kind, Layer, Orientation};
+use crate::division::method::Method;
+use crate::division::rows::Rows;
+use crate::division::terms::Terms;
+use crate::division::tiles::Tiles;
+use crate::division::{Division, Slice};
+use crate::layer::{Layer, LayerKind, Orientation};
 use crate::model::{Limits, Model, ReadOptions};
 use crate::onnx::{AttributeProto, float_attribute, int_attribute};
+use crate::part::{Part, Weights};
 use crate::sample::{LENET, Sample, shared};
-use crate::shard::{Part, even, even_rows};
 use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
-use crate::window::{grid, tiles};
 
 fn stage(name: &str, stage: usize, part: Part) -> TaskSpec {
     TaskSpec { name: name.to_owned(), work: Work::Stage { stage, part, cut: false } }
@@ -21,26 +27,42 @@ fn output() -> TaskSpec {
     TaskSpec { name: "output".to_owned(), work: Work::Output }
 }
 
+/// Some rows of a layer.
+fn data(rows: Range<usize>) -> Part {
+    Part::data(Arc::new(Rows(vec![rows])), 0)
+}
+
+/// A term of a layer's sum.
+fn term(columns: Range<usize>) -> Part {
+    Part::data(Arc::new(Terms(vec![columns])), 0)
+}
+
+/// The combination of shards with these coefficients.
+fn parity(coefficients: &[f64], division: Arc<dyn Division>) -> Part {
+    let code = Code::from_generator(coefficients.len(), coefficients).unwrap();
+    Part::parity(division, Arc::new(code), 0)
+}
+
 /// Every stage in `n` data shards and two parities, then the output.
 fn specs(staged: &Staged, n: usize) -> Vec<TaskSpec> {
     let mut specs = Vec::new();
-    for (s, layer) in staged.stages.iter().map(|s| s.layer.as_ref().unwrap()).enumerate() {
-        let rows = even_rows(layer, n.min(layer.rows)).unwrap();
-        for (i, rows) in rows.iter().enumerate() {
-            let name = format!("{}-d{i}", layer.file_name);
-            specs.push(stage(&name, s, Part::Data { rows: rows.clone() }));
+    for (s, layer) in staged.stages.iter().map(|s| s.layer().unwrap()).enumerate() {
+        let rows = Method::default_for(layer).facts().even;
+        let rows = rows(layer, n, true);
+        for i in 0..rows.shards() {
+            specs.push(stage(&format!("{s}-d{i}"), s, Part::data(rows.clone(), i)));
         }
         for (i, step) in [0.0, 0.75].into_iter().enumerate() {
-            let coefficients: Vec<f64> = (0..rows.len()).map(|d| 1.0 + step * d as f64).collect();
-            let name = format!("{}-p{i}", layer.file_name);
-            specs.push(stage(&name, s, Part::parity(&coefficients, &rows)));
+            let coefficients: Vec<f64> =
+                (0..rows.shards()).map(|d| 1.0 + step * d as f64).collect();
+            specs.push(stage(&format!("{s}-p{i}"), s, parity(&coefficients, rows.clone())));
         }
-        specs.push(stage(&format!("{}-whole", layer.file_name), s, Part::Whole));
-        for (i, columns) in even(layer.columns, n.min(layer.columns)).unwrap().iter().enumerate() {
-            let name = format!("{}-c{i}", layer.file_name);
-            specs.push(stage(&name, s, Part::Term { columns: columns.clone() }));
+        specs.push(stage(&format!("{s}-whole"), s, Part::whole()));
+        let columns = (Method::Input.facts().even)(layer, n, false);
+        for i in 0..columns.shards() {
+            specs.push(stage(&format!("{s}-c{i}"), s, Part::data(columns.clone(), i)));
         }
-        if let Kind::Conv { .. } = layer.kind {
+        if let LayerKind::Conv { .. } = layer.kind {
             specs.extend(tiled(s, layer, n));
         }
     }
@@ -50,14 +72,14 @@ fn specs(staged: &Staged, n: usize) -> Vec<TaskSpec> {
 
 /// A convolution in tiles and the sum of them.
 fn tiled(s: usize, layer: &Layer, n: usize) -> Vec<TaskSpec> {
-    let lengths = grid(&layer.output_shape[2..], n);
+    let even = Method::Spatial.facts().even;
+    let (tiles, equal) = (even(layer, n, false), even(layer, n, true));
     let mut specs = Vec::new();
-    for (i, tile) in tiles(&lengths, false).into_iter().enumerate() {
-        specs.push(stage(&format!("{}-t{i}", layer.file_name), s, Part::Tile { tile }));
+    for i in 0..tiles.shards() {
+        specs.push(stage(&format!("{s}-t{i}"), s, Part::data(tiles.clone(), i)));
     }
-    let terms = tiles(&lengths, true).into_iter().enumerate();
-    let terms = terms.map(|(i, tile)| (1.0 + i as f64, tile)).collect();
-    specs.push(stage(&format!("{}-tp", layer.file_name), s, Part::TileParity { terms }));
+    let coefficients: Vec<f64> = (0..equal.shards()).map(|i| 1.0 + i as f64).collect();
+    specs.push(stage(&format!("{s}-tp"), s, parity(&coefficients, equal)));
     let mut cut = specs.clone();
     for spec in &mut cut {
         spec.name.push_str("-cut");
@@ -94,20 +116,20 @@ fn weights(layer: &Layer, values: &[f32], part: &Part) -> Vec<f32> {
     };
     let mut out = Vec::new();
     let each = layer.row_len / layer.columns;
-    let columns = match part {
-        Part::Term { columns } => columns.start * each..columns.end * each,
+    let columns = match part.weights(layer) {
+        Weights::Slice(Slice::Columns(columns)) => columns.start * each..columns.end * each,
         _ => 0..layer.row_len,
     };
     for row in 0..part.rows(layer) {
         for column in columns.clone() {
-            out.push(match part {
-                Part::Data { rows } => at(rows.start + row, column),
-                Part::Parity { terms } => terms
-                    .iter()
-                    .filter(|(_, r)| row < r.len())
-                    .map(|(c, r)| c * f64::from(at(r.start + row, column)))
-                    .sum::<f64>() as f32,
-                _ => at(row, column),
+            out.push(match part.weights(layer) {
+                Weights::Slice(Slice::Rows(rows)) => at(rows.start + row, column),
+                Weights::Slice(Slice::Columns(_)) => at(row, column),
+                Weights::Parity { code, parity, rows } => {
+                    let terms = code.generator_row(parity).iter().zip(&rows);
+                    let terms = terms.filter(|(_, r)| row < r.len());
+                    terms.map(|(c, r)| c * f64::from(at(r.start + row, column))).sum::<f64>() as f32
+                }
             });
         }
     }
@@ -129,7 +151,7 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
             assert_eq!(model.graph.types[&value.name].shape, value.shape, "{}", spec.name);
         }
         let Work::Stage { stage, part, .. } = &spec.work else { continue };
-        let layer = staged.stages[*stage].layer.as_ref().unwrap();
+        let layer = staged.stages[*stage].layer().unwrap();
         let whole = staged.model.graph.constant(&layer.weight).unwrap().to_f32().unwrap();
         let node = model.graph.nodes.last().unwrap();
         let got = &model.graph.initializers[&node.inputs[1]];
@@ -240,8 +262,7 @@ fn quantized_weights_there_and_back() {
         ];
         for (sample, wanted, computed) in cases {
             let staged = staged(&sample);
-            let (graph, weight) =
-                (&staged.model.graph, &staged.stages[0].layer.as_ref().unwrap().weight);
+            let (graph, weight) = (&staged.model.graph, &staged.stages[0].layer().unwrap().weight);
             assert_eq!(graph.scaled.contains_key(weight), computed);
             assert_eq!(&graph.constant(weight).unwrap().to_f32().unwrap(), wanted);
             round_trip(&staged, &specs(&staged, 3));
@@ -304,10 +325,7 @@ fn pieces_join() {
 
 #[test]
 fn bias_forms() {
-    let parts = [
-        Part::Data { rows: 2..4 },
-        Part::Parity { terms: vec![(1.0, 0..2), (10.0, 2..4), (100.0, 4..5)] },
-    ];
+    let parts = [data(2..4), parity(&[1.0, 10.0, 100.0], Arc::new(Rows(vec![0..2, 2..4, 4..5])))];
     // The bias's values are 0, 1, 2, ... by position.
     type Bias = (&'static [usize], &'static [f32]);
     let cases: [(&[usize], [Bias; 2]); 6] = [
@@ -353,8 +371,7 @@ fn rows_are_shared() {
         &[],
     );
     let staged = staged(&sample);
-    let data = |rows: Range<usize>| Part::Data { rows };
-    let parity = |c: f64| Part::Parity { terms: vec![(1.0, 0..50), (c, 50..100)] };
+    let parity = |c: f64| parity(&[1.0, c], Arc::new(Rows(vec![0..50, 50..100])));
     let row = 3 * 4;
     // Parts, the offsets of their weights, and the file's length.
     let cases: Vec<(Vec<Part>, Vec<u64>, u64)> = vec![
@@ -384,8 +401,7 @@ fn glue_constants_are_stored_once() {
         .node("Add", &["x", "k"], &["a"], &[])
         .node("Gemm", &["a", "w"], &["y"], &[]);
     let staged = staged(&sample);
-    let specs =
-        [stage("a", 0, Part::Data { rows: 0..1 }), stage("b", 0, Part::Data { rows: 1..2 })];
+    let specs = [stage("a", 0, data(0..1)), stage("b", 0, data(1..2))];
     let layout = lay_out(&staged, &specs, "weights.bin").unwrap();
     let constants: Vec<_> = layout.tasks.iter().map(|t| t.constants["k"].clone()).collect();
     assert_eq!(constants[0], constants[1]);
@@ -422,38 +438,47 @@ fn outputs_pass_through() {
 fn refusals() {
     let staged = Staged::new(Model::read(Bytes::from_static(LENET), &Limits::default()).unwrap());
     let staged = staged.unwrap();
-    let data = |rows: Range<usize>| stage("t", 0, Part::Data { rows });
-    let parity = |terms: Vec<(f64, Range<usize>)>| stage("t", 0, Part::Parity { terms });
-    let tile = |s: usize, tile: Vec<Range<usize>>| stage("t", s, Part::Tile { tile });
-    let sum = |tiles: Vec<Vec<Range<usize>>>| {
-        let terms = tiles.into_iter().map(|tile| (1.0, tile)).collect();
-        stage("t", 0, Part::TileParity { terms })
+    let rows = |rows: Range<usize>| stage("t", 0, data(rows));
+    let sum = |division: Arc<dyn Division>| {
+        let ones = vec![1.0; division.shards()];
+        stage("t", 0, parity(&ones, division))
     };
+    let tiles =
+        |boxes: Vec<Vec<Range<usize>>>| -> Arc<dyn Division> { Arc::new(Tiles::apart(boxes)) };
+    let tile = |s: usize, tile: Vec<Range<usize>>| stage("t", s, Part::data(tiles(vec![tile]), 0));
+    let two = Arc::new(Code::sum(2).unwrap());
     let cases: Vec<(Vec<TaskSpec>, &str)> = vec![
         (vec![output(), output()], "two tasks have it"),
-        (vec![stage("a/b", 0, Part::Data { rows: 0..1 })], "separates folders"),
-        (vec![stage("", 0, Part::Data { rows: 0..1 })], "it is empty"),
-        (vec![stage("t", 5, Part::Data { rows: 0..1 })], "task t is for stage 5, the model has 5"),
-        (vec![data(0..7)], "rows 0..7 are none of layer /conv1/Conv's 6 rows"),
-        (vec![data(3..3)], "rows 3..3"),
-        (vec![parity(vec![])], "has no shards"),
-        (vec![parity(vec![(f64::NAN, 0..1)])], "has a coefficient that is no number"),
-        (vec![parity(vec![(1.0, 0..3), (1.0, 3..9)])], "rows 3..9"),
-        (vec![stage("t", 0, Part::Term { columns: 0..2 })], "columns 0..2 are none of layer"),
+        (vec![stage("a/b", 0, data(0..1))], "separates folders"),
+        (vec![stage("", 0, data(0..1))], "it is empty"),
+        (vec![stage("t", 5, data(0..1))], "task t is for stage 5, the model has 5"),
+        (vec![rows(0..7)], "rows 0..7 are none of layer /conv1/Conv's 6 rows"),
+        (vec![rows(3..3)], "rows 3..3"),
+        (vec![stage("t", 0, Part::data(Arc::new(Rows(vec![])), 0))], "data shard 0 of 0"),
+        (
+            vec![stage("t", 0, Part::parity(Arc::new(Rows(vec![])), two.clone(), 0))],
+            "another number",
+        ),
+        (
+            vec![stage("t", 0, Part::parity(Arc::new(Terms(vec![0..1, 1..2])), two, 0))],
+            "no combination",
+        ),
+        (vec![sum(Arc::new(Rows(vec![0..3, 3..9])))], "rows 3..9"),
+        (vec![stage("t", 0, term(0..2))], "columns 0..2 are none of layer"),
         (
             vec![tile(0, vec![0..4, 0..2, 0..1])],
             "tile 0..4 x 0..2 x 0..1 of layer /conv1/Conv: none of its [28, 28] outputs",
         ),
         (vec![tile(0, vec![0..4, 0..29])], "none of its [28, 28] outputs"),
         (vec![tile(2, vec![0..1, 0..1])], "only convolutions are divided into tiles"),
-        (vec![sum(vec![])], "has no shards"),
-        (vec![sum(vec![vec![0..2, 0..28], vec![2..5, 0..28]])], "has tiles of unlike sizes"),
+        (vec![sum(tiles(vec![vec![0..2, 0..28], vec![2..5, 0..28]]))], "has tiles of unlike sizes"),
     ];
     for (specs, message) in cases {
         let error = lay_out(&staged, &specs, "weights.bin").unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     assert!(lay_out(&staged, &[], "../w").is_err());
-    let error = even_rows(staged.stages[0].layer.as_ref().unwrap(), 256).unwrap_err().to_string();
-    assert_eq!(error, "layer /conv1/Conv splits into at most 6 shards, plan asks for 256");
+    // Nothing, and what is no number, make no code to combine by.
+    assert!(Code::from_generator(0, &[]).is_err());
+    assert!(Code::from_generator(1, &[f64::NAN]).is_err());
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::method::{Codable, Method};
+use crate::division::Codable;
+use crate::division::method::Method;
 use crate::onnx::{int_attribute, ints_attribute};
 use crate::sample::Sample;
 
@@ -34,8 +35,8 @@ fn branches_and_joins() {
     assert_eq!(staged.output.reads, [2, 3]);
     assert_eq!(staged.output.glue, [4, 5]);
     assert_eq!(staged.readers(1).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(staged.values[1].source, Source::Stage(0));
-    assert_eq!((staged.values[1].bytes(), staged.values[1].row_bytes()), (16, 4));
+    assert_eq!((staged.maker(0), staged.maker(1)), (None, Some(0)));
+    assert_eq!((staged.values[1].bytes(), staged.values[1].rows()), (16, 4));
 }
 
 #[test]
@@ -151,8 +152,9 @@ fn costs_and_methods() {
     let layer = staged.stages[0].layer.as_ref().unwrap();
     assert_eq!(layer.params, 6 * 4 * 9 + 6);
     assert_eq!(layer.flops, 2 * (6 * 6 * 8) * (4 * 9));
-    let splits: Vec<_> =
-        layer.splits().into_iter().map(|s| (s.method, s.codable, s.shards_max)).collect();
+    let splits: Vec<_> = Method::all_for(layer)
+        .map(|m| (m, m.facts().codable, (m.facts().shards_max)(layer)))
+        .collect();
     let wanted = [
         (Method::Channel, Codable::Offline, 6),
         (Method::Spatial, Codable::AtRunTime, 48),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use quorate_core::packing::{PACKED_FILE, PLAN_FILE, read_packed};
-use quorate_core::plan::{Plans, is_host_and_port};
+use quorate_core::plan::Plans;
 
 use super::plan_file::read_plan;
 
@@ -51,16 +51,8 @@ impl Folder {
         if hosts.is_empty() {
             return Ok(self);
         }
-        let plans = Arc::make_mut(&mut self.plans);
-        let (got, needed) = (hosts.len(), plans.devices.len());
-        ensure!(got == needed, "{got} addresses in --hosts, the plan has {needed} devices");
-        for (device, address) in plans.devices.iter().zip(hosts) {
-            ensure!(
-                is_host_and_port(address),
-                "address \"{address}\" of {device} is not host:port"
-            );
-            plans.hosts.insert(device.clone(), address.clone());
-        }
+        let moved = self.plans.at(hosts).context("--hosts")?;
+        self.plans = Arc::new(moved);
         Ok(self)
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use quorate_core::packing::{GATEWAY_FOLDER, PACKED_FILE, PackedFolder, Progress, pack};
+use quorate_core::cluster::GATEWAY_FOLDER;
+use quorate_core::packing::{PACKED_FILE, PackedFolder, Progress, pack};
 use quorate_core::plan::Plans;
 use quorate_model::stage::Staged;
 

@@ -7,7 +7,7 @@ use quorate::bundle::{ModelFile, read_plan};
 use quorate::input;
 use quorate::rehearsal::{Finding, Rehearsal};
 use quorate_core::plan::Plans;
-use quorate_core::plan::rule::Wish;
+use quorate_core::planner::{self, PlanRequest};
 use quorate_model::tensor::{DType, Tensor};
 use serde_json::json;
 
@@ -87,11 +87,11 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
 
 fn rule_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
     let (data, spares) = (args.cluster.devices, args.cluster.spares);
-    let mut wish = Wish::of(&model.name, &model.sha256, data, spares);
-    wish.fewest_devices = data + spares;
-    wish.methods = args.splitting.method_wishes();
-    wish.f16 = args.splitting.f16_wishes();
-    Ok(Plans::by_rule(&model.staged, &wish)?)
+    let mut request = PlanRequest::local(&model.name, &model.sha256, data, spares)?;
+    request.fewest_devices = data + spares;
+    request.methods = args.splitting.method_requests();
+    request.f16 = args.splitting.f16_requests();
+    Ok(planner::even(&model.staged, &request)?)
 }
 
 fn read_input(plans: &Plans, args: &cli::Check) -> anyhow::Result<Tensor> {
@@ -115,7 +115,7 @@ fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> Strin
         "{}: {} over {}\n\n",
         args.model.display(),
         counted(main.stages.len(), "stage"),
-        counted(plans.devices.len(), "device")
+        counted(plans.cluster.devices().len(), "device")
     );
     let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or(0);
     out +=
@@ -131,10 +131,10 @@ fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> Strin
     if uncovered.is_empty() {
         out += &format!("\nany {} may fail\n", counted(main.tolerance().max(1), "device"));
     } else {
-        let covered = plans.devices.len() - uncovered.len();
+        let covered = plans.cluster.devices().len() - uncovered.len();
         out += &format!(
             "\n{covered} of {} may fail alone, not {}\n",
-            counted(plans.devices.len(), "device"),
+            counted(plans.cluster.devices().len(), "device"),
             plans.device_names(uncovered)
         );
     }
@@ -163,7 +163,7 @@ fn report(rehearsal: &Rehearsal, findings: &[Finding]) -> serde_json::Value {
         plans.main().uncovered(plans.everybody()).iter().map(|d| plans.device_name(d)).collect();
     json!({
         "model": plans.model,
-        "devices": plans.devices,
+        "devices": plans.cluster.names(),
         "tolerated": plans.main().tolerance(),
         "uncovered": uncovered,
         "tolerance": plans.tolerance,

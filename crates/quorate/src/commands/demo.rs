@@ -26,9 +26,9 @@ use quorate::bundle::Folder;
 use quorate::net::free_addresses;
 use quorate::node::gateway::{Handle, assemble};
 use quorate::node::runtime;
+use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
-use quorate_core::plan::Plans;
-use quorate_core::plan::rule::Wish;
+use quorate_core::planner::{self, PlanRequest};
 use quorate_model::tensor::Tensor;
 
 use super::pack::pack_into;
@@ -117,12 +117,12 @@ async fn play_one(
     let devices = args.cluster.devices + args.cluster.spares;
     let hosts = free_addresses(devices)?;
     let model = &material.model;
-    let mut wish = Wish::of(&model.name, &model.sha256, devices - spares, spares);
-    wish.hosts = hosts;
-    wish.methods = args.splitting.method_wishes();
-    wish.f16 = args.splitting.f16_wishes();
-    wish.tolerance = TOLERANCE;
-    let plans = Plans::by_rule(&model.staged, &wish)?;
+    let mut request = PlanRequest::local(&model.name, &model.sha256, devices - spares, spares)?;
+    request.cluster = request.cluster.at(&hosts)?;
+    request.methods = args.splitting.method_requests();
+    request.f16 = args.splitting.f16_requests();
+    request.tolerance = TOLERANCE;
+    let plans = planner::even(&model.staged, &request)?;
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
     pack_into(model, &plans, &bundle)?;
@@ -136,7 +136,7 @@ async fn play_one(
         resubmit_after: args.deadline / 2,
         ..GatewayConfig::default()
     };
-    let gateway = Folder::open(&bundle.join(quorate_core::packing::GATEWAY_FOLDER))?;
+    let gateway = Folder::open(&bundle.join(GATEWAY_FOLDER))?;
     let handle = Handle::start(&gateway, engine(), config)?;
     let ready = assemble(&handle, PATIENCE).await;
     ready.with_context(|| workers.last_words())?;
@@ -148,7 +148,7 @@ async fn play_one(
             format!("{data} and {}, coded", counted(spares, "spare"))
         }
     };
-    let view = View::new(&title, &plans.devices);
+    let view = View::new(&title, &plans.cluster.names());
     let play = Play {
         args,
         material,

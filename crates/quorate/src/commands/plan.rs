@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use quorate::bundle::ModelFile;
 use quorate_code::Patterns;
+use quorate_core::cluster::Cluster;
 use quorate_core::id::StageId;
-use quorate_core::plan::rule::Wish;
-use quorate_core::plan::{Plan, Plans};
+use quorate_core::plan::Plan;
+use quorate_core::planner::{self, PlanRequest};
 
 use crate::cli;
 use crate::words::{counted, note, print};
@@ -19,27 +20,25 @@ const PATTERNS_MAX: u64 = 20_000;
 pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut()?)?;
     let count = args.cluster.devices + args.cluster.spares;
-    let mut wish = Wish::of(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares);
+    let mut request =
+        PlanRequest::local(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares)?;
     if !args.names.is_empty() {
-        wish.devices = args.names.clone();
+        let names = args.names.len();
+        ensure!(names == count, "{names} names for {}", counted(count, "device"));
+        let devices = request.cluster.devices().iter();
+        let addresses: Vec<String> = devices.map(|device| device.address.clone()).collect();
+        request.cluster = Cluster::of(&args.names, &addresses).context("--names")?;
     }
     if !args.hosts.is_empty() {
-        wish.hosts = args.hosts.clone();
+        request.cluster = request.cluster.at(&args.hosts).context("--hosts")?;
     }
-    let names = &wish.devices;
-    ensure!(names.len() == count, "{} names for {}", names.len(), counted(count, "device"));
-    let twice = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
-    ensure!(twice.is_none(), "name {} twice in --names", twice.map_or("", |(_, name)| name));
-    wish.fewest_devices = args.fewest;
-    wish.methods = args.splitting.method_wishes();
-    wish.f16 = args.splitting.f16_wishes();
-    wish.tolerance = args.tolerance;
-    wish.wait = args.wait;
-    let plans = Plans::by_rule(&model.staged, &wish)?;
-    // The file is checked as if it had come from outside, so that nothing is
-    // written that would be refused later.
+    request.fewest_devices = args.fewest;
+    request.methods = args.splitting.method_requests();
+    request.f16 = args.splitting.f16_requests();
+    request.tolerance = args.tolerance;
+    request.wait = args.wait;
+    let plans = planner::even(&model.staged, &request)?;
     let text = plans.to_toml();
-    Plans::parse(&text).context("the plan just made")?;
     if args.output == Path::new("-") {
         print(text.trim_end())?;
         return Ok(ExitCode::SUCCESS);

@@ -7,8 +7,9 @@ use quorate::bundle::Folder;
 use quorate::input;
 use quorate::node::gateway::{Answer, AskError, Handle, assemble};
 use quorate::node::runtime;
+use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
-use quorate_core::packing::{GATEWAY_FOLDER, PLAN_FILE};
+use quorate_core::packing::PLAN_FILE;
 use serde_json::json;
 
 use super::ranking::greatest;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use quorate_core::cluster::Device;
 use quorate_core::id::DeviceId;
 use tokio::sync::{Notify, mpsc};
 
@@ -40,8 +41,7 @@ impl Target {
 /// Dials `target` again and again.
 pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender<NetEvent>) {
     let Target { device, outbox, now } = target;
-    let name = local.plans.device_name(device);
-    let address = &local.plans.hosts[name];
+    let Device { name, address, .. } = &local.plans.cluster.devices()[device.index()];
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
     while !events.is_closed() {

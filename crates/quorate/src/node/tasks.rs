@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, ensure};
 use quorate_core::gather::Gathered;
 use quorate_core::id::SeatId;
-use quorate_core::packing::{PACKED_FILE, task_stem};
+use quorate_core::packing::PACKED_FILE;
 use quorate_core::plan::Plans;
 use quorate_core::worker::TaskId;
 use quorate_engine::{Engine, Port, Task};
@@ -85,7 +85,7 @@ pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
         for seat in 0..plan.seats {
             for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
                 let task = TaskId { plan: plan.id, stage, shard };
-                stems.insert(task, task_stem(plan, stage, shard));
+                stems.insert(task, plan.task_stem(stage, shard));
             }
         }
     }

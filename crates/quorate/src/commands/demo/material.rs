@@ -4,7 +4,6 @@ use anyhow::{Context, ensure};
 use quorate::bundle::ModelFile;
 use quorate::input;
 use quorate::random::SplitMix;
-use quorate_model::stage::Source;
 use quorate_model::tensor::Tensor;
 
 use crate::cli;
@@ -40,9 +39,9 @@ impl Material {
             None => ModelFile::new("lenet5.onnx".to_owned(), LENET.into(), ".".as_ref())?,
         };
         let model = model.cut(&args.splitting.cut()?)?;
-        let wires = model.staged.values.iter();
-        let shapes: Vec<_> =
-            wires.filter(|v| matches!(v.source, Source::Input(_))).map(|v| &v.shape).collect();
+        let staged = &model.staged;
+        let inputs = staged.values.iter().take(staged.model.graph.inputs.len());
+        let shapes: Vec<_> = inputs.map(|value| &value.shape).collect();
         ensure!(shapes.len() == 1, "model has {} inputs, the demo gives 1", shapes.len());
         let shape = shapes[0].clone();
         let limit = args.requests.min(INPUTS_MAX);

@@ -81,7 +81,7 @@ impl Play<'_> {
             phase: Phase::Quiet { until: part },
             next_event: 0,
             open: 0,
-            beats: vec![0; self.handle.plans().devices.len()],
+            beats: vec![0; self.handle.plans().cluster.devices().len()],
             answers,
         };
         let mut refresh = tokio::time::interval(Duration::from_millis(100));

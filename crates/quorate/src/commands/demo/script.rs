@@ -71,7 +71,10 @@ impl Script {
         }
         events.push(Event { blow: Blow::Freeze, role: "data", devices: pick(0, data, at_once) });
         debug_assert!(
-            events.iter().flat_map(|e| &e.devices).all(|d| d.index() < plans.devices.len())
+            events
+                .iter()
+                .flat_map(|e| &e.devices)
+                .all(|d| d.index() < plans.cluster.devices().len())
         );
         Script { events }
     }

@@ -1,63 +1,15 @@
-//! What a stage is, what it costs, and what a part of it costs a device.
+//! What a stage is, in a few words and numbers.
 
-use std::collections::BTreeSet;
-
-use quorate_model::layer::{Kind, Layer};
-use quorate_model::method::{Codable, Method, Split};
-use quorate_model::shard::{Part, even};
+use quorate_core::cost::{flops, params};
+use quorate_model::division::Codable;
+use quorate_model::layer::{Layer, LayerKind};
 use quorate_model::stage::{Stage, Staged};
-use quorate_model::tensor::DType;
-use quorate_model::window::{grid, tiles};
-
-/// One method for one layer, over some devices.
-pub(crate) struct Work {
-    /// What the method divides.
-    pub split: Split,
-    /// Shards over which the layer is divided: no more than it has.
-    pub shards: usize,
-    /// Floating-point operations of the largest shard, without glue.
-    pub flops: u64,
-    /// Size of the weights that the largest shard needs, in bytes.
-    pub weight_bytes: u64,
-}
-
-/// The methods that fit `stage`, and what each costs one of `devices`.
-pub(crate) fn works(stage: &Stage, devices: usize) -> Vec<Work> {
-    let Some(layer) = &stage.layer else { return Vec::new() };
-    let fits = |split: &Split| split.method != Method::Spatial || stage.tail.is_empty();
-    let work = |split: Split| {
-        let parts = parts(layer, split.method, devices);
-        let most = |of: &dyn Fn(&Part) -> u64| parts.iter().map(of).max().unwrap_or(0);
-        let flops = most(&|part| part.flops(layer));
-        let weight_bytes = most(&|part| part.weight_bytes(layer));
-        Work { split, shards: parts.len(), flops, weight_bytes }
-    };
-    layer.splits().into_iter().filter(fits).map(work).collect()
-}
-
-/// `layer` divided evenly over at most `devices`.
-fn parts(layer: &Layer, method: Method, devices: usize) -> Vec<Part> {
-    let ranges = |length: usize| even(length, devices.min(length)).unwrap_or_default().into_iter();
-    match method {
-        Method::Output | Method::Channel => {
-            ranges(layer.rows).map(|rows| Part::Data { rows }).collect()
-        }
-        Method::Input | Method::Filter => {
-            ranges(layer.columns).map(|columns| Part::Term { columns }).collect()
-        }
-        Method::Spatial => {
-            let lengths = grid(&layer.output_shape[2..], devices);
-            tiles(&lengths, false).into_iter().map(|tile| Part::Tile { tile }).collect()
-        }
-        Method::Whole => vec![Part::Whole],
-    }
-}
 
 /// What a layer is: `fc`, `conv 2-D`.
 pub(crate) fn layer_kind(layer: &Layer) -> String {
     match layer.kind {
-        Kind::Fc => "fc".to_owned(),
-        Kind::Conv { dims } => format!("conv {dims}-D"),
+        LayerKind::Fc => "fc".to_owned(),
+        LayerKind::Conv { dims } => format!("conv {dims}-D"),
     }
 }
 
@@ -65,7 +17,7 @@ pub(crate) fn layer_kind(layer: &Layer) -> String {
 pub(crate) fn stage_kind(staged: &Staged, stage: &Stage) -> String {
     let wire = &staged.values[stage.value].name;
     let mut cells = staged.model.graph.cells.iter();
-    match (&stage.layer, cells.find(|cell| cell.outputs.contains(wire))) {
+    match (stage.layer(), cells.find(|cell| cell.outputs.contains(wire))) {
         (Some(layer), _) => layer_kind(layer),
         (None, Some(cell)) => format!("{} cell", cell.op),
         (None, None) => "whole".to_owned(),
@@ -81,30 +33,9 @@ pub(crate) fn robust(codable: Codable) -> &'static str {
     }
 }
 
-/// Weights and biases of a stage: its layer's, or where it has none all
-/// constants of its nodes that are floats.
-pub(crate) fn params(staged: &Staged, stage: &Stage) -> u64 {
-    if let Some(layer) = &stage.layer {
-        return layer.params;
-    }
-    let graph = &staged.model.graph;
-    let read = stage.glue.iter().flat_map(|&node| &graph.nodes[node].inputs);
-    let names: BTreeSet<&String> = read.collect();
-    let floats = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::F64);
-    let constants = names.into_iter().filter_map(|name| graph.constant(name));
-    constants.filter(|c| floats(c.dtype())).map(|c| c.elements() as u64).sum()
-}
-
 /// Operators of the linear pooling between a stage's layer and its send.
 pub(crate) fn tail(staged: &Staged, stage: &Stage) -> Vec<String> {
     stage.tail.iter().map(|&node| staged.model.graph.nodes[node].op.clone()).collect()
-}
-
-/// Floating-point operations of all stages, the output stage included. Glue
-/// counts for each stage that computes it.
-pub(crate) fn flops(staged: &Staged) -> u64 {
-    let stages = staged.stages.iter().map(|stage| staged.stage_flops(stage));
-    stages.fold(staged.output.glue_flops, u64::saturating_add)
 }
 
 /// A line about the whole model.

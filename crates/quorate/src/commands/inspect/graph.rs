@@ -4,11 +4,13 @@
 //! stages. The last box is the output stage, which makes none.
 
 use quorate::bundle::ModelFile;
-use quorate_model::layer::Kind;
-use quorate_model::method::{Codable, Method};
-use quorate_model::stage::{Stage, Staged, WireValue};
+use quorate_core::cost::params;
+use quorate_model::division::{Codable, method::Method};
+use quorate_model::layer::LayerKind;
+use quorate_model::stage::{Stage, Staged};
+use quorate_model::value::Value;
 
-use super::costs::{bytes, dims, heading, params, short, stage_kind, tail};
+use super::costs::{bytes, dims, heading, short, stage_kind, tail};
 
 /// What a box stands for, which decides how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +67,7 @@ impl Graph {
     pub(crate) fn new(model: &ModelFile) -> Graph {
         let staged = &model.staged;
         let inputs = staged.values.len() - staged.stages.len();
-        let input = |value: &WireValue| Node {
+        let input = |value: &Value| Node {
             look: Look::Border,
             name: value.name.clone(),
             lines: vec!["input".to_owned()],
@@ -83,7 +85,7 @@ impl Graph {
         let wires = staged.values.iter().map(|value| Wire {
             name: value.name.clone(),
             shape: format!("{} {}", dims(&value.shape), value.dtype),
-            bytes: bytes(value.bytes()),
+            bytes: bytes(value.bytes() as u64),
         });
         Graph {
             model: model.name.clone(),
@@ -95,9 +97,9 @@ impl Graph {
 }
 
 fn node(staged: &Staged, stage: &Stage) -> Node {
-    let look = match stage.layer.as_ref().map(|layer| layer.kind) {
-        Some(Kind::Conv { .. }) => Look::Conv,
-        Some(Kind::Fc) => Look::Fc,
+    let look = match stage.layer().map(|layer| layer.kind) {
+        Some(LayerKind::Conv { .. }) => Look::Conv,
+        Some(LayerKind::Fc) => Look::Fc,
         None => Look::Whole,
     };
     let kind = [vec![stage_kind(staged, stage)], tail(staged, stage)].concat().join(", then ");
@@ -112,10 +114,9 @@ fn node(staged: &Staged, stage: &Stage) -> Node {
 
 /// The methods by which a stage can be coded.
 fn codes(stage: &Stage) -> String {
-    let Some(layer) = &stage.layer else { return "whole: replicas only".to_owned() };
-    let fits = |method: &Method| *method != Method::Spatial || stage.tail.is_empty();
-    let methods = layer.splits().into_iter().map(|split| split.method).filter(fits);
-    let say = |method: Method| match method.codable() {
+    let Some(layer) = stage.layer() else { return "whole: replicas only".to_owned() };
+    let methods = Method::all_for(layer).filter(|method| method.fits(stage));
+    let say = |method: Method| match method.facts().codable {
         Codable::Offline => Some(method.to_string()),
         Codable::AtRunTime => Some(format!("{method} at run time")),
         Codable::No => None,

@@ -1,10 +1,14 @@
 //! `quorate inspect --json`: one object with everything.
 
 use quorate::bundle::ModelFile;
+use quorate_core::cost::{self, MethodCost, params};
+use quorate_model::division::method::Method;
+use quorate_model::layer::Layer;
+use quorate_model::stage::{Stage, Staged};
+use quorate_model::value::Value as Wire;
 use serde_json::{Value, json};
 
-use super::costs::{Work, layer_kind, params, robust, stage_kind, tail, works};
-use quorate_model::stage::{Stage, Staged, WireValue};
+use super::costs::{layer_kind, robust, stage_kind, tail};
 
 /// All that is known of `model`, over `devices`.
 pub(crate) fn object(model: &ModelFile, devices: usize) -> Value {
@@ -34,7 +38,7 @@ fn names<'a>(staged: &'a Staged, values: &[usize]) -> Vec<&'a str> {
     values.iter().map(|&value| staged.values[value].name.as_str()).collect()
 }
 
-fn value(wire: &WireValue) -> Value {
+fn value(wire: &Wire) -> Value {
     json!({
         "name": wire.name,
         "dtype": wire.dtype.to_string(),
@@ -45,7 +49,7 @@ fn value(wire: &WireValue) -> Value {
 
 /// A stage; of its layer there is more where it has one.
 fn stage_object(staged: &Staged, stage: &Stage, devices: usize) -> Value {
-    let layer = stage.layer.as_ref().map(|layer| {
+    let layer = stage.layer().map(|layer| {
         json!({
             "name": layer.name,
             "op": layer.op,
@@ -54,7 +58,7 @@ fn stage_object(staged: &Staged, stage: &Stage, devices: usize) -> Value {
             "output_shape": layer.output_shape,
             "weight_shape": layer.weight_shape,
             "flops": layer.flops,
-            "method": layer.method().to_string(),
+            "method": Method::default_for(layer).to_string(),
         })
     });
     json!({
@@ -67,22 +71,25 @@ fn stage_object(staged: &Staged, stage: &Stage, devices: usize) -> Value {
         "pooled_before_send": tail(staged, stage),
         "reads": names(staged, &stage.reads),
         "makes": staged.values[stage.value].name,
-        "methods": works(stage, devices).iter().map(method).collect::<Vec<_>>(),
+        "methods": stage.layer().map_or_else(Vec::new, |layer| methods(stage, layer, devices)),
     })
 }
 
-fn method(work: &Work) -> Value {
-    let split = &work.split;
-    json!({
-        "method": split.method.to_string(),
-        "divides_input": split.divides_input,
-        "divides_weight": split.divides_weight,
-        "divides_output": split.divides_output,
-        "robust": robust(split.codable),
-        "why": split.why,
-        "shards_max": split.shards_max,
-        "shards": work.shards,
-        "shard_flops": work.flops,
-        "shard_weight_bytes": work.weight_bytes,
-    })
+fn methods(stage: &Stage, layer: &Layer, devices: usize) -> Vec<Value> {
+    let object = |cost: MethodCost| {
+        let facts = cost.method.facts();
+        json!({
+            "method": facts.word,
+            "divides_input": facts.divides_input,
+            "divides_weight": facts.divides_weight,
+            "divides_output": facts.divides_output,
+            "robust": robust(facts.codable),
+            "why": facts.why,
+            "shards_max": (facts.shards_max)(layer),
+            "shards": cost.shards,
+            "shard_flops": cost.flops,
+            "shard_weight_bytes": cost.weight_bytes,
+        })
+    };
+    cost::of_methods(stage, devices).into_iter().map(object).collect()
 }

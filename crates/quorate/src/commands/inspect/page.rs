@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use quorate::bundle::ModelFile;
+use quorate_core::cost::{self, params};
+use quorate_model::division::facts::{Facts, Family};
+use quorate_model::division::method::Method;
 use quorate_model::layer::Layer;
-use quorate_model::method::Method;
 use quorate_model::stage::{Stage, Staged};
 
-use super::costs::{
-    bytes, dims, heading, layer_kind, params, robust, short, stage_kind, tail, works,
-};
+use super::costs::{bytes, dims, heading, layer_kind, robust, short, stage_kind, tail};
 use crate::words::counted;
 
 /// Most names in a list within a line.
@@ -53,7 +53,7 @@ fn stages(staged: &Staged, width: usize) -> String {
         );
     };
     line(["stage", "kind", "input", "output", "params", "FLOPs", "sends", "reads"]);
-    let input = |stage: &Stage| match (&stage.layer, stage.reads.as_slice()) {
+    let input = |stage: &Stage| match (stage.layer(), stage.reads.as_slice()) {
         (Some(layer), _) => dims(&layer.input_shape),
         (None, [value]) => dims(&staged.values[*value].shape),
         (None, values) => counted(values.len(), "value"),
@@ -67,7 +67,7 @@ fn stages(staged: &Staged, width: usize) -> String {
             &dims(&wire.shape),
             &short(params(staged, stage)),
             &short(staged.stage_flops(stage)),
-            &bytes(wire.bytes()),
+            &bytes(wire.bytes() as u64),
             &reads(staged, &stage.reads),
         ]);
     }
@@ -85,7 +85,7 @@ fn stages(staged: &Staged, width: usize) -> String {
 fn pooled(staged: &Staged) -> String {
     let mut out = String::new();
     for stage in staged.stages.iter().filter(|stage| !stage.tail.is_empty()) {
-        let Some(layer) = &stage.layer else { continue };
+        let Some(layer) = stage.layer() else { continue };
         if out.is_empty() {
             out += "\npooled before the send, which leaves out the method spatial\n";
         }
@@ -99,19 +99,18 @@ fn table_one() -> String {
     let mut out = "\nmethods (the paper's table 1)\n".to_owned();
     out += "method   for   input    weight   output   robust\n";
     let mark = |divided: bool| if divided { "divided" } else { "whole" };
-    for method in Method::ALL {
-        let divided = method.divides().map(mark);
-        let [input, weight, output] = divided;
-        let kind = if matches!(method, Method::Output | Method::Input) { "fc" } else { "conv" };
-        let robust = robust(method.codable());
-        let name = method.to_string();
-        out += &format!(
-            "{name:8} {kind:5} {input:8} {weight:8} {output:8} {robust}: {}\n",
-            method.why()
-        );
+    for method in Method::every() {
+        let Facts { word, family, codable, why, .. } = method.facts();
+        let Facts { divides_input, divides_weight, divides_output, .. } = *method.facts();
+        let [input, weight, output] = [divides_input, divides_weight, divides_output].map(mark);
+        let kind = match family {
+            Family::Fc => "fc",
+            Family::Conv => "conv",
+            Family::Any => "all",
+        };
+        let robust = robust(*codable);
+        out += &format!("{word:8} {kind:5} {input:8} {weight:8} {output:8} {robust}: {why}\n");
     }
-    out += "whole    all   whole    whole    whole    ";
-    out += &format!("{}: {}\n", robust(Method::Whole.codable()), Method::Whole.why());
     out
 }
 
@@ -122,7 +121,7 @@ fn alike(staged: &Staged) -> Vec<Alike<'_>> {
     let mut groups: Vec<Alike<'_>> = Vec::new();
     let mut known = BTreeMap::new();
     for stage in &staged.stages {
-        let Some(layer) = &stage.layer else { continue };
+        let Some(layer) = stage.layer() else { continue };
         let shapes = (&layer.input_shape, &layer.output_shape, &layer.weight_shape);
         let key = (layer_kind(layer), layer.orientation, shapes, stage.tail.is_empty());
         let group = *known.entry(key).or_insert_with(|| {
@@ -145,28 +144,27 @@ fn work(staged: &Staged, width: usize, devices: usize) -> String {
     };
     line(["layer", "method", "shards max", "FLOPs", "weights", "robust"]);
     for (stage, layers) in alike(staged) {
-        let works = works(stage, devices);
-        for (row, work) in works.iter().enumerate() {
+        for (row, cost) in cost::of_methods(stage, devices).iter().enumerate() {
             let name = match (row, layers.len()) {
                 (0, _) => stage.name.clone(),
                 (1, 2..) => format!("  and {} alike", layers.len() - 1),
                 _ => String::new(),
             };
-            let split = &work.split;
-            let default = if split.method == layers[0].method() { " (default)" } else { "" };
+            let (method, facts) = (cost.method, cost.method.facts());
+            let default = if method == Method::default_for(layers[0]) { " (default)" } else { "" };
             line([
                 &name,
-                &split.method.to_string(),
-                &split.shards_max.to_string(),
-                &short(work.flops),
-                &bytes(work.weight_bytes),
-                &format!("{}{default}", robust(split.codable)),
+                facts.word,
+                &(facts.shards_max)(layers[0]).to_string(),
+                &short(cost.flops),
+                &bytes(cost.weight_bytes),
+                &format!("{}{default}", robust(facts.codable)),
             ]);
         }
     }
-    for stage in staged.stages.iter().filter(|stage| stage.layer.is_none()) {
+    for stage in staged.stages.iter().filter(|stage| stage.layer().is_none()) {
         let (flops, weights) = (staged.stage_flops(stage), 4 * params(staged, stage));
-        let robust = robust(Method::Whole.codable());
+        let robust = robust(Method::Whole.facts().codable);
         line([&stage.name, "whole", "1", &short(flops), &bytes(weights), robust]);
     }
     out

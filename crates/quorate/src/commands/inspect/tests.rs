@@ -211,8 +211,13 @@ fn pooling_and_cells_are_told() {
     assert_eq!(stage("f")["pooled_before_send"][0], "GlobalAveragePool");
     let model = lstm();
     let text = page::page(&model, 4);
-    let whole: BTreeSet<&str> =
-        model.staged.stages.iter().filter(|s| s.layer.is_none()).map(|s| s.name.as_str()).collect();
+    let whole: BTreeSet<&str> = model
+        .staged
+        .stages
+        .iter()
+        .filter(|s| s.layer().is_none())
+        .map(|s| s.name.as_str())
+        .collect();
     assert!(!whole.is_empty());
     for name in whole {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();

@@ -8,8 +8,7 @@ use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
 use quorate_core::id::{DeviceId, GatewayRun};
-use quorate_core::packing::OUTPUT_TASK;
-use quorate_core::plan::Plans;
+use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_model::tensor::Tensor;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 
@@ -68,7 +67,7 @@ impl Driver {
         let run = new_run();
         let mut links = Links::new(Local::new(Role::Gateway(run), "", plans));
         links.dial(plans.everybody().iter());
-        let beats = vec![Heartbeat::default(); plans.devices.len()];
+        let beats = vec![Heartbeat::default(); plans.cluster.devices().len()];
         let (status, shown) = watch::channel(Status { beats, ..Status::default() });
         let (notices, _) = broadcast::channel(NOTICES_MAX);
         let driver = Driver {

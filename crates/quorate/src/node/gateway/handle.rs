@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_core::gateway::{GatewayConfig, Notice, RequestError};
-use quorate_core::packing::OUTPUT_TASK;
-use quorate_core::plan::Plans;
+use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_engine::{Engine, Port};
 use quorate_model::tensor::Tensor;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use quorate_core::id::{DeviceId, SeatId};
-use quorate_core::packing::task_stem;
 use quorate_core::plan::Plans;
 
 use crate::node::tasks::TaskStore;
@@ -20,7 +19,7 @@ pub(super) fn load_ahead(
         let plan = &plans.plans[index];
         let seats = plans.possible_seats(plan, device);
         let tasks = seats.flat_map(|seat| plan.tasks(SeatId(seat as u8)));
-        tasks.map(|(stage, shard)| task_stem(plan, stage, shard)).collect::<Vec<_>>()
+        tasks.map(|(stage, shard)| plan.task_stem(stage, shard)).collect::<Vec<_>>()
     };
     for stem in of_plan(0) {
         store.load(&stem)?;

@@ -1,0 +1,76 @@
+//! Requests that come in.
+
+use super::*;
+
+#[test]
+fn new_requests_follow_who_is_there() {
+    let mut bench = Bench::ready();
+    // What happens, the plan of the next request and its members.
+    let cases: [(Event, usize, &[DeviceId]); 5] = [
+        (Event::Down(A), 0, &[A, B, C]),
+        (Event::Down(B), 2, &[C]),
+        (Event::Beat(A, Heartbeat::default()), 0, &[A, B, C]),
+        (Event::Down(C), 2, &[A]),
+        (Event::Beat(B, Heartbeat::default()), 0, &[A, B, C]),
+    ];
+    for (step, (event, plan, members)) in cases.into_iter().enumerate() {
+        let at = step as u64;
+        bench.handle(at, event);
+        bench.inputs();
+        bench.submit(at, at);
+        let (_, sent) = bench.input();
+        assert_eq!(sent.plan, bench.plans.plans[plan].id, "step {step}");
+        assert_eq!(sent.members, devices(members), "step {step}");
+    }
+    assert_eq!(bench.gateway.pending(), 5);
+}
+
+#[test]
+fn nobody_is_there_yet() {
+    let mut bench = Bench::alone();
+    assert!(!bench.gateway.is_quorate());
+    bench.submit(0, 42);
+    assert!(bench.inputs().iter().all(|(to, _)| to.is_empty()));
+    bench.up(100, C).handle(149, Event::Tick);
+    assert!(bench.inputs().is_empty(), "others may come");
+    bench.handle(150, Event::Tick);
+    let (to, sent) = bench.input();
+    assert_eq!((to, sent.plan), (vec![C], bench.plans.plans[2].id));
+    bench.result(151, 0, 0, &sent);
+    assert!(bench.job().is_some());
+}
+
+/// Without fallbacks a request waits for enough devices, and then goes out.
+#[test]
+fn a_request_waits_for_enough_devices() {
+    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
+    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    bench.submit(0, 42).up(50, A);
+    bench.handle(2000, Event::Tick).beats(2500, &[A]);
+    assert!(bench.inputs().iter().all(|(to, _)| to.is_empty()));
+    bench.up(2600, B).handle(2650, Event::Tick);
+    assert_eq!(bench.input().0, [A, B, C]);
+}
+
+#[test]
+fn wrong_requests_fail_at_once() {
+    let config = GatewayConfig { pending_max: 1, ..GatewayConfig::default() };
+    let mut bench = Bench::over(PLAN, config);
+    let tensor = |shape: &[usize]| {
+        let count = shape.iter().product();
+        Tensor::from_f32(shape.to_vec(), &vec![0.0; count]).expect("fits")
+    };
+    let cases: [(Vec<Tensor>, &str); 4] = [
+        (vec![], "model has 1 inputs, request 0"),
+        (vec![tensor(&[8, 1])], "input x is f32 [8, 1], model takes f32 [1, 8]"),
+        (vec![tensor(&[1, 8])], ""),
+        (vec![tensor(&[1, 8])], "1 requests under way, limit 1"),
+    ];
+    for (token, (inputs, words)) in cases.into_iter().enumerate() {
+        let (token, deadline) = (token as u64, Duration::from_secs(1));
+        bench.handle(0, Event::Submit { token, inputs, deadline });
+        let expected = (!words.is_empty()).then(|| (token, words.to_owned()));
+        assert_eq!(bench.failures(), Vec::from_iter(expected));
+    }
+    assert_eq!(bench.gateway.watermark().below, 0, "those that failed took no number");
+}

@@ -1,0 +1,80 @@
+//! A plan before it is checked: what a plan file says, or what a planner has
+//! decided. [`super::Plans::build`] makes plans of it.
+
+use std::collections::BTreeMap;
+
+use quorate_model::division::Lengths;
+use quorate_model::division::method::Method;
+use quorate_model::region::Region;
+use quorate_model::value::Value;
+
+use super::WaitPolicy;
+use crate::cluster::Device;
+
+/// Plans for one model and one cluster.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// File name of the model.
+    pub model: String,
+    /// SHA-256 of the model file, in hex.
+    pub model_sha256: String,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// All values that cross stage borders.
+    pub values: Vec<Value>,
+    /// The main plan, then its fallbacks.
+    pub plans: Vec<PlanDraft>,
+    /// How long a consumer stays with the roster.
+    pub wait: WaitPolicy,
+    /// Relative error of an answer that is still right.
+    pub tolerance: f64,
+}
+
+/// One allocation of the whole model.
+#[derive(Clone, Debug)]
+pub struct PlanDraft {
+    /// Its name in the file.
+    pub name: String,
+    /// Number of seats. Those of the first plan of a draft are the devices.
+    pub seats: usize,
+    /// Stages, each after those it reads from.
+    pub stages: Vec<StageDraft>,
+    /// Values the gateway gathers for the answer.
+    pub result: Vec<String>,
+}
+
+/// One stage of a plan.
+#[derive(Clone, Debug)]
+pub struct StageDraft {
+    /// The layer by which it is divided; `None` where no one layer is at its
+    /// end.
+    pub layer: Option<String>,
+    /// How it is divided.
+    pub method: Method,
+    /// The method's numbers, by the word that a plan file has for them.
+    pub lengths: BTreeMap<String, Lengths>,
+    /// Values its tasks read.
+    pub reads: Vec<String>,
+    /// The value it makes.
+    pub value: String,
+    /// What each data shard reads of the only value read; `None` where tasks
+    /// read whole values.
+    pub parts: Option<Vec<Region>>,
+    /// Element type that its shards travel as; `None` for the value's own.
+    pub wire: Option<String>,
+    /// The code's name; `None` for none, or for copies where there are any.
+    pub code: Option<String>,
+    /// Seats of the data shards.
+    pub data: Vec<usize>,
+    /// Seats of the parity shards.
+    pub parity: Vec<usize>,
+    /// Seats of copies of the data shards, in turn.
+    pub replicas: Vec<usize>,
+}
+
+impl StageDraft {
+    /// The layer's name, or the value's where no layer is named.
+    pub(super) fn name(&self) -> &str {
+        self.layer.as_deref().unwrap_or(&self.value)
+    }
+}

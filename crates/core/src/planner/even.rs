@@ -1,0 +1,215 @@
+//! The plan that is made without measuring: every layer over all devices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_code::Code;
+use quorate_model::division::facts::Family;
+use quorate_model::division::method::Method;
+use quorate_model::division::{Codable, Division};
+use quorate_model::part::Part;
+use quorate_model::region::{Region, whole};
+use quorate_model::stage::{Stage, Staged};
+use quorate_model::tensor::DType;
+use quorate_model::value::Value;
+
+use super::room::{Placed, Room};
+use super::{MethodRequest, PlanRequest, PlannerError};
+use crate::cost;
+use crate::id::SeatId;
+use crate::plan::Plans;
+use crate::plan::draft::{Draft, PlanDraft, StageDraft};
+
+/// Every layer by the method asked for, else every Conv by channel and every
+/// Gemm and MatMul by output, evenly over the devices; and the same for every
+/// smaller number of devices.
+pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerError> {
+    let (devices, spares) = (request.cluster.devices().len(), request.spares);
+    if devices <= spares {
+        return Err(PlannerError::Devices { data: 0, spares });
+    }
+    check_names(staged, request)?;
+    let mut plans = vec![plan(staged, "main", devices, spares, request)?];
+    for seats in (request.fewest_devices.max(1)..devices).rev() {
+        let spares = spares.min(seats / 2);
+        plans.push(plan(staged, &format!("{seats}-devices"), seats, spares, request)?);
+    }
+    let plans = Plans::build(Draft {
+        model: request.model.clone(),
+        model_sha256: request.model_sha256.clone(),
+        devices: request.cluster.devices().to_vec(),
+        values: staged.values.clone(),
+        plans,
+        wait: request.wait,
+        tolerance: request.tolerance,
+    })?;
+    check_memory(staged, &plans)?;
+    Ok(plans)
+}
+
+/// Are all layers that are asked for there?
+fn check_names(staged: &Staged, request: &PlanRequest) -> Result<(), PlannerError> {
+    let is = |name: &String| {
+        let names = |s: &Stage| s.name == *name || staged.values[s.value].name == *name;
+        name == "*" || staged.stages.iter().any(names)
+    };
+    let layers = request.methods.iter().filter_map(|request| request.layer.as_ref());
+    match layers.chain(&request.f16).find(|name| !is(name)) {
+        None => Ok(()),
+        Some(layer) => {
+            let known: Vec<&str> = staged.stages.iter().map(|s| s.name.as_str()).collect();
+            Err(PlannerError::Layer { layer: layer.clone(), known: known.join(", ") })
+        }
+    }
+}
+
+/// Do each device's weights under the main plan fit in its memory, where that
+/// is known?
+fn check_memory(staged: &Staged, plans: &Plans) -> Result<(), PlannerError> {
+    for (seat, device) in (0..).zip(plans.cluster.devices()) {
+        let Some(profile) = &device.profile else { continue };
+        let weight_bytes = cost::weight_bytes(staged, plans, plans.main(), SeatId(seat));
+        if weight_bytes > profile.memory_bytes {
+            let (device, memory_bytes) = (device.name.clone(), profile.memory_bytes);
+            return Err(PlannerError::Memory { device, weight_bytes, memory_bytes });
+        }
+    }
+    Ok(())
+}
+
+fn plan(
+    staged: &Staged,
+    name: &str,
+    seats: usize,
+    spares: usize,
+    request: &PlanRequest,
+) -> Result<PlanDraft, PlannerError> {
+    let mut room = Room::new(seats, spares);
+    let mut stages: Vec<StageDraft> = Vec::new();
+    for stage in &staged.stages {
+        let coded = |read: &usize| {
+            let maker = staged.maker(*read).and_then(|maker| stages.get(maker));
+            maker.is_some_and(|stage| !stage.parity.is_empty())
+        };
+        let reads_coded = stage.reads.iter().any(coded);
+        stages.push(plan_stage(staged, stage, reads_coded, &mut room, request)?);
+    }
+    let name_of = |&value: &usize| staged.values[value].name.clone();
+    let result: Vec<String> = staged.output.reads.iter().map(name_of).collect();
+    let is_read = |input: &&String| {
+        result.contains(input) || stages.iter().any(|stage| stage.reads.contains(input))
+    };
+    match staged.model.graph.inputs.iter().find(|input| !is_read(input)) {
+        Some(input) => Err(PlannerError::Unread { input: input.clone() }),
+        None => Ok(PlanDraft { name: name.to_owned(), seats, stages, result }),
+    }
+}
+
+fn plan_stage(
+    staged: &Staged,
+    stage: &Stage,
+    reads_coded: bool,
+    room: &mut Room,
+    request: &PlanRequest,
+) -> Result<StageDraft, PlannerError> {
+    let value = &staged.values[stage.value];
+    let mut method = method(stage, &value.name, &request.methods)?;
+    let mut placed = room.place(stage, method);
+    if let Some(layer) = stage.layer()
+        && !is_of(stage, &placed.division)
+    {
+        // Tiles that read padding alone have nothing to be computed from.
+        method = Method::default_for(layer);
+        placed = room.place(stage, method);
+    }
+    let Placed { division, code, data, parity, replicas } = placed;
+    Code::by_name(code, data.len(), parity.len() + replicas.len())
+        .map_err(|source| PlannerError::Code { layer: stage.name.clone(), source })?;
+    let parts = if reads_coded { None } else { parts(staged, stage, &division) };
+    let name_of = |&value: &usize| staged.values[value].name.clone();
+    let lengths = division.lengths().map(|(word, lengths)| (word.to_owned(), lengths));
+    // A whole stage without one layer is known by its value.
+    let is_named = method != Method::Whole || stage.name != value.name;
+    Ok(StageDraft {
+        layer: is_named.then(|| stage.name.clone()),
+        method,
+        lengths: lengths.into_iter().collect::<BTreeMap<_, _>>(),
+        reads: stage.reads.iter().map(name_of).collect(),
+        value: value.name.clone(),
+        parts,
+        wire: wire(stage, value, &request.f16)?,
+        code: Some(code.to_owned()),
+        data,
+        parity,
+        replicas,
+    })
+}
+
+/// The element type that a stage's shards travel as, where that is not the
+/// value's own.
+fn wire(stage: &Stage, value: &Value, f16: &[String]) -> Result<Option<String>, PlannerError> {
+    let named = |name: &String| *name == stage.name || *name == value.name;
+    if value.dtype != DType::F32 {
+        return match f16.iter().any(named) {
+            true => Err(PlannerError::Wire { stage: stage.name.clone(), dtype: value.dtype }),
+            false => Ok(None),
+        };
+    }
+    let asked = f16.iter().any(|name| name == "*" || named(name));
+    Ok(asked.then(|| DType::F16.to_string()))
+}
+
+/// Can the stage be divided so?
+fn is_of(stage: &Stage, division: &Arc<dyn Division>) -> bool {
+    (0..division.shards()).all(|shard| Part::data(division.clone(), shard).check(stage).is_ok())
+}
+
+/// What each data shard reads of its input; `None` where all read all.
+fn parts(staged: &Staged, stage: &Stage, division: &Arc<dyn Division>) -> Option<Vec<Region>> {
+    let [read] = stage.reads.as_slice() else { return None };
+    let need = |shard| staged.need(stage, &Part::data(division.clone(), shard), *read);
+    let needs: Vec<Option<Region>> = (0..division.shards()).map(need).collect();
+    if needs.iter().all(Option::is_none) {
+        return None;
+    }
+    let all = whole(&staged.values[*read].shape);
+    Some(needs.into_iter().map(|need| need.unwrap_or_else(|| all.clone())).collect())
+}
+
+/// The method that `stage` is divided by.
+fn method(stage: &Stage, value: &str, requests: &[MethodRequest]) -> Result<Method, PlannerError> {
+    let names = |request: &&MethodRequest| {
+        request.layer.as_ref().is_some_and(|name| *name == stage.name || name == value)
+    };
+    let named = requests.iter().rfind(names).map(|request| request.method);
+    let Some(layer) = stage.layer() else {
+        return match named {
+            None | Some(Method::Whole) => Ok(Method::Whole),
+            Some(method) => refuse(stage, method, "stages that end in a layer"),
+        };
+    };
+    if let Some(method) = named {
+        let family = method.facts().family;
+        return match family {
+            _ if method.fits(stage) => Ok(method),
+            _ if family.contains(layer.kind) => {
+                refuse(stage, method, "layers without pooling before their send")
+            }
+            Family::Fc => refuse(stage, method, "fully-connected layers"),
+            Family::Conv | Family::Any => refuse(stage, method, "convolutions"),
+        };
+    }
+    let general = |request: &&MethodRequest| {
+        request.layer.is_none() && request.method.facts().family.contains(layer.kind)
+    };
+    let default = Method::default_for(layer);
+    let method = requests.iter().rfind(general).map_or(default, |request| request.method);
+    // What a coded method cannot divide in two is divided as by default.
+    let facts = method.facts();
+    let divides = facts.codable == Codable::No || (facts.shards_max)(layer) > 1;
+    Ok(if method.fits(stage) && divides { method } else { default })
+}
+
+fn refuse<T>(stage: &Stage, method: Method, needed: &'static str) -> Result<T, PlannerError> {
+    Err(PlannerError::Method { layer: stage.name.clone(), method, needed })
+}

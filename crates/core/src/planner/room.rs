@@ -1,0 +1,99 @@
+//! Where the shards of stages go, when every device gets as much.
+//!
+//! ```text
+//! coded      data shards on the data devices, parity on the spares
+//! replicas   shard j on seat j, its copies on the seats behind, round and round
+//! whole      one seat and its replicas; the next whole stage that does not
+//!            read this one goes to the next seats
+//! ```
+
+use std::sync::Arc;
+
+use quorate_code::SHARDS_MAX;
+use quorate_model::division::method::Method;
+use quorate_model::division::whole::Whole;
+use quorate_model::division::{Codable, Division};
+use quorate_model::layer::Layer;
+use quorate_model::stage::Stage;
+
+use crate::plan::REPLICATION;
+
+/// Where the shards of stages go.
+pub(super) struct Room {
+    seats: usize,
+    spares: usize,
+    /// First seat of the whole stages at hand.
+    first: usize,
+    /// First seat of those after them.
+    next: usize,
+    /// Values that whole stages on these seats make.
+    whole: Vec<usize>,
+}
+
+/// A stage divided, and the seats of its shards.
+pub(super) struct Placed {
+    pub division: Arc<dyn Division>,
+    pub code: &'static str,
+    pub data: Vec<usize>,
+    pub parity: Vec<usize>,
+    pub replicas: Vec<usize>,
+}
+
+impl Room {
+    pub fn new(seats: usize, spares: usize) -> Room {
+        Room { seats, spares, first: 0, next: 0, whole: Vec::new() }
+    }
+
+    /// Divides `stage` by `method` and gives its shards seats.
+    pub fn place(&mut self, stage: &Stage, method: Method) -> Placed {
+        match stage.layer() {
+            Some(layer) if method.facts().codable != Codable::No => self.coded(layer, method),
+            Some(layer) if method != Method::Whole => self.replicas(layer, method),
+            _ => self.whole(stage),
+        }
+    }
+
+    /// So many seats from `first` on, round and round.
+    fn round(&self, first: usize, count: usize) -> Vec<usize> {
+        (first..first + count).map(|seat| seat % self.seats).collect()
+    }
+
+    /// One seat and its replicas.
+    fn whole(&mut self, stage: &Stage) -> Placed {
+        if !stage.reads.iter().any(|read| self.whole.contains(read)) {
+            self.whole.clear();
+            self.first = self.next;
+            self.next = (self.first + 1 + self.spares) % self.seats;
+        }
+        self.whole.push(stage.value);
+        let mut data = self.round(self.first, self.spares + 1);
+        let replicas = data.split_off(1);
+        let code = if self.spares == 0 { "none" } else { REPLICATION };
+        Placed { division: Arc::new(Whole), code, data, parity: Vec::new(), replicas }
+    }
+
+    /// Data shards on the data devices, parity on the spares: none, the
+    /// paper's sum, MDS.
+    fn coded(&self, layer: &Layer, method: Method) -> Placed {
+        let data = self.seats - self.spares;
+        let division = (method.facts().even)(layer, data, self.spares > 0);
+        let code = match self.spares {
+            0 => "none",
+            1 => "sum",
+            _ => "mds",
+        };
+        let parity = (data..self.seats).collect();
+        let data = (0..division.shards()).collect();
+        Placed { division, code, data, parity, replicas: Vec::new() }
+    }
+
+    /// Terms over all devices, each with as many copies as there are spares.
+    fn replicas(&self, layer: &Layer, method: Method) -> Placed {
+        let most = self.seats.min(SHARDS_MAX / (self.spares + 1));
+        let division = (method.facts().even)(layer, most, false);
+        let n = division.shards();
+        let replicas = (1..=self.spares).flat_map(|copy| self.round(copy, n)).collect();
+        let code = if self.spares == 0 { "none" } else { REPLICATION };
+        Placed { division, code, data: (0..n).collect(), parity: Vec::new(), replicas }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is to be known of a way to divide before anything is divided.
+
+use std::sync::Arc;
+
+use super::{Codable, Division, Lengths};
+use crate::layer::{Layer, LayerKind};
+use crate::value::Value;
+
+/// The layers that a way to divide is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Fully connected ones.
+    Fc,
+    /// Convolutions.
+    Conv,
+    /// All, and stages that do not end in one layer.
+    Any,
+}
+
+impl Family {
+    /// Is a layer of this kind one of them?
+    pub fn contains(self, kind: LayerKind) -> bool {
+        match self {
+            Family::Fc => kind == LayerKind::Fc,
+            Family::Conv => kind != LayerKind::Fc,
+            Family::Any => true,
+        }
+    }
+}
+
+/// A plan file's numbers for a division.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListWord {
+    /// The key in the file.
+    pub word: &'static str,
+    /// What the numbers are.
+    pub meaning: &'static str,
+}
+
+/// The division of a value that a plan file's numbers say; the flag is true
+/// where its shards are coded. `None` where numbers are needed and there are
+/// none; an error is a sentence about the numbers.
+pub type Read = fn(&Value, Option<&Lengths>, bool) -> Option<Result<Arc<dyn Division>, String>>;
+
+/// What is to be known of a way to divide before anything is divided.
+#[derive(Debug)]
+pub struct Facts {
+    /// Its name.
+    pub word: &'static str,
+    /// The layers that it is for.
+    pub family: Family,
+    /// Each device needs only a part of the layer's input.
+    pub divides_input: bool,
+    /// Each device holds only a part of the weights.
+    pub divides_weight: bool,
+    /// Each device makes only a part of the output, not a term of a sum.
+    pub divides_output: bool,
+    /// When its code can be computed.
+    pub codable: Codable,
+    /// Why it can, or cannot, be coded so: a sentence.
+    pub why: &'static str,
+    /// The numbers that it takes in a plan file.
+    pub list: Option<ListWord>,
+    /// Does it need f32 values?
+    pub f32_only: bool,
+    /// Does linear pooling of a shard give the shard of the pooled value?
+    pub commutes_with_pooling: bool,
+    /// Most shards of a layer that are not empty.
+    pub shards_max: fn(&Layer) -> usize,
+    /// A layer divided evenly into at most so many shards; the flag is true
+    /// where they are to be coded.
+    pub even: fn(&Layer, usize, bool) -> Arc<dyn Division>,
+    /// Reads it from a plan file.
+    pub read: Read,
+}

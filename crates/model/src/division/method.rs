@@ -1,0 +1,109 @@
+//! The ways to divide, by name: the paper's table 1, and `whole`.
+//!
+//! The paper's table says of filter splitting that it divides the output; by
+//! its section 4 each device makes a partial sum of all output elements, as in
+//! input splitting, and so it stands here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::facts::{Facts, Family};
+use super::{Codable, rows, terms, tiles, whole};
+use crate::layer::Layer;
+use crate::stage::Stage;
+
+/// How a stage is divided. `Output` and `Input` are for fully-connected layers,
+/// `Channel`, `Spatial` and `Filter` for convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Fully connected: each device makes some outputs, from the whole input.
+    Output,
+    /// Fully connected: each device reads some inputs; the results are added.
+    Input,
+    /// Convolution: each device has some filters and makes their channels.
+    Channel,
+    /// Convolution: each device makes a part of every channel's area.
+    Spatial,
+    /// Convolution: each device has some channels of every filter; the
+    /// results are added.
+    Filter,
+    /// Not at all: one device computes the stage, be it one layer or many.
+    Whole,
+}
+
+/// A word that names no method.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("method {got:?} is none of {}", names(Method::every()))]
+pub struct MethodError {
+    /// The word.
+    pub got: String,
+}
+
+impl Method {
+    /// The methods that divide a layer, in the order of the paper's table 1.
+    pub const ALL: [Method; 5] =
+        [Method::Output, Method::Input, Method::Channel, Method::Spatial, Method::Filter];
+
+    /// What is to be known of it.
+    pub fn facts(self) -> &'static Facts {
+        match self {
+            Method::Output => &rows::OUTPUT,
+            Method::Input => &terms::INPUT,
+            Method::Channel => &rows::CHANNEL,
+            Method::Spatial => &tiles::SPATIAL,
+            Method::Filter => &terms::FILTER,
+            Method::Whole => &whole::WHOLE,
+        }
+    }
+
+    /// Every method, `whole` as the last.
+    pub fn every() -> impl Iterator<Item = Method> {
+        Method::ALL.into_iter().chain([Method::Whole])
+    }
+
+    /// The methods that divide layers like `layer`.
+    pub fn all_for(layer: &Layer) -> impl Iterator<Item = Method> {
+        let kind = layer.kind;
+        Method::ALL.into_iter().filter(move |method| method.facts().family.contains(kind))
+    }
+
+    /// The method for `layer` that takes a code made offline: what it is
+    /// divided by where nothing else is asked for.
+    pub fn default_for(layer: &Layer) -> Method {
+        let mut all = Method::all_for(layer);
+        all.find(|method| method.facts().codable == Codable::Offline).unwrap_or(Method::Whole)
+    }
+
+    /// Can it divide `stage`? What was pooled has no tiles of its own, for
+    /// instance: they would need their neighbours.
+    pub fn fits(self, stage: &Stage) -> bool {
+        let facts = self.facts();
+        match stage.layer() {
+            None => facts.family == Family::Any,
+            Some(layer) => {
+                facts.family.contains(layer.kind)
+                    && (stage.tail.is_empty() || facts.commutes_with_pooling)
+            }
+        }
+    }
+}
+
+/// The methods' names with commas between.
+pub fn names(methods: impl IntoIterator<Item = Method>) -> String {
+    methods.into_iter().map(|method| method.facts().word).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().word)
+    }
+}
+
+impl FromStr for Method {
+    type Err = MethodError;
+
+    fn from_str(word: &str) -> Result<Method, MethodError> {
+        let mut every = Method::every();
+        every.find(|m| m.facts().word == word).ok_or_else(|| MethodError { got: word.to_owned() })
+    }
+}
