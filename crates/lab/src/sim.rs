@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Safety, always: no answer that differs from the whole model's, every
-//! request ends exactly once, and in the end no worker keeps anything.
+//! request ends exactly once, or not at all once it was cancelled, and in the
+//! end no worker keeps anything.
 //! Liveness, by family: what [`script::Promise`] says.
 
 pub mod branches;
@@ -33,7 +34,8 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Report
 /// Holds a report against what its script promises.
 fn keep(material: &Material, script: &Script, report: &Report) -> Result<(), String> {
     let healthy_us = healthy_us(material, script);
-    for (index, ending) in report.endings.iter().enumerate() {
+    let kept = report.endings.iter().enumerate().filter(|(index, _)| !report.cancelled[*index]);
+    for (index, ending) in kept {
         let Some(ending) = ending else { return Err(format!("request {index} has no end")) };
         let (attempts, plan) = match &ending.outcome {
             Ok(answer) => *answer,

@@ -38,8 +38,10 @@ pub struct Ending {
 /// What a simulation did.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// By request.
+    /// By request; `None` for those that were cancelled in time.
     pub endings: Vec<Option<Ending>>,
+    /// By request: was it cancelled before it ended?
+    pub cancelled: Vec<bool>,
     /// The worst answer's error.
     pub error: f64,
     /// Frames that were refused, and bytes that were no frame.
@@ -64,6 +66,7 @@ enum Happening {
     Computed { device: usize, incarnation: u32, job: worker::Job, result: Computed },
     Glued(gateway::Job, Result<Vec<Tensor>, String>),
     Submit(usize),
+    Cancel(usize),
     Fault(usize),
     Connected { device: usize, incarnation: u32 },
     Disconnected(usize),
@@ -134,13 +137,20 @@ impl<'a> Cluster<'a> {
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
             hasher: DefaultHasher::new(),
-            report: Report { endings: vec![None; script.submits.len()], ..Report::default() },
+            report: Report {
+                endings: vec![None; script.submits.len()],
+                cancelled: vec![false; script.submits.len()],
+                ..Report::default()
+            },
         };
         for device in 0..count {
             cluster.at(0, Happening::Connected { device, incarnation: 0 });
         }
         for (index, at) in script.submits.iter().enumerate() {
             cluster.at(*at, Happening::Submit(index));
+        }
+        for (at, index) in &script.cancels {
+            cluster.at(*at, Happening::Cancel(*index));
         }
         for (index, (at, _)) in script.faults.iter().enumerate() {
             cluster.at(*at, Happening::Fault(index));
@@ -161,7 +171,7 @@ impl<'a> Cluster<'a> {
             self.report.events += 1;
             (time, sequence).hash(&mut self.hasher);
             self.happen(happening)?;
-            if self.report.ended_us == 0 && self.report.endings.iter().all(Option::is_some) {
+            if self.report.ended_us == 0 && self.open() == 0 {
                 self.report.ended_us = self.now;
             }
             let faults_over = self.script.faults.last().is_none_or(|(at, _)| *at <= self.now);
@@ -177,12 +187,18 @@ impl<'a> Cluster<'a> {
         Err("nothing more happens".to_owned())
     }
 
+    /// Requests that are to be answered still.
+    fn open(&self) -> usize {
+        let Report { endings, cancelled, .. } = &self.report;
+        endings.iter().zip(cancelled).filter(|(end, gone)| end.is_none() && !**gone).count()
+    }
+
     fn is_idle(&self) -> bool {
         self.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
     }
 
     fn leftovers(&self) -> String {
-        let open = self.report.endings.iter().filter(|e| e.is_none()).count();
+        let open = self.open();
         let left = self.devices.iter().enumerate().map(|(i, d)| {
             let w = &d.worker;
             format!("device {i}: {} requests, {} bytes", w.requests(), w.payload_bytes())
@@ -224,6 +240,10 @@ impl<'a> Cluster<'a> {
                 let inputs = self.material.inputs[index % self.material.inputs.len()].clone();
                 let (token, deadline) = (index as u64, self.script.deadline);
                 self.ask(gateway::Event::Submit { token, inputs, deadline })
+            }
+            Happening::Cancel(index) => {
+                self.report.cancelled[index] = self.report.endings[index].is_none();
+                self.ask(gateway::Event::Cancel(index as u64))
             }
             Happening::Fault(index) => self.fault(self.script.faults[index].1),
             Happening::Connected { device, incarnation } => self.connected(device, incarnation),
@@ -378,6 +398,9 @@ impl<'a> Cluster<'a> {
         let index = token as usize;
         if self.report.endings[index].is_some() {
             return Err(format!("request {token} ended twice"));
+        }
+        if self.report.cancelled[index] {
+            return Err(format!("request {token} ended after it was cancelled"));
         }
         let after_us = self.now - self.script.submits[index];
         (token, after_us).hash(&mut self.hasher);
