@@ -38,7 +38,8 @@ fn plans_of_before_pack_into_the_same_files() {
     for name in ["lenet-3-2", "lenet-3-1"] {
         let folder = tempfile::tempdir().unwrap();
         let (plan, bundle) = (golden(&format!("{name}.toml")), folder.path().join("bundle"));
-        let [model, plan, out] = [&lenet(), &plan, &bundle].map(|path| path.to_str().unwrap());
+        let paths = [lenet(), plan, bundle.clone()];
+        let [model, plan, out] = paths.each_ref().map(|path| path.to_str().unwrap());
         let output = quorate(&["pack", model, plan, "-o", out]);
         assert!(output.status.success(), "{name}: {}", words(&output));
         let text = std::fs::read_to_string(golden(&format!("{name}.files"))).unwrap();
