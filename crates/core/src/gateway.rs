@@ -10,7 +10,8 @@
 //! plan for those that are. Only the deadline ends a request without an
 //! answer.
 //!
-//! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`.
+//! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`,
+//! or in none once it was cancelled.
 
 mod answer;
 mod command;
@@ -88,6 +89,8 @@ pub struct Gateway {
     next_number: u64,
     /// The plan's place in the file that new requests go by.
     plan_in_force: usize,
+    /// Could a request be answered, as was last told?
+    quorate: bool,
     /// Do the devices know of every request that is finished?
     marked: bool,
     /// The next watermark goes out no earlier.
@@ -109,6 +112,7 @@ impl Gateway {
             pending: BTreeMap::new(),
             next_number: 0,
             plan_in_force: 0,
+            quorate: false,
             marked: true,
             mark_at: Time::default(),
             beats: vec![Heartbeat::default(); devices],
@@ -121,6 +125,7 @@ impl Gateway {
             Event::Submit { token, inputs, deadline } => {
                 self.submit(now, token, inputs, deadline, out);
             }
+            Event::Cancel(token) => self.cancel(token),
             Event::Up(device, plans) => self.on_up(now, device, &plans, out),
             Event::Down(device) => {
                 if self.config.trust_disconnect && self.detector.lost(device) {
@@ -174,7 +179,11 @@ impl Gateway {
                 self.unfit.insert(device);
                 out.push(Command::Notice(Notice::Mismatch(device, plan.id)));
             }
-            None => self.unfit.remove(device),
+            None if self.unfit.contains(device) => {
+                self.unfit.remove(device);
+                out.push(Command::Notice(Notice::Match(device)));
+            }
+            None => {}
         }
         // It may have started anew: what it had of these requests is gone.
         self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
@@ -225,7 +234,12 @@ impl Gateway {
     /// After a change in who is alive: requests that can no longer be answered,
     /// and still cannot after `settle`, go out again under a plan that can.
     fn regroup(&mut self, now: Time, settle: Duration, out: &mut Vec<Command>) {
-        let Some((index, _)) = self.choose() else { return };
+        let chosen = self.choose();
+        if self.quorate != chosen.is_some() {
+            self.quorate = chosen.is_some();
+            out.push(Command::Notice(Notice::Quorate(self.quorate)));
+        }
+        let Some((index, _)) = chosen else { return };
         if index != self.plan_in_force {
             self.plan_in_force = index;
             out.push(Command::Notice(Notice::Plan(index)));
@@ -283,6 +297,15 @@ impl Gateway {
         pending.plan_index = index;
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
+    }
+
+    /// Forgets a request, and has the devices forget it.
+    fn cancel(&mut self, token: u64) {
+        let found = self.pending.iter().find(|(_, pending)| pending.token == token);
+        if let Some(number) = found.map(|(number, _)| *number) {
+            self.pending.remove(&number);
+            self.marked = false;
+        }
     }
 
     /// Can a request with these inputs be taken in?

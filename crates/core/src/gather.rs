@@ -22,7 +22,7 @@ use quorate_model::tensor::Tensor;
 
 pub use merge::MergeError;
 
-use crate::id::{DeviceSet, ValueId};
+use crate::id::{DeviceSet, StageId, ValueId};
 use crate::plan::{Plan, Sharding, Value};
 use crate::region::{crop, whole};
 use crate::time::Time;
@@ -303,6 +303,22 @@ impl Gathered {
     fn sharding(&self) -> &Sharding {
         self.plan.sharding(self.value).expect("a value of the plan")
     }
+}
+
+/// The inputs of a task, in order: of each value that its stage reads the part
+/// that its plan names, or all of it. `None` where a value is not gathered.
+pub fn task_inputs(
+    plan: &Plan,
+    stage: StageId,
+    shard: usize,
+    gathered: impl Fn(ValueId) -> Option<Arc<Gathered>>,
+) -> Option<Vec<Arc<Gathered>>> {
+    let input = |value: &ValueId| {
+        let part = plan.part_read(stage, shard, *value);
+        let whole = gathered(*value)?;
+        Some(part.map_or_else(|| whole.clone(), |part| whole.part(part)))
+    };
+    plan.stages[stage.index()].reads.iter().map(input).collect()
 }
 
 #[cfg(test)]

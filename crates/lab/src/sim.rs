@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Safety, always: no answer that differs from the whole model's, every
-//! request ends exactly once, and in the end no worker keeps anything.
+//! request ends exactly once, or not at all once it was cancelled, and in the
+//! end no worker keeps anything.
 //! Liveness: each family of simulations promises how late an answer may be.
 
 pub mod branches;

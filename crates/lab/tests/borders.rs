@@ -103,6 +103,40 @@ fn inner_crates_touch_nothing_outside() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
+/// The program's own files, which may print, draw and pick an engine.
+const PROGRAM: &[&str] =
+    &["main.rs", "cli.rs", "commands", "engine.rs", "process.rs", "progress.rs", "words.rs"];
+
+/// What the program's library leaves to its front ends.
+const PRINTING: &[&str] =
+    &["print!", "println!", "eprint!", "eprintln!", "stdout", "stderr", "indicatif", "clap"];
+
+#[test]
+fn the_programs_library_prints_nothing_and_names_no_engine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../quorate/src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    let of_library = |path: &&PathBuf| {
+        let name = path.strip_prefix(&root).expect("below the root");
+        let first = name.components().next().expect("a name").as_os_str();
+        !PROGRAM.iter().any(|own| first == *own || first == format!("{own}.rs").as_str())
+    };
+    let (mut files, mut found) = (0, Vec::new());
+    for path in paths.iter().filter(of_library) {
+        files += 1;
+        let text = fs::read_to_string(path).expect("utf-8");
+        let lines = text.lines().take_while(|line| line.trim() != "mod tests {");
+        let code = lines.map(|line| line.split("//").next().unwrap_or_default());
+        let code = code.collect::<Vec<_>>().join("\n");
+        let carrier = (!path.ends_with("net/stream.rs")).then_some("TcpStream");
+        let words = PRINTING.iter().copied().chain(["Tract"]).chain(carrier);
+        let named = words.filter(|word| is_named(&code, word));
+        found.extend(named.map(|word| format!("{} names {word}", path.display())));
+    }
+    assert!(files > 30, "only {files} files were found");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn a_breach_is_found() {
     let cases = [

@@ -95,7 +95,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// How many devices, and of what kind.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Cluster {
+pub(crate) struct ClusterSize {
     /// Devices that share the weights.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub devices: usize,
@@ -199,7 +199,7 @@ pub(crate) struct Plan {
     pub model: PathBuf,
     /// Size of the cluster.
     #[command(flatten)]
-    pub cluster: Cluster,
+    pub cluster: ClusterSize,
     /// The plan file to write; `-` for standard output.
     #[arg(short, long, default_value = "plan.toml", value_name = "FILE")]
     pub output: PathBuf,
@@ -334,7 +334,7 @@ pub(crate) struct Check {
     pub model: PathBuf,
     /// Size of the cluster.
     #[command(flatten)]
-    pub cluster: Cluster,
+    pub cluster: ClusterSize,
     /// Check this plan, instead of one made for --devices and --spares.
     #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "whole", "f16", "recurrent"])]
     pub plan: Option<PathBuf>,
@@ -373,7 +373,7 @@ Examples:
 pub(crate) struct Demo {
     /// Size of the cluster.
     #[command(flatten)]
-    pub cluster: Cluster,
+    pub cluster: ClusterSize,
     /// Requests in all, a quarter of them before the first event.
     #[arg(long, default_value_t = 2400)]
     pub requests: usize,

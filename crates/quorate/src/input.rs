@@ -11,6 +11,8 @@
 mod cifar;
 mod gzip;
 mod idx;
+mod items;
+mod limits;
 mod npy;
 mod picture;
 mod preprocess;
@@ -27,13 +29,9 @@ use quorate_model::tensor::Tensor;
 pub use preprocess::{Preprocess, parse_fraction};
 pub use seeded::seeded;
 
+use items::Items;
+use limits::{FILE_BYTES_MAX, TENSOR_BYTES_MAX};
 use target::Target;
-
-/// The largest input file, and the most that one may unpack to.
-pub const FILE_BYTES_MAX: u64 = 512 << 20;
-
-/// The most that all tensors of one file may take.
-pub const TENSOR_BYTES_MAX: usize = 1 << 30;
 
 /// What an input file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,23 +55,6 @@ pub struct Inputs {
     pub labels: Option<Vec<u8>>,
     /// What the file turned out to be.
     pub kind: InputKind,
-}
-
-/// Inputs of a file before they are preprocessed.
-trait Items {
-    /// How many there are.
-    fn count(&self) -> usize;
-
-    /// The values of one, in the model's order. `index` is below the count.
-    fn values(&self, index: usize) -> Vec<f32>;
-
-    /// The class of one, where the file tells.
-    fn label(&self, _index: usize) -> Option<u8> {
-        None
-    }
-
-    /// What values are multiplied by unless the user says otherwise.
-    fn scale(&self) -> f32;
 }
 
 /// Reads the first `limit` inputs of `path` for a model whose input has

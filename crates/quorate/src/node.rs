@@ -5,16 +5,18 @@
 //! the commands out.
 
 mod clock;
+mod compute;
 pub mod gateway;
-pub(crate) mod lanes;
 mod refusals;
+pub(crate) mod tasks;
 pub mod worker;
 
 use anyhow::Context;
 
-pub use lanes::stems;
+pub use tasks::stems;
 
-/// The runtime of one process: one thread that speaks; lanes compute.
+/// The runtime of one process: one thread that speaks; compute
+/// lanes are threads of their own.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting tokio")
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use quorate_code::ShardSet;
 use quorate_core::cluster::GATEWAY_FOLDER;
-use quorate_core::gather::{Decision, Gather, Gathered};
+use quorate_core::gather::{Decision, Gather, Gathered, task_inputs};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
 use quorate_core::plan::{OUTPUT_TASK, Plan, Plans};
 use quorate_core::time::Time;
@@ -26,7 +26,7 @@ use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
-use crate::node::lanes::TaskStore;
+use crate::node::tasks::TaskStore;
 use crate::random::SplitMix;
 use difference::difference;
 use losses::{list, losses, random_subset};
@@ -265,12 +265,8 @@ impl Rehearsal {
                 shards.push(None);
                 continue;
             }
-            let gathered = |value: &ValueId| {
-                let part = plan.part_read(id, shard, *value);
-                let gathered = view(device)[value.index()].as_ref()?;
-                Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
-            };
-            let inputs: Option<Vec<_>> = stage.reads.iter().map(gathered).collect();
+            let values = view(device);
+            let inputs = task_inputs(plan, id, shard, |value| values[value.index()].clone());
             let inputs = inputs.with_context(|| format!("inputs of layer {}", stage.name))?;
             let stem = plan.task_stem(id, shard);
             let outputs = self.devices[device.index()].run(&stem, &inputs)?;

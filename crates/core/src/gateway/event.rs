@@ -20,6 +20,9 @@ pub enum Event {
         /// Time until the request is given up.
         deadline: Duration,
     },
+    /// Nobody wants the answer to the request of this token any more. The
+    /// devices are told as of any request that has ended.
+    Cancel(u64),
     /// A worker has said hello; the plans of its bundle.
     Up(DeviceId, Vec<PlanId>),
     /// The connection to a worker is gone.

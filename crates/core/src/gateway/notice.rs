@@ -11,6 +11,11 @@ pub enum Notice {
     Healthy(DeviceId),
     /// The device's bundle lacks this plan of the gateway's.
     Mismatch(DeviceId, PlanId),
+    /// The device's bundle, which lacked a plan of the gateway's, has all now.
+    Match(DeviceId),
+    /// Whether a request could be answered now. Told when that changes; `false`
+    /// at the beginning.
+    Quorate(bool),
     /// New requests go by the plan at this place in the file.
     Plan(usize),
     /// So many requests went out again.

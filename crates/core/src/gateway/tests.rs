@@ -1,5 +1,6 @@
 //! A gateway with what a driver does around it. One file a handler.
 
+mod cancel;
 mod data;
 mod devices;
 mod done;

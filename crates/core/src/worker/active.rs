@@ -12,7 +12,7 @@ use super::job::Job;
 use crate::admit::Peer;
 use crate::attempt::Attempt;
 use crate::frame::Data;
-use crate::gather::{Accepted, Decision, Gather, Gathered};
+use crate::gather::{Accepted, Decision, Gather, Gathered, task_inputs};
 use crate::id::{DeviceId, SeatId, StageId, ValueId};
 use crate::parcel::Parcel;
 use crate::plan::Value;
@@ -157,12 +157,9 @@ impl Active {
 
     /// The gathered values that a task reads, in order.
     pub(super) fn inputs(&self, stage: StageId, shard: usize) -> Option<Vec<Arc<Gathered>>> {
-        let gathered = |value: &ValueId| {
-            let part = self.attempt.plan.part_read(stage, shard, *value);
-            let gathered = self.gathers[value.index()].as_ref()?.gathered()?;
-            Some(part.map_or_else(|| gathered.clone(), |part| gathered.part(part)))
-        };
-        self.attempt.plan.stages[stage.index()].reads.iter().map(gathered).collect()
+        task_inputs(&self.attempt.plan, stage, shard, |value| {
+            self.gathers[value.index()].as_ref()?.gathered().cloned()
+        })
     }
 
     /// What is to be made of the output of a task of this device, which is

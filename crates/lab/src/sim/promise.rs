@@ -13,7 +13,8 @@ use super::script::{Promise, Script};
 /// broken.
 pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Result<(), String> {
     let healthy_us = healthy_us(material, script);
-    for (index, ending) in record.endings.iter().enumerate() {
+    let kept = record.endings.iter().enumerate().filter(|(index, _)| !record.cancelled[*index]);
+    for (index, ending) in kept {
         let Some(ending) = ending else { return Err(format!("request {index} has no end")) };
         let (attempts, plan) = match &ending.outcome {
             Ok(answer) => *answer,

@@ -14,8 +14,10 @@ pub struct Ending {
 /// What a simulation did.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// By request.
+    /// By request; `None` for those that were cancelled in time.
     pub endings: Vec<Option<Ending>>,
+    /// By request: was it cancelled before it ended?
+    pub cancelled: Vec<bool>,
     /// The worst answer's error.
     pub error: f64,
     /// Frames that were refused, and bytes that were no frame.

@@ -54,6 +54,8 @@ pub(super) struct Script {
     pub(super) submits: Vec<u64>,
     /// Time each of them has.
     pub(super) deadline: Duration,
+    /// When somebody stops waiting for which request.
+    pub(super) cancels: Vec<(u64, usize)>,
     /// When each fault happens.
     pub(super) faults: Vec<(u64, Fault)>,
     /// The longest delay of a link.
@@ -84,10 +86,12 @@ pub enum Family {
     Hidden,
     /// Signs of life come so unevenly that everybody is suspected all the time.
     Flapping,
+    /// Nothing fails; clients go away before they are answered.
+    Impatient,
 }
 
 /// All families.
-pub const FAMILIES: [Family; 7] = [
+pub const FAMILIES: [Family; 8] = [
     Family::Tolerated,
     Family::Rolling,
     Family::Beyond,
@@ -95,6 +99,7 @@ pub const FAMILIES: [Family; 7] = [
     Family::Load,
     Family::Hidden,
     Family::Flapping,
+    Family::Impatient,
 ];
 
 impl Script {
@@ -105,6 +110,7 @@ impl Script {
         let mut script = Script {
             seed,
             submits: Vec::new(),
+            cancels: Vec::new(),
             deadline: Duration::from_secs(120),
             faults: Vec::new(),
             delay_us_max: random.between(400, 3000),
@@ -120,6 +126,7 @@ impl Script {
             Family::Load => script.load(&mut random),
             Family::Hidden => script.hidden(devices, &mut random),
             Family::Flapping => script.flapping(&mut random),
+            Family::Impatient => script.impatient(&mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
@@ -232,6 +239,16 @@ impl Script {
         self.gateway.suspect_after = Duration::from_millis(30);
         self.every(20, 250, random);
         self.promise = Promise::Within(self.gateway.resubmit_after * 3);
+    }
+
+    fn impatient(&mut self, random: &mut SplitMix) {
+        self.every(30, 30, random);
+        // Those that stay wait for a few others at most.
+        self.promise = Promise::Within(Duration::from_millis(500));
+        let gone: Vec<usize> = (0..self.submits.len()).filter(|_| random.chance(400)).collect();
+        let waits = gone.iter().map(|_| random.below(30) * MS).collect::<Vec<_>>();
+        let cancel = |(index, wait): (usize, u64)| (self.submits[index] + wait, index);
+        self.cancels = gone.into_iter().zip(waits).map(cancel).collect();
     }
 
     /// One device in trouble from `at` on; returns when it is well again.

@@ -36,6 +36,7 @@ enum Happening {
     Computed { device: usize, incarnation: u32, job: worker::Job, result: Computed },
     Glued(gateway::Job, Result<Vec<Tensor>, String>),
     Submit(usize),
+    Cancel(usize),
     Fault(usize),
     Connected { device: usize, incarnation: u32 },
     Disconnected(usize),
@@ -106,13 +107,20 @@ impl<'a> Simulation<'a> {
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
             hasher: DefaultHasher::new(),
-            record: Record { endings: vec![None; script.submits.len()], ..Record::default() },
+            record: Record {
+                endings: vec![None; script.submits.len()],
+                cancelled: vec![false; script.submits.len()],
+                ..Record::default()
+            },
         };
         for device in 0..count {
             simulation.at(0, Happening::Connected { device, incarnation: 0 });
         }
         for (index, at) in script.submits.iter().enumerate() {
             simulation.at(*at, Happening::Submit(index));
+        }
+        for (at, index) in &script.cancels {
+            simulation.at(*at, Happening::Cancel(*index));
         }
         for (index, (at, _)) in script.faults.iter().enumerate() {
             simulation.at(*at, Happening::Fault(index));
@@ -133,7 +141,7 @@ impl<'a> Simulation<'a> {
             self.record.events += 1;
             (time, sequence).hash(&mut self.hasher);
             self.happen(happening)?;
-            if self.record.ended_us == 0 && self.record.endings.iter().all(Option::is_some) {
+            if self.record.ended_us == 0 && self.open() == 0 {
                 self.record.ended_us = self.now;
             }
             let faults_over = self.script.faults.last().is_none_or(|(at, _)| *at <= self.now);
@@ -149,12 +157,18 @@ impl<'a> Simulation<'a> {
         Err("nothing more happens".to_owned())
     }
 
+    /// Requests that are to be answered still.
+    fn open(&self) -> usize {
+        let Record { endings, cancelled, .. } = &self.record;
+        endings.iter().zip(cancelled).filter(|(end, gone)| end.is_none() && !**gone).count()
+    }
+
     fn is_idle(&self) -> bool {
         self.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
     }
 
     fn leftovers(&self) -> String {
-        let open = self.record.endings.iter().filter(|e| e.is_none()).count();
+        let open = self.open();
         let left = self.devices.iter().enumerate().map(|(i, d)| {
             let w = &d.worker;
             format!("device {i}: {} requests, {} bytes", w.requests(), w.payload_bytes())
@@ -196,6 +210,10 @@ impl<'a> Simulation<'a> {
                 let inputs = self.material.inputs[index % self.material.inputs.len()].clone();
                 let (token, deadline) = (index as u64, self.script.deadline);
                 self.ask(gateway::Event::Submit { token, inputs, deadline })
+            }
+            Happening::Cancel(index) => {
+                self.record.cancelled[index] = self.record.endings[index].is_none();
+                self.ask(gateway::Event::Cancel(index as u64))
             }
             Happening::Fault(index) => self.fault(self.script.faults[index].1),
             Happening::Connected { device, incarnation } => self.connected(device, incarnation),
@@ -350,6 +368,9 @@ impl<'a> Simulation<'a> {
         let index = token as usize;
         if self.record.endings[index].is_some() {
             return Err(format!("request {token} ended twice"));
+        }
+        if self.record.cancelled[index] {
+            return Err(format!("request {token} ended after it was cancelled"));
         }
         let after_us = self.now - self.script.submits[index];
         (token, after_us).hash(&mut self.hasher);

@@ -64,7 +64,7 @@ impl ModelFile {
         Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)?, path: None })
     }
 
-    /// The same model, cut so.
+    /// The same model, cut into stages as `cut` says.
     pub fn cut(self, cut: &Cut) -> anyhow::Result<ModelFile> {
         let staged = Staged::cut(self.staged.model, cut)?;
         Ok(ModelFile { staged, ..self })

@@ -10,8 +10,8 @@ use quorate_model::stage::Staged;
 
 use super::shelf::DiskShelf;
 
-/// Packs `staged`, cut from the model of that hash, into the folder `output`;
-/// tells how far it is after each piece. The bundle is made beside it and
+/// Packs `staged`, cut from the model with that hash, into the folder `output`.
+/// `progress` is called now and then. The bundle is made beside it and
 /// moved there when it is whole: a worker that has the old one open keeps it,
 /// and no folder is ever half of one bundle and half of another.
 pub fn write(

@@ -2,21 +2,21 @@
 //! the code and without it, and compare.
 //!
 //! ```text
-//! material -> bundle -> cluster of processes -> play(script) -> tally
-//!    twice: N + M devices coded, the same N + M uncoded      -> report
+//! material -> bundle -> workers, each a process -> play(script) -> tally
+//!    twice: N + M devices coded, the same N + M uncoded           -> comparison
 //! ```
 //!
 //! Nothing in it is played: workers are processes of their own, each with its
 //! own folder, and they are killed by the operating system.
 
-mod cluster;
+mod comparison;
 mod material;
 mod play;
-mod report;
 mod script;
 mod tally;
 mod trace;
 mod view;
+mod workers;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -35,15 +35,14 @@ use super::pack::pack_into;
 use crate::cli;
 use crate::engine::engine;
 use crate::words::{counted, print};
-use cluster::Cluster;
+use comparison::Comparison;
 use material::Material;
 use play::{Play, Recovery};
 use script::Script;
-use tally::Tally;
+use tally::{TOLERANCE, Tally};
 use view::View;
+use workers::Workers;
 
-/// Relative error of an answer that is still right.
-pub(crate) const TOLERANCE: f64 = 1e-4;
 /// Time the workers have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -83,7 +82,7 @@ async fn play_both(
         0 => coded.clone(),
         _ => play_one(args, &material, 0, started).await?,
     };
-    let result = report::Report { material: &material, coded: &coded, uncoded: &uncoded };
+    let result = Comparison { material: &material, coded: &coded, uncoded: &uncoded };
     if args.json {
         print(result.json().to_string())?;
     } else {
@@ -102,7 +101,7 @@ async fn play_both(
 async fn warm_up(handle: &Handle, input: &Tensor, deadline: Duration) -> anyhow::Result<()> {
     for _ in 0..WARM_UP {
         // What matters of these is that they were asked.
-        let _ = handle.submit(vec![input.clone()], deadline).await?;
+        let _ = handle.submit(vec![input.clone()], deadline)?.await;
     }
     Ok(())
 }
@@ -127,7 +126,7 @@ async fn play_one(
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
     pack_into(model, &plans, &bundle)?;
-    let mut cluster = Cluster::start(&plans, &bundle, folder.path())?;
+    let mut workers = Workers::start(&plans, &bundle, folder.path())?;
     let script = Script::new(&plans, args.cluster.devices, args.cluster.spares, args.seed);
     let recovery = if spares > 0 { Recovery::Coded } else { Recovery::Timeout };
     let config = GatewayConfig {
@@ -140,7 +139,7 @@ async fn play_one(
     let gateway = Folder::open(&bundle.join(GATEWAY_FOLDER))?;
     let handle = Handle::start(&gateway, engine(), config)?;
     let ready = assemble(&handle, PATIENCE).await;
-    ready.with_context(|| cluster.last_words())?;
+    ready.with_context(|| workers.last_words())?;
     warm_up(&handle, &material.inputs[0], args.deadline).await?;
     let title = match spares {
         0 => format!("{}, uncoded", counted(devices, "device")),
@@ -156,11 +155,11 @@ async fn play_one(
         script,
         recovery,
         handle: &handle,
-        cluster: &mut cluster,
+        workers: &mut workers,
         view,
         started,
     };
     let tally = play.run().await?;
-    cluster.end().await;
+    workers.end().await;
     Ok(tally)
 }

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use quorate::bundle::Folder;
 use quorate::input;
-use quorate::node::gateway::{Answer, Handle, assemble};
+use quorate::node::gateway::{Answer, AskError, Handle, assemble};
 use quorate::node::runtime;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
@@ -45,13 +44,17 @@ async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow
     let mut unanswered = 0;
     for (index, tensor) in inputs.tensors.iter().enumerate() {
         let asked = std::time::Instant::now();
-        let outcome = handle.submit(vec![tensor.clone()], args.deadline).await;
+        let outcome = match handle.submit(vec![tensor.clone()], args.deadline) {
+            Ok(ticket) => ticket.await,
+            Err(error) => Err(error),
+        };
         let label = inputs.labels.as_ref().map(|labels| labels[index]);
-        match outcome.context("the gateway has ended")? {
+        match outcome {
             Ok(answer) => {
                 let latency_ms = (answer.at - asked).as_secs_f64() * 1e3;
                 show(index, label, &answer, latency_ms, folder, args)?;
             }
+            Err(ended @ AskError::Ended) => return Err(ended.into()),
             Err(error) => {
                 unanswered += 1;
                 if args.json {

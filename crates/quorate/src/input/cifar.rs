@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 
-use super::Items;
+use super::items::Items;
 use super::target::Target;
 
 const RECORD_BYTES: usize = 1 + 3 * 32 * 32;

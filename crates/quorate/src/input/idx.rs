@@ -8,8 +8,9 @@
 
 use anyhow::{Context, bail, ensure};
 
+use super::items::Items;
+use super::limits::FILE_BYTES_MAX;
 use super::target::Target;
-use super::{FILE_BYTES_MAX, Items};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@
 
 use anyhow::{Context, bail, ensure};
 
+use super::items::Items;
+use super::limits::FILE_BYTES_MAX;
 use super::target::Target;
-use super::{FILE_BYTES_MAX, Items};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use image::imageops::{FilterType, resize};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::Items;
+use super::items::Items;
 use super::target::Target;
 
 /// The longest side of a picture.

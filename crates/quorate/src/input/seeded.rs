@@ -1,4 +1,4 @@
-//! Inputs out of nothing but a seed, for checks that need no real ones.
+//! Inputs made from a seed, for checks that need no real ones.
 
 use anyhow::Context;
 use quorate_model::tensor::Tensor;

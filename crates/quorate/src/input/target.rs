@@ -2,7 +2,7 @@
 
 use anyhow::{bail, ensure};
 
-use super::TENSOR_BYTES_MAX;
+use super::limits::TENSOR_BYTES_MAX;
 
 /// The model's input that a file's contents are made to fit.
 pub(super) struct Target<'a> {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use quorate_core::admit::Peer;
+use anyhow::Context;
 use quorate_core::cluster::Device;
 use quorate_core::id::DeviceId;
-use quorate_core::plan::Plans;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 
+use super::converse::converse;
+use super::event::NetEvent;
+use super::handshake::{Greeted, Opened, greet};
+use super::local::Local;
 use super::outbox::Outbox;
-use super::{Link, Local, NetEvent, converse, prepare, read_hello, write_hello};
+use super::stream::Stream;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
@@ -20,58 +21,38 @@ const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 /// Frames that have waited longer than this for a connection are of no use.
 const STALE: Duration = Duration::from_millis(500);
 
-/// Whom to dial, and where its frames wait.
+/// A worker that is dialled, and where its frames wait.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(super) struct Target {
     /// The worker.
-    pub peer: Peer,
-    /// Its name in the plan, which it must answer with.
-    pub name: String,
-    /// Where it listens.
-    pub address: String,
+    device: DeviceId,
     /// Frames to it.
-    pub outbox: Arc<Outbox>,
-    /// Dials at once, without waiting for the next try: for when the peer is
-    /// known to be there.
-    pub now: Arc<Notify>,
+    pub(super) outbox: Arc<Outbox>,
+    /// Ends the pause before the next try, once the peer is known to be there.
+    pub(super) now: Arc<Notify>,
 }
 
 impl Target {
-    /// The worker of `device` in `plans`.
-    pub fn of(plans: &Plans, device: DeviceId) -> Target {
-        let Device { name, address, .. } = plans.cluster.devices()[device.index()].clone();
-        Target {
-            peer: Peer::Device(device),
-            name,
-            address,
-            outbox: Arc::default(),
-            now: Arc::default(),
-        }
+    pub(super) fn new(device: DeviceId) -> Target {
+        Target { device, outbox: Arc::default(), now: Arc::default() }
     }
 }
 
 /// Dials `target` again and again.
-pub async fn keep(local: Local, target: Target, events: mpsc::Sender<NetEvent>) {
-    let Target { peer, name, address, outbox, now } = target;
+pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender<NetEvent>) {
+    let Target { device, outbox, now } = target;
+    let Device { name, address, .. } = &local.plans.cluster.devices()[device.index()];
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
     while !events.is_closed() {
-        match connect(&local, &name, &address).await {
-            Ok((halves, hello)) => {
+        match connect(&local, device, address).await {
+            Ok(greeted) => {
                 tracing::debug!(%name, %address, "connected");
                 back_off = BACK_OFF_FIRST;
                 known.clear();
                 outbox.forget_older(STALE);
-                let link = Link::new(outbox.clone());
-                let id = link.id;
-                if events.send(NetEvent::Up(peer, hello, link.clone())).await.is_err() {
-                    return;
-                }
-                let end = converse(halves, peer, &link, local.frame_bytes_max, &events).await;
+                let end = converse(greeted, outbox.clone(), &events).await;
                 tracing::info!("{name} at {address}: {end:#}");
-                if events.send(NetEvent::Down(peer, id)).await.is_err() {
-                    return;
-                }
             }
             Err(error) => {
                 // The same trouble over and over is told once.
@@ -88,17 +69,7 @@ pub async fn keep(local: Local, target: Target, events: mpsc::Sender<NetEvent>) 
     }
 }
 
-type Halves = (super::Reader, tokio::net::tcp::OwnedWriteHalf);
-
-async fn connect(
-    local: &Local,
-    name: &str,
-    address: &str,
-) -> anyhow::Result<(Halves, quorate_core::frame::Hello)> {
-    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
-    let (mut reader, mut writer) = prepare(dialled.context("no connection in time")??)?;
-    write_hello(&mut writer, &local.hello).await?;
-    let hello = read_hello(&mut reader).await?;
-    ensure!(hello.name == name, "answers as {:?}, expected {name:?}", hello.name);
-    Ok(((reader, writer), hello))
+async fn connect(local: &Local, device: DeviceId, address: &str) -> anyhow::Result<Greeted> {
+    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, Stream::connect(address)).await;
+    greet(dialled.context("no connection in time")??, local, Opened::Here(device)).await
 }

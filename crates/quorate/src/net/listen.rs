@@ -1,32 +1,43 @@
 //! Connections that others open to this worker.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use quorate_core::admit::Peer;
-use quorate_core::frame::{Hello, Role};
-use quorate_core::plan::Plans;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::outbox::Outbox;
-use super::{Link, Local, NetEvent, converse, prepare, read_hello, write_hello};
+use super::converse::converse;
+use super::event::NetEvent;
+use super::handshake::{Opened, greet};
+use super::local::Local;
+use super::stream::Stream;
 
 /// Connections served at once.
 const CONNECTIONS_MAX: usize = 512;
 
+/// An open port.
+pub(crate) struct Listener(TcpListener);
+
+impl Listener {
+    /// Opens the port of an address.
+    pub(crate) async fn bind(address: &str) -> io::Result<Listener> {
+        Ok(Listener(TcpListener::bind(address).await?))
+    }
+
+    /// The port's address.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
 /// Accepts connections for as long as somebody takes their events.
-pub async fn serve(
-    listener: TcpListener,
-    local: Local,
-    plans: Arc<Plans>,
-    events: mpsc::Sender<NetEvent>,
-) {
+pub(super) async fn serve(listener: Listener, local: Arc<Local>, events: mpsc::Sender<NetEvent>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let (stream, address) = match listener.accept().await {
+        let (tcp, address) = match listener.0.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("accepting a connection: {error}");
@@ -34,40 +45,22 @@ pub async fn serve(
                 continue;
             }
         };
-        let (local, plans, events) = (local.clone(), plans.clone(), events.clone());
+        let (local, events) = (local.clone(), events.clone());
         tokio::spawn(async move {
-            if let Err(error) = attend(stream, &local, &plans, &events).await {
-                tracing::info!("connection from {address}: {error:#}");
-            }
+            let end = match Stream::plain(tcp) {
+                Ok(stream) => attend(stream, &local, &events).await,
+                Err(error) => error.into(),
+            };
+            tracing::info!("connection from {address}: {end:#}");
             drop(place);
         });
     }
 }
 
-/// One connection, from hello to end.
-async fn attend(
-    stream: TcpStream,
-    local: &Local,
-    plans: &Plans,
-    events: &mpsc::Sender<NetEvent>,
-) -> anyhow::Result<()> {
-    let (mut reader, mut writer) = prepare(stream)?;
-    let hello = read_hello(&mut reader).await?;
-    let peer = identify(plans, &hello)?;
-    write_hello(&mut writer, &local.hello).await?;
-    let link = Link::new(Arc::new(Outbox::default()));
-    events.send(NetEvent::Up(peer, hello, link.clone())).await?;
-    let end = converse((reader, writer), peer, &link, local.frame_bytes_max, events).await;
-    events.send(NetEvent::Down(peer, link.id)).await?;
-    Err(end)
-}
-
-fn identify(plans: &Plans, hello: &Hello) -> anyhow::Result<Peer> {
-    match &hello.role {
-        Role::Gateway(run) => Ok(Peer::Gateway(*run)),
-        Role::Worker => {
-            let device = plans.cluster.find(&hello.name);
-            device.map(Peer::Device).with_context(|| format!("no device {:?} in plan", hello.name))
-        }
+/// One connection, from hello to end; says why it ended.
+async fn attend(stream: Stream, local: &Local, events: &mpsc::Sender<NetEvent>) -> anyhow::Error {
+    match greet(stream, local, Opened::There).await {
+        Ok(greeted) => converse(greeted, Arc::default(), events).await,
+        Err(error) => error,
     }
 }

@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 
 /// Frames that may wait for one peer.
 const FRAMES_MAX: usize = 256;
-/// Encoded that may wait for one peer, unless a single frame is larger.
+/// Bytes that may wait for one peer, unless a single frame is larger.
 const BYTES_MAX: usize = 64 << 20;
 
 /// A bounded queue that is never waited for: when it is full, its oldest
 /// frames give way, for they are the ones most likely to come too late.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(super) struct Outbox {
     // A std mutex: nothing is awaited while it is held.
     queue: Mutex<Queue>,
     ready: Notify,
@@ -37,7 +37,7 @@ impl Queue {
 
 impl Outbox {
     /// Adds a frame; returns how many older ones gave way.
-    pub fn push(&self, frame: Encoded) -> u64 {
+    pub(super) fn push(&self, frame: Encoded) -> u64 {
         let mut queue = self.queue.lock().expect("no panic while held");
         let mut dropped = 0;
         while !queue.frames.is_empty()
@@ -54,7 +54,7 @@ impl Outbox {
     }
 
     /// The next frame, as soon as there is one.
-    pub async fn next(&self) -> Encoded {
+    pub(super) async fn next(&self) -> Encoded {
         loop {
             let frame = self.queue.lock().expect("no panic while held").pop();
             match frame {
@@ -65,7 +65,7 @@ impl Outbox {
     }
 
     /// Forgets frames that have waited longer than `age`.
-    pub fn forget_older(&self, age: Duration) {
+    pub(super) fn forget_older(&self, age: Duration) {
         let mut queue = self.queue.lock().expect("no panic while held");
         while queue.frames.front().is_some_and(|(since, _)| since.elapsed() > age) {
             queue.pop();

@@ -4,25 +4,25 @@ use std::time::Instant;
 
 use quorate_core::time::Time;
 
-/// Microseconds since this process took its first look.
+/// Microseconds since the clock was started.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     start: Instant,
 }
 
 impl Clock {
     /// A clock that starts now.
-    pub fn start() -> Clock {
+    pub(super) fn start() -> Clock {
         Clock { start: Instant::now() }
     }
 
     /// The time now.
-    pub fn now(self) -> Time {
+    pub(super) fn now(self) -> Time {
         Time(self.start.elapsed().as_micros() as u64)
     }
 
-    /// When `time` is, as the operating system counts.
-    pub fn instant(self, time: Time) -> Instant {
+    /// The operating system's instant for `time`.
+    pub(super) fn instant(self, time: Time) -> Instant {
         self.start + std::time::Duration::from_micros(time.0)
     }
 }

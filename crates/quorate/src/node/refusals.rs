@@ -1,4 +1,4 @@
-//! Telling of refused frames without drowning in them.
+//! Logs refused frames without flooding the log.
 
 use std::collections::HashMap;
 use std::mem::Discriminant;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use quorate_core::admit::Refusal;
 
-/// Time between two lines alike.
+/// Least time between two lines about one peer and one kind of refusal.
 const EVERY: Duration = Duration::from_secs(10);
 /// Peers and kinds remembered.
 const PEERS_MAX: usize = 256;
@@ -14,13 +14,13 @@ const PEERS_MAX: usize = 256;
 /// Refused frames by peer and kind: when they were last told of, and how many
 /// since.
 #[derive(Debug, Default)]
-pub struct Refusals {
+pub(super) struct Refusals {
     peers: HashMap<(String, Discriminant<Refusal>), (Instant, u64)>,
 }
 
 impl Refusals {
     /// Logs a refusal, or counts it where one like it was logged just before.
-    pub fn tell(&mut self, peer: &str, refusal: &Refusal) {
+    pub(super) fn tell(&mut self, peer: &str, refusal: &Refusal) {
         if self.peers.len() >= PEERS_MAX {
             self.peers.clear();
         }

@@ -10,7 +10,7 @@ pub fn answer_difference(got: &[Tensor], whole: &[Tensor]) -> anyhow::Result<f64
     pairs.map(|(a, b)| difference(a, b)).try_fold(0.0, |worst: f64, error| Ok(worst.max(error?)))
 }
 
-/// max|a - b| / max|b|; infinite where either has a value that is no number.
+/// max|a - b| / max|b|; infinite where either holds a value that is not finite.
 pub(super) fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
     let same = got.shape() == whole.shape();
     ensure!(same, "shape {:?}, the model's is {:?}", got.shape(), whole.shape());

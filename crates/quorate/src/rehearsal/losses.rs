@@ -1,16 +1,17 @@
-//! Which shards are lost.
+//! Patterns of lost shards to try.
 
 use quorate_code::{Patterns, ShardSet};
 
 use crate::random::SplitMix;
 
-/// Most losses of one size that are all tried; of a size that has more, as
-/// many are drawn.
+/// Most patterns tried for one number of lost shards; where there are more,
+/// so many are drawn.
 const LOSSES_MAX: u64 = 1_000;
 const LOSSES_SEED: u64 = 1;
 
-/// Losses of up to `most` of `n`: all of them where that is a number one can
-/// wait for, else so many of each size, drawn by a seed.
+/// Patterns of up to `most` lost shards of `n`. For each number of lost
+/// shards, all patterns if there are at most [`LOSSES_MAX`], else a sample
+/// that is always the same.
 pub(super) fn losses(n: usize, most: usize) -> Vec<ShardSet> {
     let mut random = SplitMix::new(LOSSES_SEED);
     let mut all = Vec::new();

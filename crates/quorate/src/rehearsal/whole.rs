@@ -15,7 +15,7 @@ pub(super) struct Whole {
     pub(super) values: Vec<Option<Tensor>>,
     /// The right answers.
     pub(super) outputs: Vec<Tensor>,
-    /// Something that a person ought to know of them.
+    /// What a person ought to know of these answers.
     pub(super) note: Option<String>,
 }
 

@@ -98,6 +98,7 @@ fn another_bundle_takes_no_part() {
     assert_eq!(bench.input().1.members, devices(&[C]), "the request under way moves");
     bench.up(54, B);
     assert_eq!(bench.gateway.alive_devices(), devices(&[B, C]), "until it has this one");
+    assert!(bench.notices().contains(&Notice::Match(B)));
 }
 
 /// A gateway that heard nobody for a while takes nothing for lost.
@@ -109,4 +110,30 @@ fn a_pause_of_the_gateway_moves_nothing() {
     assert!(!bench.gateway.is_quorate());
     bench.beats(601, &[C]).beats(620, &[A, B]).handle(700, Event::Tick);
     assert!(bench.inputs().is_empty());
+}
+
+#[test]
+fn whether_a_request_could_be_answered_is_told_when_it_changes() {
+    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
+    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    let quorate = |bench: &mut Bench| -> Vec<bool> {
+        let told = |notice: Notice| match notice {
+            Notice::Quorate(now) => Some(now),
+            _ => None,
+        };
+        bench.notices().into_iter().filter_map(told).collect()
+    };
+    let cases: [(Event, Vec<bool>); 6] = [
+        (Event::Beat(A, Heartbeat::default()), vec![]),
+        (Event::Beat(B, Heartbeat::default()), vec![true]),
+        (Event::Beat(C, Heartbeat::default()), vec![]),
+        (Event::Down(A), vec![]),
+        (Event::Down(B), vec![false]),
+        (Event::Beat(A, Heartbeat::default()), vec![true]),
+    ];
+    for (step, (event, expected)) in cases.into_iter().enumerate() {
+        bench.handle(step as u64, event);
+        assert_eq!(quorate(&mut bench), expected, "step {step}");
+        assert_eq!(bench.gateway.is_quorate(), bench.gateway.quorate);
+    }
 }

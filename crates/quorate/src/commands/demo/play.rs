@@ -6,16 +6,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use quorate::node::gateway::{Handle, Outcomes};
+use quorate::node::gateway::{Answer, AskError, Handle};
 use quorate::rehearsal::answer_difference;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
-use super::cluster::Cluster;
 use super::material::Material;
 use super::script::{Blow, Script};
 use super::tally::{Disturbance, End, Latencies, Record, Tally};
 use super::view::{DeviceLine, Snapshot, View};
+use super::workers::Workers;
 use crate::cli;
 
 /// Time a restored device has until it is used again.
@@ -47,14 +47,14 @@ enum Phase {
     Over,
 }
 
-/// One stream over one cluster.
+/// One stream over the workers of one plan.
 pub(crate) struct Play<'a> {
     pub args: &'a cli::Demo,
     pub material: &'a Material,
     pub script: Script,
     pub recovery: Recovery,
     pub handle: &'a Handle,
-    pub cluster: &'a mut Cluster,
+    pub workers: &'a mut Workers,
     pub view: View,
     pub started: Instant,
 }
@@ -67,7 +67,7 @@ struct Stream {
     next_event: usize,
     open: usize,
     beats: Vec<u64>,
-    answers: mpsc::UnboundedSender<(usize, Outcomes)>,
+    answers: mpsc::UnboundedSender<(usize, Result<Answer, AskError>)>,
 }
 
 impl Play<'_> {
@@ -120,13 +120,15 @@ impl Play<'_> {
         stream.tally.records.push(Record { due, end: End::Open });
         stream.open += 1;
         let input = self.material.inputs[self.material.index(number)].clone();
-        let answer = self.handle.submit(vec![input], self.args.deadline);
+        let submitted = self.handle.submit(vec![input], self.args.deadline);
         let answers = stream.answers.clone();
         tokio::spawn(async move {
-            if let Ok(outcome) = answer.await {
-                // The stream has ended if nobody listens.
-                let _ = answers.send((number, outcome));
-            }
+            let outcome = match submitted {
+                Ok(ticket) => ticket.await,
+                Err(error) => Err(error),
+            };
+            // The stream has ended if nobody listens.
+            let _ = answers.send((number, outcome));
         });
     }
 
@@ -134,7 +136,7 @@ impl Play<'_> {
         &mut self,
         stream: &mut Stream,
         number: usize,
-        outcome: Outcomes,
+        outcome: Result<Answer, AskError>,
     ) -> anyhow::Result<()> {
         stream.open -= 1;
         let due = stream.tally.records[number].due;
@@ -213,8 +215,8 @@ impl Play<'_> {
         let at = stream.origin.elapsed();
         for &device in &event.devices {
             match event.blow {
-                Blow::Kill => self.cluster.kill(device)?,
-                Blow::Freeze => self.cluster.freeze(device)?,
+                Blow::Kill => self.workers.kill(device)?,
+                Blow::Freeze => self.workers.freeze(device)?,
             }
         }
         let devices = self.names(&event.devices);
@@ -231,8 +233,8 @@ impl Play<'_> {
         stream.next_event += 1;
         for &device in &event.devices {
             match event.blow {
-                Blow::Kill => self.cluster.launch(device)?,
-                Blow::Freeze => self.cluster.thaw(device)?,
+                Blow::Kill => self.workers.launch(device)?,
+                Blow::Freeze => self.workers.thaw(device)?,
             }
         }
         let verb = if event.blow == Blow::Kill { "start" } else { "thaw" };

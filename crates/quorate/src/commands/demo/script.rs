@@ -25,7 +25,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// A short name, as in the report.
+    /// A short name, as in the comparison.
     pub(crate) fn kind(&self) -> String {
         let verb = match self.blow {
             Blow::Kill => "kill",

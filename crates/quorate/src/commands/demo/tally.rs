@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Relative error of an answer that is still right.
+pub(crate) const TOLERANCE: f64 = 1e-4;
+
 /// One request of the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -153,7 +156,7 @@ impl Tally {
 
     /// Answers that differ from the whole model's.
     pub(crate) fn wrong(&self) -> usize {
-        let is = |error: f64| error.is_nan() || error > super::TOLERANCE;
+        let is = |error: f64| error.is_nan() || error > TOLERANCE;
         self.count(|end| matches!(end, End::Answered { error, .. } if is(*error)))
     }
 

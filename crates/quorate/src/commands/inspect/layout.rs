@@ -4,7 +4,7 @@
 //! the lowest that it reads. Where several boxes read the same values, or more
 //! and the same, those meet in a *join*, a dot from which one line goes on:
 //! a concatenation, or the sum that runs through residual blocks. A value read
-//! further down takes a *lane* through each row between. Places within a row
+//! further down takes a *track* through each row between. Places within a row
 //! are those of neighbours, on average, so that lines cross little; then each
 //! row is moved as near to its neighbours as widths allow.
 
@@ -21,7 +21,7 @@ const LABEL: f64 = 28.0;
 /// Height in which lines change places: at least, at most.
 const TURN: (f64, f64) = (24.0, 90.0);
 /// Width kept for a line or a join.
-const LANE: f64 = 8.0;
+const TRACK: f64 = 8.0;
 
 /// A point, x to the right and y down.
 pub(crate) type Point = (f64, f64);
@@ -58,7 +58,7 @@ pub(crate) fn layout(sizes: &[Point], reads: &[Vec<usize>]) -> Layout {
     draw(sizes, &joined, &rows)
 }
 
-/// The rows, with lanes for lines that go past them.
+/// The rows, with tracks for lines that go past them.
 fn rows(sizes: &[Point], joined: &Joined) -> Vec<Row> {
     let ranks = joined.ranks();
     let readers = joined.readers();
@@ -66,20 +66,20 @@ fn rows(sizes: &[Point], joined: &Joined) -> Vec<Row> {
     let lowest: Vec<usize> = lowest.map(Option::unwrap_or_default).collect();
     let count = ranks.iter().max().map_or(0, |last| last + 1);
     let mut rows: Vec<Row> = Vec::with_capacity(count);
-    // The place of each vertex, or of its lane, in the row above.
+    // The place of each vertex, or of its track, in the row above.
     let mut at: Vec<usize> = vec![0; ranks.len()];
     for rank in 0..count {
         let here = (0..ranks.len()).filter_map(|vertex| {
-            let lane = ranks[vertex] < rank && rank < lowest[vertex];
-            let above = match lane {
+            let track = ranks[vertex] < rank && rank < lowest[vertex];
+            let above = match track {
                 true => vec![at[vertex]],
                 false if ranks[vertex] == rank => {
                     joined.from[vertex].iter().map(|&from| at[from]).collect()
                 }
                 false => return None,
             };
-            let width = sizes.get(vertex).filter(|_| !lane).map_or(LANE, |size| size.0);
-            Some(Spot { vertex, lane, width, above, x: 0.0 })
+            let width = sizes.get(vertex).filter(|_| !track).map_or(TRACK, |size| size.0);
+            Some(Spot { vertex, track, width, above, x: 0.0 })
         });
         let row = Row { spots: here.collect() };
         row.spots.iter().enumerate().for_each(|(index, spot)| at[spot.vertex] = index);
@@ -109,14 +109,14 @@ fn draw(sizes: &[Point], joined: &Joined, rows: &[Row]) -> Layout {
         if rank > 0 {
             top = turn_from + turn(&rows[rank - 1], row);
         }
-        let is_box = |spot: &&Spot| !spot.lane && spot.vertex < boxes;
-        let height = |spot: &Spot| if is_box(&spot) { sizes[spot.vertex].1 } else { LANE };
+        let is_box = |spot: &&Spot| !spot.track && spot.vertex < boxes;
+        let height = |spot: &Spot| if is_box(&spot) { sizes[spot.vertex].1 } else { TRACK };
         let bottom = top + row.spots.iter().map(height).fold(0.0, f64::max);
         let said = row.spots.iter().filter(is_box).any(|s| !readers[s.vertex].is_empty());
         for spot in &row.spots {
-            // Joins are in the middle of their row, lanes go all the way.
+            // Joins are in the middle of their row, tracks go all the way.
             let middle = (top + bottom) / 2.0;
-            let entry = if is_box(&spot) || spot.lane { top } else { middle };
+            let entry = if is_box(&spot) || spot.track { top } else { middle };
             for (above, shift) in
                 entries(spot, rank.checked_sub(1).map(|r| &rows[r]), is_box(&spot))
             {
@@ -125,7 +125,7 @@ fn draw(sizes: &[Point], joined: &Joined, rows: &[Row]) -> Layout {
                 out.lines.push(Line { points, arrow: is_box(&spot) });
             }
             match spot.vertex.checked_sub(boxes) {
-                _ if spot.lane => {}
+                _ if spot.track => {}
                 None => out.boxes[spot.vertex] = (x(spot), top),
                 Some(join) => out.joins[join] = (x(spot), middle),
             }

@@ -5,13 +5,13 @@ const GAP: f64 = 18.0;
 /// Passes over all rows that order them, and that move them.
 const PASSES: usize = 16;
 
-/// A box, a join or a lane in a row.
+/// A box, a join or a track in a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
-    /// The vertex, or whose lane it is.
+    /// The vertex, or whose track it is.
     pub vertex: usize,
     /// Whether it only goes past.
-    pub lane: bool,
+    pub track: bool,
     /// Its width.
     pub width: f64,
     /// Spots of the row above that lead to it.
@@ -114,7 +114,7 @@ pub(crate) fn spread(rows: &mut [Row]) {
     }
 }
 
-/// Where each spot of a row would like to be, and how much. A lane keeps to
+/// Where each spot of a row would like to be, and how much. A track keeps to
 /// its line more than a box does.
 fn wishes(rows: &[Row], rank: usize, down: bool) -> Vec<(f64, f64)> {
     const STRAIGHT: f64 = 6.0;
@@ -127,7 +127,7 @@ fn wishes(rows: &[Row], rank: usize, down: bool) -> Vec<(f64, f64)> {
     };
     let wish = |(index, spot): (usize, &Spot)| {
         let Some((other, near)) = &near else { return (spot.x, 1.0) };
-        let weight = |near: &Spot| if near.lane && spot.lane { STRAIGHT } else { 1.0 };
+        let weight = |near: &Spot| if near.track && spot.track { STRAIGHT } else { 1.0 };
         let near = || near[index].iter().map(|&near| &other.spots[near]);
         let total: f64 = near().map(weight).sum();
         if total == 0.0 {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn spot(above: &[usize]) -> Spot {
-        Spot { vertex: 0, lane: false, width: 10.0, above: above.to_vec(), x: 0.0 }
+        Spot { vertex: 0, track: false, width: 10.0, above: above.to_vec(), x: 0.0 }
     }
 
     #[test]

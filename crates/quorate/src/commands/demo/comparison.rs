@@ -6,7 +6,7 @@ use super::material::Material;
 use super::tally::{Latencies, Tally};
 
 /// What there is to tell.
-pub(crate) struct Report<'a> {
+pub(crate) struct Comparison<'a> {
     pub material: &'a Material,
     pub coded: &'a Tally,
     pub uncoded: &'a Tally,
@@ -31,7 +31,7 @@ fn events(tally: &Tally) -> Vec<Value> {
     tally.events.iter().map(event).collect()
 }
 
-impl Report<'_> {
+impl Comparison<'_> {
     /// One JSON object.
     pub(crate) fn json(&self) -> Value {
         let (coded, uncoded) = (self.coded, self.uncoded);

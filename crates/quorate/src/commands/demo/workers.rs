@@ -14,24 +14,24 @@ const LAST_WORDS_BYTES: usize = 2_000;
 
 /// The workers of one plan. They end when this is dropped, and also when this
 /// process is killed.
-pub(crate) struct Cluster {
+pub(crate) struct Workers {
     names: Vec<String>,
     bundle: PathBuf,
     logs: PathBuf,
     children: Vec<Option<Child>>,
 }
 
-impl Cluster {
+impl Workers {
     /// Starts a worker for every device of `plans`.
-    pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Cluster> {
+    pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Workers> {
         let names = plans.cluster.names();
         let children = names.iter().map(|_| None).collect();
         let (bundle, logs) = (bundle.to_owned(), logs.to_owned());
-        let mut cluster = Cluster { names, bundle, logs, children };
+        let mut workers = Workers { names, bundle, logs, children };
         for device in plans.everybody().iter() {
-            cluster.launch(device)?;
+            workers.launch(device)?;
         }
-        Ok(cluster)
+        Ok(workers)
     }
 
     /// Starts a device's worker.

@@ -1,0 +1,17 @@
+//! What the network tells a driver.
+
+use quorate_core::frame::Frame;
+use quorate_core::id::PlanId;
+
+use super::link::Link;
+
+/// What the network tells a driver, and over which connection.
+#[derive(Debug)]
+pub(crate) enum NetEvent {
+    /// A peer has said hello; the plans of its bundle.
+    Up(Link, Vec<PlanId>),
+    /// A connection has ended.
+    Down(Link),
+    /// A frame came in.
+    Frame(Link, Frame),
+}

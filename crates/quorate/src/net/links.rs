@@ -1,0 +1,120 @@
+//! Every connection of a process, and the frames that go out over them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_core::admit::Peer;
+use quorate_core::frame::Frame;
+use quorate_core::id::{DeviceId, GatewayRun};
+use tokio::sync::mpsc;
+
+use super::dial::{self, Target};
+use super::event::NetEvent;
+use super::link::Link;
+use super::listen::{self, Listener};
+use super::local::Local;
+use super::outbox::Outbox;
+
+/// Events that wait for the driver; while there are so many, nothing is read.
+const EVENTS_MAX: usize = 1024;
+/// Events taken in one go before the clock is read again.
+const BATCH: usize = 64;
+
+/// Every connection of a process. Frames to devices go over connections that
+/// are opened here, those to gateways over the ones that gateways opened.
+pub(crate) struct Links {
+    local: Arc<Local>,
+    events: mpsc::Receiver<NetEvent>,
+    /// Also keeps the channel open while every peer is away.
+    sender: mpsc::Sender<NetEvent>,
+    devices: BTreeMap<DeviceId, Target>,
+    gateways: BTreeMap<GatewayRun, Link>,
+}
+
+impl Links {
+    /// A process without connections yet.
+    pub(crate) fn new(local: Local) -> Links {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (devices, gateways) = (BTreeMap::new(), BTreeMap::new());
+        Links { local: Arc::new(local), events, sender, devices, gateways }
+    }
+
+    /// Opens a connection to each of `devices`, and opens it again whenever it
+    /// ends.
+    pub(crate) fn dial(&mut self, devices: impl Iterator<Item = DeviceId>) {
+        for device in devices {
+            let target = Target::new(device);
+            self.devices.insert(device, target.clone());
+            tokio::spawn(dial::keep(self.local.clone(), target, self.sender.clone()));
+        }
+    }
+
+    /// Lets others open connections.
+    pub(crate) fn listen(&self, listener: Listener) {
+        tokio::spawn(listen::serve(listener, self.local.clone(), self.sender.clone()));
+    }
+
+    /// Waits for the next event, and appends it and those that have happened
+    /// by then, up to a limit. Safe to give up: no event is lost.
+    pub(crate) async fn next(&mut self, into: &mut Vec<NetEvent>) {
+        let from = into.len();
+        self.events.recv_many(into, BATCH).await;
+        for event in &into[from..] {
+            match event {
+                NetEvent::Up(link, _) => self.opened(link),
+                NetEvent::Down(link) => self.closed(link),
+                NetEvent::Frame(..) => {}
+            }
+        }
+    }
+
+    fn opened(&mut self, link: &Link) {
+        match link.peer() {
+            Peer::Gateway(run) => {
+                self.gateways.insert(run, link.clone());
+            }
+            // It is there: no need to wait before dialling it.
+            Peer::Device(device) => {
+                if let Some(target) = self.devices.get(&device) {
+                    target.now.notify_waiters();
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, link: &Link) {
+        if let Peer::Gateway(run) = link.peer()
+            && self.gateways.get(&run) == Some(link)
+        {
+            self.gateways.remove(&run);
+        }
+    }
+
+    /// Gateways with a connection.
+    pub(crate) fn gateways(&self) -> Vec<Peer> {
+        self.gateways.keys().map(|run| Peer::Gateway(*run)).collect()
+    }
+
+    /// Queues a frame for each of `peers` that is connected, or is being
+    /// dialled. Returns how many older frames were dropped to make room.
+    pub(crate) fn send(&self, peers: &[Peer], frame: &Frame) -> u64 {
+        if peers.is_empty() {
+            return 0;
+        }
+        let frame = frame.encode();
+        let outboxes = peers.iter().filter_map(|peer| self.outbox(*peer));
+        let dropped = outboxes.map(|outbox| outbox.push(frame.clone())).sum();
+        if dropped > 0 {
+            let names: Vec<String> = peers.iter().map(|p| format!("{p:?}")).collect();
+            tracing::debug!("{} of {}: queue full", names.join(" "), self.local.plans.model);
+        }
+        dropped
+    }
+
+    fn outbox(&self, peer: Peer) -> Option<&Outbox> {
+        match peer {
+            Peer::Device(device) => self.devices.get(&device).map(|target| &*target.outbox),
+            Peer::Gateway(run) => self.gateways.get(&run).map(Link::outbox),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Who this process is on the network.
+
+use std::sync::Arc;
+
+use quorate_core::frame::{HEAD_BYTES_MAX, Hello, Role};
+use quorate_core::plan::Plans;
+
+/// Who this process is, and the longest frame that it reads.
+#[derive(Debug)]
+pub(crate) struct Local {
+    /// What it says first.
+    pub(super) hello: Hello,
+    /// Who else there is, and where.
+    pub(super) plans: Arc<Plans>,
+    /// Longest frame it reads.
+    pub(super) frame_bytes_max: usize,
+}
+
+impl Local {
+    /// A process that takes part in `plans`.
+    pub(crate) fn new(role: Role, name: &str, plans: &Arc<Plans>) -> Local {
+        let held = plans.plans.iter().map(|plan| plan.id).collect();
+        Local {
+            hello: Hello { role, name: name.to_owned(), plans: held },
+            plans: plans.clone(),
+            frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A connection to another process, whatever carries it.
+//!
+//! Nothing beyond this file knows that bytes travel over plain TCP. What is to
+//! travel otherwise, encrypted or over an emulated link, is made here by a
+//! further constructor.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::TcpKeepalive;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Sent data without a sign of life from the other side for this long ends
+/// the connection.
+const USER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection without any traffic is probed after this long, and so often.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where bytes come in.
+pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+/// Where bytes go out.
+pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// A connection, before anybody has said a word.
+pub(super) struct Stream {
+    read: ReadHalf,
+    write: WriteHalf,
+}
+
+impl Stream {
+    /// Connects to whoever listens at `address`.
+    pub(super) async fn connect(address: &str) -> io::Result<Stream> {
+        Stream::plain(TcpStream::connect(address).await?)
+    }
+
+    /// Bytes as they are, over TCP.
+    pub(super) fn plain(tcp: TcpStream) -> io::Result<Stream> {
+        tcp.set_nodelay(true)?;
+        let socket = socket2::SockRef::from(&tcp);
+        // A peer that lost power says nothing; one that is only quiet answers.
+        let probes =
+            TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+        socket.set_tcp_keepalive(&probes)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        let (read, write) = tcp.into_split();
+        Ok(Stream { read: Box::new(read), write: Box::new(write) })
+    }
+
+    /// The two ends of a connection within this process.
+    #[cfg(test)]
+    pub(super) fn pair() -> (Stream, Stream) {
+        let end = |stream| {
+            let (read, write) = tokio::io::split(stream);
+            Stream { read: Box::new(read), write: Box::new(write) }
+        };
+        let (one, other) = tokio::io::duplex(1 << 16);
+        (end(one), end(other))
+    }
+
+    /// One half to read from and one to write to.
+    pub(super) fn into_halves(self) -> (ReadHalf, WriteHalf) {
+        (self.read, self.write)
+    }
+}

@@ -1,0 +1,244 @@
+//! The loop of a gateway: `select -> handle(now, event) -> execute commands`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quorate_core::admit::Peer;
+use quorate_core::frame::{Frame, Heartbeat, Role};
+use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
+use quorate_core::id::{DeviceId, GatewayRun};
+use quorate_core::plan::{OUTPUT_TASK, Plans};
+use quorate_model::tensor::Tensor;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
+
+use super::answer::{Answer, AskError};
+use super::status::Status;
+use crate::net::{Link, Links, Local, NetEvent};
+use crate::node::clock::Clock;
+use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
+use crate::node::refusals::Refusals;
+use crate::node::tasks::TaskStore;
+
+/// Notices kept for a subscriber that reads slowly.
+const NOTICES_MAX: usize = 256;
+
+/// What a handle, or a ticket, asks of the driver.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Submit {
+        token: u64,
+        inputs: Vec<Tensor>,
+        deadline: Duration,
+        reply: Reply,
+        place: OwnedSemaphorePermit,
+    },
+    Cancel {
+        token: u64,
+    },
+    SuspectAfter(Duration),
+}
+
+type Reply = oneshot::Sender<Result<Answer, AskError>>;
+
+/// A gateway's state machine, and all that it acts on.
+pub(super) struct Driver {
+    clock: Clock,
+    gateway: Gateway,
+    plans: Arc<Plans>,
+    lanes: ComputeLanes<Job, Vec<Tensor>>,
+    links: Links,
+    /// By token: where the answer goes, and the place that the request takes.
+    replies: BTreeMap<u64, (Reply, OwnedSemaphorePermit)>,
+    status: watch::Sender<Status>,
+    notices: broadcast::Sender<Notice>,
+    refusals: Refusals,
+}
+
+impl Driver {
+    /// Starts to serve what is `asked`, until nobody can ask any more.
+    pub(super) fn start(
+        plans: &Arc<Plans>,
+        store: &Arc<TaskStore>,
+        config: GatewayConfig,
+        asked: mpsc::UnboundedReceiver<Ask>,
+    ) -> anyhow::Result<(watch::Receiver<Status>, broadcast::Sender<Notice>)> {
+        let (lanes, computed) = ComputeLanes::start(store, 1)?;
+        let run = new_run();
+        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans));
+        links.dial(plans.everybody().iter());
+        let beats = vec![Heartbeat::default(); plans.cluster.devices().len()];
+        let (status, shown) = watch::channel(Status { beats, ..Status::default() });
+        let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let driver = Driver {
+            clock: Clock::start(),
+            gateway: Gateway::new(plans.clone(), run, config),
+            plans: plans.clone(),
+            lanes,
+            links,
+            replies: BTreeMap::new(),
+            status,
+            notices: notices.clone(),
+            refusals: Refusals::default(),
+        };
+        tokio::spawn(driver.run(asked, computed));
+        Ok((shown, notices))
+    }
+
+    async fn run(
+        mut self,
+        mut asked: mpsc::UnboundedReceiver<Ask>,
+        mut computed: ComputedReceiver<Job, Vec<Tensor>>,
+    ) {
+        let mut batch = Vec::new();
+        loop {
+            let hour = Duration::from_secs(3600);
+            let wake = match self.gateway.wake_at() {
+                Some(time) => self.clock.instant(time),
+                None => Instant::now() + hour,
+            };
+            tokio::select! {
+                biased;
+                job = computed.recv() => {
+                    let Some((job, result)) = job else { return };
+                    self.handle(Event::Done(job, result), None);
+                }
+                ask = asked.recv() => match ask {
+                    None => return,
+                    Some(ask) => self.on_ask(ask),
+                },
+                () = tokio::time::sleep_until(wake.into()) => self.handle(Event::Tick, None),
+                () = self.links.next(&mut batch) => {
+                    for event in batch.drain(..) {
+                        self.on_net(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Submit { token, inputs, deadline, reply, place } => {
+                self.replies.insert(token, (reply, place));
+                self.handle(Event::Submit { token, inputs, deadline }, None);
+            }
+            Ask::Cancel { token } => {
+                self.replies.remove(&token);
+                self.handle(Event::Cancel(token), None);
+            }
+            Ask::SuspectAfter(silence) => self.handle(Event::SuspectAfter(silence), None),
+        }
+    }
+
+    fn on_net(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Up(link, plans) => {
+                let Some(device) = device(&link) else { return };
+                self.status.send_modify(|status| status.connected.insert(device));
+                self.handle(Event::Up(device, plans), Some(&link));
+            }
+            NetEvent::Down(link) => {
+                let Some(device) = device(&link) else { return };
+                self.status.send_modify(|status| status.connected.remove(device));
+                self.handle(Event::Down(device), None);
+            }
+            NetEvent::Frame(link, Frame::Data(data)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Data(device, data), Some(&link));
+            }
+            NetEvent::Frame(link, Frame::Heartbeat(beat)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Beat(device, beat), Some(&link));
+                let beat = self.gateway.beat(device);
+                self.status.send_modify(|status| status.beats[device.index()] = beat);
+            }
+            NetEvent::Frame(..) => {}
+        }
+    }
+
+    /// Hands over an event, which came in `over` a connection if it did, and
+    /// carries out what it leads to.
+    fn handle(&mut self, event: Event, over: Option<&Link>) {
+        let mut commands = Vec::new();
+        self.gateway.handle(self.clock.now(), event, &mut commands);
+        commands.into_iter().for_each(|command| self.execute(command, over));
+    }
+
+    fn execute(&mut self, command: Command, over: Option<&Link>) {
+        match command {
+            Command::Send(devices, frame) => {
+                let peers: Vec<Peer> = devices.into_iter().map(Peer::Device).collect();
+                self.links.send(&peers, &frame);
+            }
+            Command::Run(job, inputs) => {
+                let (stem, finish) = (OUTPUT_TASK.to_owned(), Box::new(Ok));
+                self.lanes.run(ComputeJob { job, stem, inputs, finish });
+            }
+            Command::Answer(token, outputs, provenance) => {
+                self.reply(token, Ok(Answer { outputs, provenance, at: Instant::now() }));
+            }
+            Command::Fail(token, error) => self.reply(token, Err(error.into())),
+            Command::Refuse(device, refusal) => {
+                self.refusals.tell(self.plans.device_name(device), &refusal);
+                if let Some(link) = over
+                    && refusal.is_violation()
+                {
+                    link.close();
+                }
+            }
+            Command::Notice(notice) => self.on_notice(notice),
+        }
+    }
+
+    fn reply(&mut self, token: u64, answer: Result<Answer, AskError>) {
+        if let Some((reply, place)) = self.replies.remove(&token) {
+            // Free before the answer is out: who has it may ask again at once.
+            drop(place);
+            // Whoever asked may have gone; then nobody wants the answer.
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        tell(&self.plans, &notice);
+        let alive = self.gateway.alive_devices();
+        self.status.send_modify(|status| status.note(&notice, alive));
+        // Without a subscriber there is nobody to tell.
+        let _ = self.notices.send(notice);
+    }
+}
+
+/// The device at the other end. A gateway has no other peers.
+fn device(link: &Link) -> Option<DeviceId> {
+    match link.peer() {
+        Peer::Device(device) => Some(device),
+        Peer::Gateway(_) => None,
+    }
+}
+
+/// Logs a notice.
+fn tell(plans: &Plans, notice: &Notice) {
+    let name = |device: &DeviceId| plans.device_name(*device);
+    match notice {
+        Notice::Suspect(device) => tracing::info!("{} is not heard from", name(device)),
+        Notice::Healthy(device) => tracing::info!("{} is heard from", name(device)),
+        Notice::Mismatch(device, plan) => tracing::error!(
+            "{} holds another bundle: it lacks plan {plan}; copy this one to it",
+            name(device)
+        ),
+        Notice::Match(device) => tracing::info!("{} holds this bundle now", name(device)),
+        Notice::Plan(plan) => tracing::info!("requests go by plan {}", plans.plans[*plan].name),
+        Notice::Resubmitted(requests) => tracing::info!("{requests} requests go out again"),
+        Notice::Quorate(true) => tracing::info!("enough devices are there"),
+        Notice::Quorate(false) => tracing::info!("too few devices are there"),
+    }
+}
+
+/// A run of a gateway that nobody has seen before.
+fn new_run() -> GatewayRun {
+    use std::hash::{BuildHasher, Hasher};
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    GatewayRun { gateway: random, epoch: since.as_micros() as u64 }
+}

@@ -1,0 +1,123 @@
+//! The way to ask a running gateway, for the program and any other front end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_core::gateway::{GatewayConfig, Notice, RequestError};
+use quorate_core::plan::{OUTPUT_TASK, Plans};
+use quorate_engine::{Engine, Port};
+use quorate_model::tensor::Tensor;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+
+use super::answer::AskError;
+use super::driver::{Ask, Driver};
+use super::status::Status;
+use super::ticket::Ticket;
+use crate::bundle::Folder;
+use crate::node::tasks::TaskStore;
+
+/// The handle of a running gateway. The gateway ends when it is dropped.
+pub struct Handle {
+    plans: Arc<Plans>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    asks: mpsc::UnboundedSender<Ask>,
+    next_token: AtomicU64,
+    /// One permit for each request that may be under way.
+    places: Arc<Semaphore>,
+    pending_max: usize,
+    status: watch::Receiver<Status>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Handle {
+    /// Starts a gateway over the devices of a bundle's `gateway` folder.
+    pub fn start(
+        folder: &Folder,
+        engine: Arc<dyn Engine>,
+        config: GatewayConfig,
+    ) -> anyhow::Result<Handle> {
+        let plans = folder.plans.clone();
+        let store = Arc::new(TaskStore::new(engine, &folder.path));
+        let outputs = store.outputs(OUTPUT_TASK)?;
+        let pending_max = config.pending_max;
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (status, notices) = Driver::start(&plans, &store, config, asked)?;
+        Ok(Handle {
+            inputs: inputs(&plans),
+            outputs,
+            plans,
+            asks,
+            next_token: AtomicU64::new(0),
+            places: Arc::new(Semaphore::new(pending_max)),
+            pending_max,
+            status,
+            notices,
+        })
+    }
+
+    /// The plans in use.
+    pub fn plans(&self) -> &Arc<Plans> {
+        &self.plans
+    }
+
+    /// Names, types and shapes of the model's inputs, in the order in which
+    /// [`Handle::submit`] takes them.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// Names, types and shapes of the model's outputs, in the order in which
+    /// an answer has them.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// Asks for the answer to `inputs` within `deadline`; the ticket is a
+    /// future of it. An error where as many requests are under way as
+    /// [`GatewayConfig::pending_max`] allows, or where the gateway has ended.
+    pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> Result<Ticket, AskError> {
+        let limit = self.pending_max;
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| RequestError::Busy { got: limit, limit })?;
+        let (reply, answer) = oneshot::channel();
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let ask = Ask::Submit { token, inputs, deadline, reply, place };
+        self.asks.send(ask).map_err(|_| AskError::Ended)?;
+        Ok(Ticket::new(token, answer, self.asks.downgrade()))
+    }
+
+    /// Suspects devices after this much silence from now on.
+    pub fn suspect_after(&self, silence: Duration) {
+        // One that has ended suspects nobody.
+        let _ = self.asks.send(Ask::SuspectAfter(silence));
+    }
+
+    /// How the cluster looks now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Subscribes to what happens from now on. A subscriber that reads slowly
+    /// loses the oldest notices, and is told how many.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Waits until the status satisfies `is`, at most for `limit`; false if
+    /// it did not.
+    pub async fn wait_until(&self, limit: Duration, is: impl Fn(&Status) -> bool) -> bool {
+        let mut status = self.status.clone();
+        let wait = status.wait_for(is);
+        tokio::time::timeout(limit, wait).await.is_ok_and(|found| found.is_ok())
+    }
+}
+
+fn inputs(plans: &Plans) -> Vec<Port> {
+    let port = |value: quorate_core::id::ValueId| {
+        let value = &plans.values[value.index()];
+        Port { name: value.name.clone(), dtype: value.dtype, shape: value.shape.clone() }
+    };
+    plans.main().inputs().map(port).collect()
+}

@@ -1,0 +1,140 @@
+//! The loop of a worker: `select -> handle(now, event) -> execute commands`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use quorate_core::admit::Peer;
+use quorate_core::frame::Frame;
+use quorate_core::id::DeviceId;
+use quorate_core::plan::Plans;
+use quorate_core::worker::{Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
+use quorate_model::tensor::Tensor;
+
+use crate::net::{Link, Links, NetEvent};
+use crate::node::clock::Clock;
+use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
+use crate::node::refusals::Refusals;
+use crate::node::tasks::stems;
+
+/// A worker's state machine, and all that it acts on.
+pub(super) struct Driver {
+    clock: Clock,
+    worker: Worker,
+    plans: Arc<Plans>,
+    stems: BTreeMap<TaskId, String>,
+    lanes: ComputeLanes<Job, Vec<Outgoing>>,
+    links: Links,
+    refusals: Refusals,
+}
+
+impl Driver {
+    /// The worker of `device`, which speaks over `links`.
+    pub(super) fn new(
+        plans: &Arc<Plans>,
+        device: DeviceId,
+        config: WorkerConfig,
+        lanes: ComputeLanes<Job, Vec<Outgoing>>,
+        links: Links,
+    ) -> Driver {
+        Driver {
+            clock: Clock::start(),
+            worker: Worker::new(plans.clone(), device, config),
+            stems: stems(plans),
+            plans: plans.clone(),
+            lanes,
+            links,
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Serves until the process ends.
+    pub(super) async fn run(
+        mut self,
+        mut computed: ComputedReceiver<Job, Vec<Outgoing>>,
+    ) -> anyhow::Result<()> {
+        let (mut commands, mut batch) = (Vec::new(), Vec::new());
+        loop {
+            let wake = self.clock.instant(self.worker.wake_at()).into();
+            tokio::select! {
+                biased;
+                job = computed.recv() => {
+                    let (job, result) = job.context("all lanes have ended")?;
+                    self.handle(Event::Done(job, result), None, &mut commands);
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    self.handle(Event::Tick, None, &mut commands);
+                }
+                () = self.links.next(&mut batch) => {
+                    for event in batch.drain(..) {
+                        self.on_net(event, &mut commands);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands over an event, which came in `over` a connection if it did, and
+    /// carries out what it leads to.
+    fn handle(&mut self, event: Event, over: Option<&Link>, commands: &mut Vec<Command>) {
+        self.worker.handle(self.clock.now(), event, commands);
+        for command in commands.drain(..) {
+            let dropped = self.execute(command, over);
+            if dropped > 0 {
+                let mut none = Vec::new();
+                self.worker.handle(self.clock.now(), Event::Dropped(dropped), &mut none);
+                debug_assert!(none.is_empty(), "a count asks for nothing");
+            }
+        }
+    }
+
+    fn on_net(&mut self, event: NetEvent, commands: &mut Vec<Command>) {
+        let (link, event) = match event {
+            NetEvent::Up(link, _) => match link.peer() {
+                Peer::Gateway(run) => {
+                    tracing::info!("gateway {:x} connected", run.gateway);
+                    (link, Event::Gateway(run))
+                }
+                Peer::Device(_) => return,
+            },
+            NetEvent::Frame(link, Frame::Data(data)) => {
+                let from = link.peer();
+                (link, Event::Data(from, data))
+            }
+            NetEvent::Frame(link, Frame::Watermark(mark)) => {
+                let from = link.peer();
+                (link, Event::Watermark(from, mark))
+            }
+            NetEvent::Frame(..) | NetEvent::Down(_) => return,
+        };
+        self.handle(event, Some(&link), commands);
+    }
+
+    /// Carries a command out; says how many frames a full queue let go.
+    fn execute(&mut self, command: Command, over: Option<&Link>) -> u64 {
+        match command {
+            Command::Run { job, inputs, delivery } => {
+                let stem = self.stems[&job.task].clone();
+                let finish = Box::new(move |outputs: Vec<Tensor>| delivery.prepare(&outputs));
+                self.lanes.run(ComputeJob { job, stem, inputs, finish });
+            }
+            Command::Send(peers, frame) => return self.links.send(&peers, &frame),
+            Command::Refuse(peer, refusal) => {
+                self.refusals.tell(&self.plans.peer_name(peer), &refusal);
+                // Only the connection it came over: who speaks there may not
+                // be whom it says.
+                if let Some(link) = over
+                    && refusal.is_violation()
+                {
+                    link.close();
+                }
+            }
+            Command::Failed(job, words) => tracing::error!("{}: {words}", self.stems[&job.task]),
+            // A heartbeat that gives way to a later one is no loss.
+            Command::Beat(beat) => {
+                self.links.send(&self.links.gateways(), &Frame::Heartbeat(beat));
+            }
+        }
+        0
+    }
+}
