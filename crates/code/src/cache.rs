@@ -1,4 +1,4 @@
-//! Keeping decoders, for shards that arrive in the same few patterns.
+//! Keeps decoders, since shards mostly arrive in the same few patterns.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Range;
@@ -38,10 +38,10 @@ impl DecoderCache {
         self.decoders.get(received, || self.code.decoder(received))
     }
 
-    /// Splits rows `0..len` where the set of shards that have arrived changes,
-    /// so that a shard of which only parts arrived is decoded in its missing
-    /// parts only. `arrived(i)` gives the row ranges that are there of shard
-    /// `i`, in any order, overlapping or not.
+    /// Cuts rows `0..len` wherever the set of shards that have arrived changes.
+    /// Of a shard that arrived in part, only the missing rows are then decoded.
+    /// `arrived(i)` gives the row ranges of shard `i` that are there, in any
+    /// order; they may overlap.
     ///
     /// # Errors
     ///

@@ -66,9 +66,9 @@ pub fn chain_error(layers: impl IntoIterator<Item = ChainLayer>) -> ChainError {
 }
 
 impl Code {
-    /// The factor from the relative error that is independent between devices
-    /// to that by which a consumer that decodes from `received` differs from
-    /// one that has all data shards:
+    /// How much decoding from `received` lets a consumer differ from one that
+    /// has all data shards, as a multiple of the error that is independent from
+    /// device to device:
     /// `sqrt(1/N * sum over missing j of (amplification_j^2 + 1))`.
     ///
     /// # Errors
@@ -81,9 +81,8 @@ impl Code {
     }
 
     /// The root mean square of [`divergence`](Self::divergence) over all
-    /// patterns of [`tolerance`](Self::tolerance) losses: consumers that lose
-    /// any shards. Where there are more than 2,000 patterns, over so many of
-    /// them, drawn by a fixed seed.
+    /// patterns of [`tolerance`](Self::tolerance) losses, or over 2,000 of them,
+    /// drawn by a fixed seed, if there are more.
     pub fn mean_divergence(&self) -> f64 {
         let (shards, lost) = (self.shards(), self.tolerance());
         let all = ShardSet::first(shards);

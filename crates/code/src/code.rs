@@ -23,7 +23,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// Takes what the constructors have checked.
+    /// A code of a generator that was checked.
     pub(crate) fn new(
         name: &'static str,
         data: usize,
@@ -33,7 +33,8 @@ impl Code {
         Self { name, data, tolerance, generator }
     }
 
-    /// A code whose tolerance is to be found by trying.
+    /// A code of a generator that was checked; its tolerance is found by trying
+    /// loss patterns.
     pub(crate) fn with_tolerance_tried(
         name: &'static str,
         data: usize,
@@ -77,9 +78,9 @@ impl Code {
         &self.generator[parity * self.data..(parity + 1) * self.data]
     }
 
-    /// The largest number of losses of which any are repaired. For a code
-    /// from [`from_generator`](Self::from_generator) whose loss patterns are
-    /// too many to try, the largest number that was tried.
+    /// The largest number of losses that are repaired whichever shards they are.
+    /// For a code of [`from_generator`](Self::from_generator) with too many loss
+    /// patterns to try, the largest number that was tried.
     pub fn tolerance(&self) -> usize {
         self.tolerance
     }
@@ -214,8 +215,8 @@ impl Code {
         covariance.least_squares(&a)
     }
 
-    /// Tries all patterns, fewest losses first, as long as they are not too
-    /// many.
+    /// Tries all patterns of one loss, of two, and so on, up to a bound on the
+    /// number of patterns.
     fn try_tolerance(&self) -> usize {
         const PATTERNS_MAX: u64 = 100_000;
         let repairs_all = |lost: &usize| {

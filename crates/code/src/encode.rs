@@ -70,7 +70,8 @@ pub(crate) fn check_shards<T>(
     }
 }
 
-/// Calls `work` for equal parts of the rows, each on a thread of its own.
+/// Divides the rows into equal parts and calls `work` for each, on a thread of
+/// its own.
 pub(crate) fn in_parts<T: Sync, U: Send>(
     data: &[&[T]],
     parity: &mut [&mut [U]],

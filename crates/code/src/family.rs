@@ -1,4 +1,4 @@
-//! The named codes.
+//! Constructors of the codes, and the names that plan files call them by.
 
 use alloc::{string::ToString, vec, vec::Vec};
 
@@ -7,8 +7,8 @@ use crate::{Code, CodeError, SHARDS_MAX, mds};
 /// The names that [`Code::by_name`] knows.
 const NAMES: &str = "none, sum, mds, bch-dft, groups, overlapping, hamming, replication";
 
-/// Most parity shards of the codes that repair any M losses: with more, the
-/// decoding coefficients of neighbouring losses leave single precision.
+/// Most parity shards of the codes that repair any M losses. With more, decoding
+/// neighbouring losses costs more digits than single precision has.
 const PARITY_MAX: usize = 8;
 
 impl Code {

@@ -11,8 +11,8 @@
 
 use alloc::vec::Vec;
 
-/// Values that are combined at a time, for all outputs, so that the sources'
-/// values are still in the first-level cache for the second output.
+/// Values that are combined at a time. The block is small enough for the
+/// first-level cache, so that further outputs find the sources there.
 const BLOCK: usize = 1024;
 /// Sums that are kept in registers.
 const LANES: usize = 16;

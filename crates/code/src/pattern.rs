@@ -1,4 +1,4 @@
-//! Loss patterns: which shards are lost, of all.
+//! Loss patterns: sets of shards that are lost together.
 
 use crate::ShardSet;
 
@@ -16,7 +16,7 @@ impl Patterns {
         Self { next: first, all: ShardSet::first(shards).bits() }
     }
 
-    /// How many there are, or `u64::MAX` if more.
+    /// The number of patterns, at most `u64::MAX`.
     pub fn count(shards: usize, lost: usize) -> u64 {
         if lost > shards {
             return 0;

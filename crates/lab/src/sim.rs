@@ -8,7 +8,7 @@
 //! Safety, always: no answer that differs from the whole model's, every
 //! request ends exactly once, or not at all once it was cancelled, and in the
 //! end no worker keeps anything.
-//! Liveness, by family: what [`script::Promise`] says.
+//! Liveness: each family of simulations promises how late an answer may be.
 
 pub mod branches;
 pub mod material;

@@ -16,12 +16,12 @@ use crate::graph::{Constant, Graph, Node, ValueType};
 use crate::scaled::Scaled;
 use crate::tensor::{DType, Tensor};
 
-/// Most channels of all folded nodes together. Nodes may share what they read,
-/// so that a small file could ask for many.
+/// Most channels that are folded in one model. Nodes may share their constants,
+/// so even a small file could ask for a great many.
 const CHANNELS_MAX: usize = 1 << 22;
 
-/// Most factors that an element may have: one of quantized weights, and those
-/// of normalizations that follow each other.
+/// Most factors of one weight: one if it is stored quantized, and one for each
+/// normalization in a row.
 const FACTORS_MAX: usize = 4;
 
 /// A layer's new weights and bias.
@@ -30,8 +30,8 @@ struct Folded {
     bias: Tensor,
 }
 
-/// Folds every BatchNormalization whose input is made by a Conv or Gemm with
-/// constants, for it alone.
+/// Folds every BatchNormalization that is the only reader of a Conv or Gemm with
+/// constant weights.
 pub(crate) fn fold(graph: &mut Graph) {
     let mut reads: BTreeMap<String, usize> = BTreeMap::new();
     let read = graph.nodes.iter().flat_map(|n| &n.inputs).chain(&graph.outputs);
@@ -56,9 +56,9 @@ pub(crate) fn fold(graph: &mut Graph) {
     graph.nodes = kept;
 }
 
-/// What `layer` followed by `norm` computes; `None` where that is no layer, or
-/// has more than `limit` channels. Shape inference has refused what is not for
-/// inference.
+/// Weights and bias of the one layer that computes `layer` and then `norm`;
+/// `None` where there is none, or where it has more than `limit` channels.
+/// Training forms of `norm` were refused before.
 fn folded(graph: &Graph, layer: &Node, norm: &Node, limit: usize) -> Option<Folded> {
     let linear = matches!(layer.op.as_str(), "Conv" | "Gemm");
     let per_channel = norm.int("spatial", 1) == Ok(1);
@@ -106,8 +106,8 @@ fn folded(graph: &Graph, layer: &Node, norm: &Node, limit: usize) -> Option<Fold
     Some(Folded { weights, bias: Tensor::from_f32(vec![rows], &shifts).ok()? })
 }
 
-/// Output rows of the weights of `layer`, and how many weights in a row belong
-/// to the same one.
+/// The number of output rows of a layer's weights, and how many consecutive
+/// weights belong to one output row.
 fn rows(layer: &Node, weights: Constant<'_>) -> Option<(usize, usize)> {
     let shape = weights.shape();
     let (rows, run) = if layer.op == "Conv" {
@@ -126,7 +126,7 @@ fn rows(layer: &Node, weights: Constant<'_>) -> Option<(usize, usize)> {
     (rows > 0 && run > 0).then_some((rows, run))
 }
 
-/// Makes `layer` compute `output` with what was folded.
+/// Gives `layer` its new weights and bias, and lets it make `output`.
 fn apply(graph: &mut Graph, layer: &mut Node, folded: Folded, output: &str) {
     let Folded { weights, bias } = folded;
     let weight_name = fresh(graph, &format!("{}_weight", layer.name));
@@ -141,7 +141,7 @@ fn apply(graph: &mut Graph, layer: &mut Node, folded: Folded, output: &str) {
     layer.outputs = vec![output.to_owned()];
 }
 
-/// `name`, or the first number after it that makes a name no value has.
+/// `name`, with the first number appended that makes it unique, if it is not.
 fn fresh(graph: &Graph, name: &str) -> String {
     let mut made = name.to_owned();
     let mut count = 1;

@@ -1,13 +1,13 @@
 //! Bounds on what a model file may ask for.
 
-/// Bounds checked before anything is allocated for what a file says.
+/// Bounds on a model file, checked before memory is allocated for what it asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Size of the model file, in bytes.
     pub model_bytes: usize,
-    /// Nodes, values described and initializers: of each at most this many.
+    /// Most nodes, most described values and most initializers.
     pub nodes: usize,
-    /// Elements of one value. Values above 2^40 count as 2^40.
+    /// Elements of one value; at most 2^40, whatever is set.
     pub value_elements: u64,
     /// Dimensions of one value.
     pub rank: usize,
@@ -20,8 +20,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether `shape` is within rank and elements; each dimension alone is
-    /// bounded too, so that an empty one hides no overflow.
+    /// Is `shape` within the limits of rank and elements? Empty dimensions count
+    /// as 1, so that they cannot hide other ones that are too large.
     pub(crate) fn admit(&self, shape: &[usize]) -> bool {
         let most = self.value_elements.min(1 << 40);
         let product = shape.iter().try_fold(1u64, |n, &d| n.checked_mul((d as u64).max(1)));

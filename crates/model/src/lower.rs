@@ -27,11 +27,12 @@ use crate::limits::Limits;
 use crate::operator::{self, Role, TypedNode};
 use emit::Emitter;
 
-/// Most steps that all recurrent nodes of a model are unrolled into, each
-/// direction counted. Beyond, the graph grows too large to be looked through.
+/// Most steps that a model's recurrent nodes are unrolled into, each direction
+/// counted: a limit on how large the graph grows.
 const STEPS_MAX: usize = 4096;
 
-/// Rewrites each LSTM, GRU and RNN of `graph`, whose values all have types.
+/// Rewrites each LSTM, GRU and RNN of `graph`. All values must have types by
+/// then.
 pub(crate) fn lower(graph: &mut Graph, opset: i64, limits: &Limits) {
     if !graph.nodes.iter().any(is_recurrent) {
         return;

@@ -21,8 +21,8 @@ use crate::onnx::ModelProto;
 use crate::tensor::{DType, TensorError};
 pub use write::to_onnx;
 
-/// Oldest version of ONNX's own operators that is read: since then all of
-/// them broadcast in one way.
+/// Oldest version of ONNX's own operators that is read. Before it, operators
+/// had rules of their own for broadcasting.
 pub(crate) const OPSET_MIN: i64 = 7;
 /// Newest version of ONNX's own operators that is known.
 pub(crate) const OPSET_MAX: i64 = 28;
@@ -30,7 +30,7 @@ pub(crate) const OPSET_MAX: i64 = 28;
 /// A model, validated and with concrete shapes.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The graph, sorted, constants folded.
+    /// The graph: nodes in topological order, constant ones computed.
     pub graph: Graph,
     /// The file's version of the ONNX format.
     pub ir_version: i64,
@@ -40,7 +40,7 @@ pub struct Model {
     pub opsets: BTreeMap<String, i64>,
 }
 
-/// What is to be known beyond the file itself.
+/// What a reader may be told beyond the file itself.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// Bounds on the file.
@@ -54,7 +54,7 @@ pub struct ReadOptions {
 /// without parent folders, for tensors stored beside the model.
 pub type Resolver<'a> = &'a mut dyn FnMut(&str, u64, u64) -> io::Result<Bytes>;
 
-/// Why a file is no model that can be used.
+/// Why a file cannot be used as a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file is larger than the limit.

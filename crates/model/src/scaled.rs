@@ -11,13 +11,13 @@ use std::ops::Range;
 
 use crate::tensor::{DType, Tensor, TensorError, read_f32};
 
-/// Factors of a flat tensor's elements: element i has the factor
-/// (i / run) % count.
+/// Factors of a tensor's elements in row-major order: `run` elements share a
+/// factor, and after the last factor the first one follows again.
 #[derive(Clone, Debug)]
 struct Scaling {
     /// An f32 tensor, not empty.
     scales: Tensor,
-    /// Elements in a row that share a factor.
+    /// Consecutive elements that share a factor.
     run: usize,
 }
 
@@ -27,7 +27,8 @@ impl Scaling {
         fits.then_some(Scaling { scales, run })
     }
 
-    /// The parts of `range` whose elements share a factor, with its index.
+    /// Cuts `range` where the factor changes; gives each part with its factor's
+    /// index.
     fn parts(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
         let (run, count) = (self.run, self.scales.elements());
         let mut at = range.start;
@@ -56,9 +57,9 @@ pub struct Scaled {
 }
 
 impl Scaled {
-    /// (base - zero) * scale, as ONNX defines `DequantizeLinear`. One scale is
-    /// for all elements, several change after each `run` elements. `None`
-    /// where the types do not fit.
+    /// (base - zero) * scale, as ONNX defines `DequantizeLinear`: one scale for
+    /// all elements, or a new one after each `run` elements. `None` where the
+    /// types do not fit.
     pub(crate) fn dequantized(
         base: Tensor,
         zeros: Option<Tensor>,
@@ -93,7 +94,7 @@ impl Scaled {
         Ok(Scaled { base, ..self.clone() })
     }
 
-    /// How many factors each element has.
+    /// The number of factors of each element.
     pub(crate) fn depth(&self) -> usize {
         self.scalings.len()
     }

@@ -205,7 +205,8 @@ impl Tensor {
     }
 }
 
-/// Little-endian f32 values; trailing bytes that make no value are left out.
+/// The f32 values in little-endian `bytes`; an incomplete one at the end is left
+/// out.
 pub fn read_f32(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }

@@ -20,7 +20,7 @@ pub struct Trial {
     pub kind: TrialKind,
     /// The way.
     pub way: Way,
-    /// Devices beyond [`DATA_DEVICES`].
+    /// Devices beyond the four that hold data.
     pub spares: usize,
 }
 

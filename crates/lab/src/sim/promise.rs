@@ -1,4 +1,4 @@
-//! Was it kept what a script promises?
+//! Checks a simulation's record against what its script promised.
 
 use std::time::Duration;
 

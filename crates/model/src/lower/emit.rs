@@ -1,5 +1,5 @@
-//! Adds nodes, f32 values and initializers to a graph under names of their
-//! own.
+//! Adds nodes, f32 values and initializers to a graph, under names that nothing
+//! else has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ pub(super) struct Emitter<'g> {
     pub opset: i64,
     /// Names of nodes and of values: a node is named after what it makes.
     taken: BTreeSet<String>,
-    /// Initializers that hold these lengths.
+    /// Names of the initializers that hold these lengths, to use them again.
     lists: BTreeMap<Vec<i64>, String>,
-    /// Initializers of so many zeros.
+    /// Names of the initializers that hold so many zeros.
     zeros: BTreeMap<usize, String>,
 }
 
@@ -26,7 +26,7 @@ impl<'g> Emitter<'g> {
         Emitter { graph, opset, taken, lists: BTreeMap::new(), zeros: BTreeMap::new() }
     }
 
-    /// `name`, with more at its end until nothing else has it.
+    /// `name`, with as many underscores appended as make it unique.
     fn fresh(&mut self, name: &str) -> String {
         let mut fresh = name.to_owned();
         while !self.taken.insert(fresh.clone()) {
@@ -48,7 +48,7 @@ impl<'g> Emitter<'g> {
         self.initializer(name, tensor.expect("one value for each element"))
     }
 
-    /// `length` zeros; equal ones are one initializer.
+    /// An initializer of `length` zeros, made once for each length.
     pub(crate) fn zeros(&mut self, name: &str, length: usize) -> String {
         if let Some(zeros) = self.zeros.get(&length) {
             return zeros.clone();
@@ -58,7 +58,7 @@ impl<'g> Emitter<'g> {
         zeros
     }
 
-    /// A list of lengths; equal ones are one initializer.
+    /// An initializer that holds `lengths`, made once for equal ones.
     fn list(&mut self, name: &str, lengths: &[usize]) -> String {
         let values = signed(lengths);
         if let Some(list) = self.lists.get(&values) {
@@ -70,7 +70,8 @@ impl<'g> Emitter<'g> {
         list
     }
 
-    /// A node with one output for each of `shapes`; gives their names.
+    /// Adds a node with one output of each of `shapes`; returns the outputs'
+    /// names.
     fn push(
         &mut self,
         name: &str,
@@ -99,7 +100,7 @@ impl<'g> Emitter<'g> {
         outputs
     }
 
-    /// A node with one output; gives its name, which is the node's as well.
+    /// Adds a node with one output; returns the name that both bear.
     pub(crate) fn node(
         &mut self,
         name: &str,
@@ -116,7 +117,7 @@ impl<'g> Emitter<'g> {
         self.node(name, "Reshape", &[value, &list], shape, Vec::new())
     }
 
-    /// The matrix `value` in pieces of `lengths` along `axis`.
+    /// Cuts the matrix `value` into pieces of these lengths along `axis`.
     pub(crate) fn split(
         &mut self,
         name: &str,
@@ -140,7 +141,7 @@ impl<'g> Emitter<'g> {
         self.push(name, "Split", &[value, &list], &shapes, vec![axis])
     }
 
-    /// Makes the node that was added last make the value `name` instead.
+    /// Renames the output of the node that was added last to `name`.
     pub(crate) fn make(&mut self, name: &str) {
         if let Some(output) = self.graph.nodes.last_mut().and_then(|n| n.outputs.first_mut()) {
             self.graph.types.remove(output);

@@ -1,4 +1,5 @@
-//! A recurrent node with all its constants, or why it cannot be unrolled.
+//! Reads a recurrent node with all its constants, or says why it cannot be
+//! unrolled.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +7,17 @@ use crate::operator::TypedNode;
 use crate::operator::recurrent::{Dims, SEQUENCE_LENS, Way, dims};
 use crate::tensor::{DType, Tensor};
 
-/// Most multiplications for the product of a constant initial state, which is
-/// made while the file is read.
+/// Most multiplications for the product of a constant initial state with the
+/// weights. It is computed while the file is read.
 const CONSTANT_PRODUCT_MAX: u64 = 1 << 26;
 
-/// Which equations a node computes.
+/// The equations that a node computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Lstm,
     Gru {
-        /// Whether the reset gate multiplies the state's product, not the
-        /// state.
+        /// Does the reset gate multiply the product of state and weights
+        /// instead of the state?
         linear_before_reset: bool,
     },
     Rnn,
@@ -40,11 +41,11 @@ pub(super) struct Direction {
     pub weight: Tensor,
     /// R: [gates * hidden, hidden].
     pub recurrence: Tensor,
-    /// What is added to the input's product and what to the state's.
+    /// The biases of the input's product and of the state's.
     pub bias: Option<[Vec<f32>; 2]>,
     /// For the gates i, o, f: [hidden] each.
     pub peepholes: Option<[Tensor; 3]>,
-    /// Operators, in the order of the attribute.
+    /// Activation functions, in the order of ONNX's attribute.
     pub activations: Vec<&'static str>,
 }
 
@@ -54,19 +55,19 @@ pub(super) enum Start {
     Zero,
     /// [batch, hidden] for each direction.
     Constant(Vec<Tensor>),
-    /// The value of this name, of the shape that ONNX gives it.
+    /// A value that is computed, by its name.
     Value(String),
 }
 
 impl Recurrent {
-    /// Steps of all directions.
+    /// The number of steps, over all directions.
     pub(crate) fn unrolled(&self) -> usize {
         self.dims.steps * self.directions.len()
     }
 }
 
-/// Reads the node of `op`. `varying` are the values that depend on the
-/// graph's inputs, `steps_max` is the number of steps that may be unrolled.
+/// Reads the node of `op`, which may have up to `steps_max` steps. `varying` are
+/// the values that depend on the graph's inputs.
 pub(super) fn read(
     op: &TypedNode<'_>,
     varying: &BTreeSet<String>,
@@ -97,7 +98,7 @@ pub(super) fn read(
     Ok(Recurrent { kind, dims, directions, starts })
 }
 
-/// Forms of the operators that are not unrolled.
+/// Refuses forms of the operators that are not unrolled.
 fn forms(op: &TypedNode<'_>, dims: &Dims) -> Result<(), String> {
     let node = op.node;
     let dtype = op.input(0).map_err(|e| e.to_string())?.dtype;
@@ -142,7 +143,7 @@ fn lengths(op: &TypedNode<'_>, dims: &Dims, steps_max: usize) -> Result<(), Stri
     }
 }
 
-/// Operators for each direction.
+/// The activation functions of each direction.
 fn activations(
     op: &TypedNode<'_>,
     kind: Kind,
@@ -180,7 +181,7 @@ fn constant<'a>(
     tensor.map(Some).ok_or_else(|| format!("{what} {name} are not constant"))
 }
 
-/// The part of `shape` that starts after `skip` parts like it.
+/// Part number `skip` of a tensor cut into parts of `shape`.
 fn part(tensor: &Tensor, skip: usize, shape: &[usize]) -> Result<Tensor, String> {
     let length = shape.iter().product::<usize>() * tensor.dtype().size();
     let range = skip * length..(skip + 1) * length;
@@ -226,8 +227,8 @@ fn direction(
     })
 }
 
-/// `both` are the biases of W's rows, then those of R's. They are added up
-/// beforehand, but for those that a gate multiplies.
+/// Splits ONNX's list of biases, first those for W and then those for R. The two
+/// are added up here, except where a gate multiplies the second one.
 fn biases(kind: Kind, hidden: usize, both: &[f32]) -> [Vec<f32>; 2] {
     let (input, state) = both.split_at(both.len() / 2);
     let apart = match kind {

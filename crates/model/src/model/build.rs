@@ -1,4 +1,4 @@
-//! `ModelProto` to [`Model`].
+//! Makes a [`Model`] of a decoded ONNX message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -277,8 +277,8 @@ fn read_outputs(graph: &mut Graph, outputs: &[ValueInfoProto]) -> Result<(), Mod
     Ok(())
 }
 
-/// What the file says of values that are made by nodes. Types that are not
-/// supported are left out: they only matter where inference has no answer.
+/// The types that the file declares for values made by nodes. Unsupported ones
+/// are left out: they only matter for operators that are not known.
 fn declared(proto: &GraphProto) -> Result<BTreeMap<String, Declared>, ModelError> {
     let mut declared = BTreeMap::new();
     for info in proto.value_info.iter().chain(&proto.output) {
@@ -289,7 +289,7 @@ fn declared(proto: &GraphProto) -> Result<BTreeMap<String, Declared>, ModelError
     Ok(declared)
 }
 
-/// Gives every node output a type, and folds nodes whose value is known.
+/// Gives every value a type, and computes nodes whose inputs are constant.
 fn infer(
     graph: &mut Graph,
     opset: i64,

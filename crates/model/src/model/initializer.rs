@@ -1,4 +1,4 @@
-//! `TensorProto` to [`Tensor`]: all the places where ONNX may put a tensor's
+//! Makes a [`Tensor`] of ONNX's message, wherever the message has put the
 //! elements.
 
 use bytes::Bytes;

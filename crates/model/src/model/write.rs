@@ -1,4 +1,4 @@
-//! [`Model`] to ONNX bytes.
+//! Writes a [`Model`] as an ONNX file.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use crate::onnx::{
     value_info,
 };
 
-/// `model` as one ONNX file, its initializers inside, and so of less than two
-/// gigabytes if others are to read it. `extra_outputs` are values to be graph
-/// outputs as well, after the model's own.
+/// `model` as one ONNX file with the initializers inside. Other programs read
+/// such files up to two gigabytes. `extra_outputs` are values that become graph
+/// outputs too, after the model's own.
 pub fn to_onnx(model: &Model, extra_outputs: &[String]) -> Result<Vec<u8>, GraphError> {
     let graph = &model.graph;
     let mut outputs: Vec<&str> = Vec::new();

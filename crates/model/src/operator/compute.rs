@@ -1,4 +1,4 @@
-//! What operators make of constants.
+//! Computes operators whose inputs are constant.
 
 use bytes::Bytes;
 
@@ -56,7 +56,7 @@ fn for_each_index(lengths: &[usize], mut f: impl FnMut(&[usize])) {
     }
 }
 
-/// What a `DequantizeLinear` of constants makes.
+/// The output of a `DequantizeLinear` whose inputs are constant.
 pub(crate) fn dequantize(op: &TypedNode<'_>, to: &ValueType) -> Result<Option<Scaled>, NodeError> {
     let constant = |i: usize| op.constants.get(i).copied().flatten();
     let (Some(x), Some(scale)) = (constant(0), constant(1)) else { return Ok(None) };

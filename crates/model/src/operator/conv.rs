@@ -1,4 +1,4 @@
-//! Windows that slide: convolution and pooling.
+//! Operators whose windows slide over their input: convolution and pooling.
 
 use super::TypedNode;
 use crate::graph::{Node, NodeError, ValueType};
@@ -12,8 +12,8 @@ struct Window {
     kernel: Vec<i64>,
     strides: Vec<i64>,
     dilations: Vec<i64>,
-    /// Begin and end of each dimension; `None` for an automatic padding that
-    /// keeps the size.
+    /// Padding before and after each dimension; `None` for automatic padding,
+    /// which makes the output's length that of the input by the stride.
     pads: Option<Vec<(i64, i64)>>,
     ceil: bool,
 }
@@ -47,7 +47,7 @@ impl Window {
         Ok(Window { kernel, strides, dilations, pads, ceil })
     }
 
-    /// Length of dimension `d` after the window slid over `length`.
+    /// Output length of dimension `d` for an input of `length`.
     fn slide(&self, d: usize, length: usize) -> Result<usize, NodeError> {
         let (length, stride) = (length as i64, self.strides[d]);
         let Some(pads) = &self.pads else {
@@ -128,13 +128,13 @@ pub(super) fn global_pool(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeErro
     op.like_input(shape)
 }
 
-/// Two for each weight of an output row.
+/// Operations for one output element: two for each weight of its row.
 pub(super) fn conv_work(_: &Node, _: &[usize], weight: &[usize]) -> u64 {
     let row = weight.get(1..).unwrap_or(&[]);
     row.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64)).saturating_mul(2)
 }
 
-/// One for each element of the window.
+/// Operations for one output element: one for each element of the window.
 pub(super) fn pool_work(node: &Node, _: &[usize], _: &[usize]) -> u64 {
     let kernel = node.ints("kernel_shape").ok().flatten().unwrap_or(&[]);
     kernel.iter().fold(1u64, |n, &k| n.saturating_mul(k.unsigned_abs()))

@@ -1,10 +1,11 @@
-//! Operators that keep each element in its place.
+//! Operators whose output has the shape of their input, or of all inputs
+//! broadcast.
 
 use super::TypedNode;
 use crate::graph::{NodeError, ValueType};
 use crate::tensor::DType;
 
-/// The shape that both broadcast to; `None` where they do not fit.
+/// The shape that two shapes broadcast to; `None` where they do not fit.
 pub(super) fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     let rank = left.len().max(right.len());
     let dim = |shape: &[usize], d: usize| match (d + shape.len()).checked_sub(rank) {
@@ -82,7 +83,7 @@ pub(super) fn batch_norm(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError
     op.like_input(x.shape.clone())
 }
 
-/// Normalizations whose one output is as the input.
+/// Normalizations with one output of the input's type and shape.
 pub(super) fn normalization(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     match op.node.op.as_str() {
@@ -104,7 +105,7 @@ pub(super) fn normalization(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeEr
     op.like_input(x.shape.clone())
 }
 
-/// As used for inference, where it passes its input through.
+/// In inference a dropout passes its input through; training is refused.
 pub(super) fn dropout(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let training = op.constants.get(2).copied().flatten();
@@ -131,7 +132,7 @@ pub(super) fn cast(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     Ok(vec![ValueType { dtype, shape: op.input(0)?.shape.clone() }])
 }
 
-/// Scale and zero point: one, or one for each index of `axis`.
+/// Scale and zero point are one number, or one for each index along `axis`.
 pub(super) fn quantize(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let (x, scale, zero) = (op.input(0)?, op.input(1)?, op.optional(2));
     if op.node.int("block_size", 0)? != 0 {

@@ -18,7 +18,7 @@ pub(super) fn shape(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     Ok(vec![ValueType { dtype: DType::I64, shape: vec![end.saturating_sub(start)] }])
 }
 
-/// The dimensions that a `Shape` node gives.
+/// The first and one past the last dimension whose length a `Shape` node gives.
 pub(super) fn shape_range(op: &TypedNode<'_>) -> Result<(usize, usize), NodeError> {
     let rank = op.input(0)?.shape.len() as i64;
     let clamp = |v: i64| (if v < 0 { v.saturating_add(rank) } else { v }).clamp(0, rank) as usize;
@@ -26,7 +26,8 @@ pub(super) fn shape_range(op: &TypedNode<'_>) -> Result<(usize, usize), NodeErro
     Ok((start, end.max(start)))
 }
 
-/// The new shape is constant; 0 keeps a dimension, one -1 takes the rest.
+/// The new shape must be constant. 0 keeps a dimension's length, and -1 stands
+/// for the length that is left.
 pub(super) fn reshape(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
     let wanted = op.list(1)?.ok_or(NodeError::MissingInput { index: 1 })?;
@@ -76,7 +77,7 @@ pub(super) fn transpose(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError>
     op.like_input(permutation(op)?.into_iter().map(|p| x[p]).collect())
 }
 
-/// The input's dimension at each dimension of a `Transpose` node's output.
+/// For each dimension of a `Transpose` node's output, the input's dimension.
 pub(super) fn permutation(op: &TypedNode<'_>) -> Result<Vec<usize>, NodeError> {
     let rank = op.input(0)?.shape.len();
     let Some(perm) = op.node.ints("perm")? else { return Ok((0..rank).rev().collect()) };
@@ -240,7 +241,8 @@ pub(super) fn gather(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-/// Pads are begins, then ends; negative ones cut.
+/// `pads` lists what is added before each axis, then after each; negative
+/// numbers cut.
 pub(super) fn pad(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = &op.input(0)?.shape;
     let pads = op.attribute_or_list("pads", 1)?.ok_or(NodeError::MissingInput { index: 1 })?;

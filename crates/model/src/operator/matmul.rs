@@ -54,14 +54,14 @@ pub(super) fn matmul(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     op.like_input(shape)
 }
 
-/// Two for each element of the sum that an output is.
+/// Operations for one output element: two for each product it is the sum of.
 pub(super) fn gemm_work(node: &Node, input: &[usize], _: &[usize]) -> u64 {
     let transposed = node.int("transA", 0) == Ok(1);
     let inner = if transposed { input.first() } else { input.last() };
     2 * inner.map_or(1, |&d| d as u64)
 }
 
-/// Two for each element of the sum that an output is.
+/// Operations for one output element: two for each product it is the sum of.
 pub(super) fn matmul_work(_: &Node, input: &[usize], _: &[usize]) -> u64 {
     2 * input.last().map_or(1, |&d| d as u64)
 }

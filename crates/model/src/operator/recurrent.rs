@@ -1,4 +1,4 @@
-//! LSTM, GRU and RNN.
+//! The recurrent operators LSTM, GRU and RNN.
 
 use super::TypedNode;
 use crate::graph::{NodeError, ValueType};
@@ -45,8 +45,8 @@ impl Dims {
     }
 }
 
-/// X [T, B, I], W [dirs, gates * H, I], R [dirs, gates * H, H] and what is
-/// optional, held against each other.
+/// Reads the lengths off X [T, B, I], W [dirs, gates * H, I] and
+/// R [dirs, gates * H, H], and checks all inputs against them.
 pub(crate) fn dims(op: &TypedNode<'_>) -> Result<Dims, NodeError> {
     let gates = match op.node.op.as_str() {
         "LSTM" => 4,
