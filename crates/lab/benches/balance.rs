@@ -7,11 +7,10 @@
 use std::path::Path;
 use std::time::Instant;
 
+use quorate::bundle;
 use quorate_core::id::SeatId;
-use quorate_core::packing::pack;
 use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_engine::{Engine, Task, Tract};
-use quorate_lab::shelf::Folder;
 use quorate_lab::zoo::{self, Size};
 use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
@@ -32,13 +31,14 @@ fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Er
     request.fewest_devices = 5;
     request.methods = methods.iter().map(|&method| MethodRequest { layer: None, method }).collect();
     let plans = planner::even(staged, &request)?;
-    pack(staged, &request.model_sha256, &plans, &mut Folder::new(folder), &mut |_| {})?;
+    let packed = folder.join("bundle");
+    bundle::write(staged, &request.model_sha256, &plans, &packed, &mut |_| ())?;
     let plan = plans.main();
     let mut devices = Vec::new();
     for (seat, name) in plans.cluster.names().iter().enumerate() {
         let mut tasks = Vec::new();
         for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-            let path = folder.join(name).join(plan.task_stem(stage, shard) + ".onnx");
+            let path = packed.join(name).join(plan.task_stem(stage, shard) + ".onnx");
             let task = Tract.load(&path)?;
             let fill = |port: &quorate_engine::Port| {
                 let count = port.shape.iter().product::<usize>();

@@ -46,7 +46,7 @@ pub fn print_table(n_list: &[usize], m_max: usize, out: &mut impl Write) -> io::
 }
 
 /// The codes of [`table_row`].
-pub const NAMES: [&str; 8] =
+const NAMES: [&str; 8] =
     ["mds", "bch-dft", "vandermonde", "chebyshev", "cauchy", "gaussian", "rotation", "circulant"];
 
 /// The worst-case amplification of each code of [`NAMES`].
@@ -54,7 +54,7 @@ pub const NAMES: [&str; 8] =
 /// # Errors
 ///
 /// Counts that `quorate-code` does not support.
-pub fn table_row(n: usize, m: usize) -> Result<[f64; 8], CodeError> {
+fn table_row(n: usize, m: usize) -> Result<[f64; 8], CodeError> {
     let mut gaussians: Vec<f64> = (0..5).map(|seed| worst(&[gaussian(n, m, seed)])).collect();
     gaussians.sort_by(f64::total_cmp);
     Ok([

@@ -4,6 +4,5 @@ pub mod codes;
 mod engine;
 pub mod methods;
 pub mod plot;
-pub mod shelf;
 pub mod sim;
 pub mod zoo;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use quorate_lab::methods::{self, Cell, Model, Row};
+use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::zoo::{self, Size};
 
 #[derive(Debug, Parser)]
@@ -91,15 +91,15 @@ fn methods(model: Option<&str>, output: Option<&Path>, full: bool) -> anyhow::Re
         Some(name) => vec![methods::find(name)?],
         None => methods::MODELS.iter().collect(),
     };
-    let report = |cell: &Cell, row: &anyhow::Result<Row>, took: Duration| {
+    let on_trial = |trial: &Trial, row: &anyhow::Result<Row>, took: Duration| {
         let result = match row {
             Ok(row) => format!("{:.1e}, {} cases", row.error, row.cases),
             Err(error) => format!("{error:#}"),
         };
-        eprintln!("{:6.1} s  {cell}: {result}", took.as_secs_f64());
+        eprintln!("{:6.1} s  {trial}: {result}", took.as_secs_f64());
     };
     let size = if full { Size::Full } else { Size::Small };
-    let text = methods::render(&methods::run(&models, size, &report)?, size);
+    let text = methods::render(&methods::run(&models, size, &on_trial)?, size);
     match output {
         Some(path) => {
             std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))

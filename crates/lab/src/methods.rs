@@ -1,16 +1,21 @@
 //! Every way to divide a layer, on every model: the table `docs/methods.md`.
 //!
 //! ```text
-//! model -> cells: kind of layer x way to divide it x spares
-//! cell  -> plan by rule -> bundle -> rehearsal with lost devices -> row
+//! model -> trials: kind of layer x way to divide it x spares
+//! trial -> plan by rule -> bundle -> rehearsal with lost devices -> row
 //! ```
 //!
 //! Answers are held against those of ONNX Runtime, which `scripts/golden.py`
 //! and `scripts/zoo_golden.py` keep for the same files and inputs.
 
-mod cell;
 mod model;
+mod row;
+mod run;
+mod subject;
 mod table;
+mod trial;
+mod trial_kind;
+mod way;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,22 +24,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-pub use cell::{Cell, DATA_DEVICES, Kind, Way};
-pub use model::{MODELS, Model, Subject, find};
-pub use table::{Columns, Row, read, render};
+pub use model::{MODELS, Model, find};
+pub use row::{Columns, Row};
+pub use subject::Subject;
+pub use table::{read, render};
+pub use trial::Trial;
 
 use crate::zoo::Size;
 
-/// Told of each cell that was run, what came of it and how long it took.
-pub type Report<'a> = &'a (dyn Fn(&Cell, &anyhow::Result<Row>, Duration) + Sync);
+/// Told of each trial that was run, what came of it and how long it took.
+pub type OnTrial<'a> = &'a (dyn Fn(&Trial, &anyhow::Result<Row>, Duration) + Sync);
 
-/// Runs all cells of `models`, the zoo in `size`, as many models at a time as there are
-/// processors. A cell that fails does not keep the others from being run.
-pub fn run(models: &[&'static Model], size: Size, report: Report<'_>) -> anyhow::Result<Vec<Row>> {
+/// Runs all trials of `models`, the zoo in `size`, as many models at a time as there are
+/// processors. A trial that fails does not keep the others from being run.
+pub fn run(
+    models: &[&'static Model],
+    size: Size,
+    on_trial: OnTrial<'_>,
+) -> anyhow::Result<Vec<Row>> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(model) = models.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let made = run_model(model, size, report);
+            let made = run_model(model, size, on_trial);
             done.lock().expect("no panic while held").push((model.name, made));
         }
     };
@@ -52,16 +63,16 @@ pub fn run(models: &[&'static Model], size: Size, report: Report<'_>) -> anyhow:
     Ok(rows)
 }
 
-fn run_model(model: &'static Model, size: Size, report: Report<'_>) -> anyhow::Result<Vec<Row>> {
+fn run_model(model: &'static Model, size: Size, on_trial: OnTrial<'_>) -> anyhow::Result<Vec<Row>> {
     let subject = model.load(size)?;
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
-    for cell in model.cells() {
+    for trial in model.trials() {
         let since = Instant::now();
-        let row = cell.run(&subject).and_then(Row::right);
-        report(&cell, &row, since.elapsed());
+        let row = trial.run(&subject).and_then(Row::right);
+        on_trial(&trial, &row, since.elapsed());
         match row {
             Ok(row) => rows.push(row),
-            Err(error) => failed.push(format!("{cell}: {error:#}")),
+            Err(error) => failed.push(format!("{trial}: {error:#}")),
         }
     }
     if !failed.is_empty() {

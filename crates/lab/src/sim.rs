@@ -2,7 +2,7 @@
 //! shards that are really computed.
 //!
 //! ```text
-//! seed -> Script (requests, faults) -> Cluster (event queue) -> Report
+//! seed -> Script (requests, faults) -> Simulation (event queue) -> Record
 //! ```
 //!
 //! Safety, always: no answer that differs from the whole model's, every
@@ -11,48 +11,25 @@
 //! Liveness, by family: what [`script::Promise`] says.
 
 pub mod branches;
-pub mod cluster;
 pub mod material;
-pub mod network;
+mod network;
+mod promise;
 pub mod random;
+mod record;
 pub mod script;
+mod simulation;
 
-use cluster::{Cluster, Report, healthy_us};
 use material::Material;
-use script::{Family, Promise, Script};
+pub use record::{Ending, Record};
+use script::{Family, Script};
+use simulation::Simulation;
 
 /// Plays the simulation of a seed; an error names the promise that was broken.
-pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Report, String> {
+pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record, String> {
     let (devices, tolerance) =
         (material.plans.cluster.devices().len(), material.plans.main().tolerance());
     let script = Script::draw(family, seed, devices, tolerance);
-    let report = Cluster::play(material, &script)?;
-    keep(material, &script, &report)?;
-    Ok(report)
-}
-
-/// Holds a report against what its script promises.
-fn keep(material: &Material, script: &Script, report: &Report) -> Result<(), String> {
-    let healthy_us = healthy_us(material, script);
-    let kept = report.endings.iter().enumerate().filter(|(index, _)| !report.cancelled[*index]);
-    for (index, ending) in kept {
-        let Some(ending) = ending else { return Err(format!("request {index} has no end")) };
-        let (attempts, plan) = match &ending.outcome {
-            Ok(answer) => *answer,
-            Err(error) => return Err(format!("request {index}: {error}")),
-        };
-        let after_us = ending.after_us;
-        let said = format!("request {index}: {after_us} us, {attempts} attempts, plan {plan}");
-        let limit_us = match script.promise {
-            Promise::Unnoticed => healthy_us,
-            Promise::Within(longer) => healthy_us + longer.as_micros() as u64,
-        };
-        if after_us > limit_us {
-            return Err(format!("{said}, promised within {limit_us}"));
-        }
-        if script.promise == Promise::Unnoticed && (attempts, plan) != (1, 0) {
-            return Err(format!("{said}, promised to go unnoticed"));
-        }
-    }
-    Ok(())
+    let record = Simulation::play(material, &script)?;
+    promise::check(material, &script, &record)?;
+    Ok(record)
 }

@@ -9,17 +9,18 @@ mod alexnet;
 mod c3d;
 mod classifier;
 mod mlp;
-pub mod net;
+mod net;
 mod recurrent;
 mod resnet;
 mod transformer;
 mod two_stream;
 mod vgg;
-pub mod weights;
+mod weights;
 
 use std::io::{self, Write};
 
-use net::{Cell, Net};
+pub use net::Net;
+use net::RecurrentOp;
 
 /// How large a model is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,19 +98,19 @@ pub const ENTRIES: &[Entry] = &[
         name: "lstm",
         what: "2 LSTM layers over 49 frames of 40 features, fc, 35 classes",
         source: "Hochreiter and Schmidhuber 1997",
-        build: |size| recurrent::recurrent("lstm", Cell::Lstm, size),
+        build: |size| recurrent::recurrent("lstm", RecurrentOp::Lstm, size),
     },
     Entry {
         name: "gru",
         what: "2 GRU layers over 49 frames of 40 features, fc, 35 classes",
         source: "Cho et al. 2014",
-        build: |size| recurrent::recurrent("gru", Cell::Gru, size),
+        build: |size| recurrent::recurrent("gru", RecurrentOp::Gru, size),
     },
     Entry {
         name: "rnn",
         what: "2 tanh RNN layers over 49 frames of 40 features, fc, 35 classes",
         source: "Elman 1990",
-        build: |size| recurrent::recurrent("rnn", Cell::Rnn, size),
+        build: |size| recurrent::recurrent("rnn", RecurrentOp::Rnn, size),
     },
     Entry {
         name: "transformer",

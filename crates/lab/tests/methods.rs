@@ -1,4 +1,4 @@
-//! `docs/methods.md` has a row for every cell, and every row is right.
+//! `docs/methods.md` has a row for every trial, and every row is right.
 //!
 //! A test a model. One whose file is not there says so and is left out.
 
@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use quorate_lab::methods::{self, Cell, Columns, MODELS, Subject, find};
+use quorate_lab::methods::{self, Columns, MODELS, Subject, Trial, find};
 use quorate_lab::zoo::{ENTRIES, Size};
 
-/// Columns that name a cell.
+/// Columns that name a trial.
 const KEY: usize = 4;
 /// The column that varies from machine to machine.
 const ERROR: usize = 7;
@@ -20,8 +20,8 @@ fn document() -> Vec<Columns> {
     methods::read(&std::fs::read_to_string(path).unwrap())
 }
 
-fn key(cell: &Cell) -> [String; KEY] {
-    [cell.model.name.into(), cell.kind.to_string(), cell.way.to_string(), cell.devices()]
+fn key(trial: &Trial) -> [String; KEY] {
+    [trial.model.name.into(), trial.kind.to_string(), trial.way.to_string(), trial.devices()]
 }
 
 fn say(words: &str) {
@@ -31,9 +31,9 @@ fn say(words: &str) {
 }
 
 #[test]
-fn every_cell_has_one_row() {
-    let cells: Vec<_> = MODELS.iter().flat_map(|model| model.cells()).collect();
-    let expected: Vec<_> = cells.iter().map(key).collect();
+fn every_trial_has_one_row() {
+    let trials: Vec<_> = MODELS.iter().flat_map(|model| model.trials()).collect();
+    let expected: Vec<_> = trials.iter().map(key).collect();
     let rows = document();
     let found: Vec<_> = rows.iter().map(|row| row[..KEY].to_vec()).collect();
     for key in &expected {
@@ -41,26 +41,26 @@ fn every_cell_has_one_row() {
         assert_eq!(count, 1, "rows for {key:?}");
     }
     for row in &found {
-        assert!(expected.iter().any(|key| row[..] == key[..]), "no cell for {row:?}");
+        assert!(expected.iter().any(|key| row[..] == key[..]), "no trial for {row:?}");
     }
-    for (cell, row) in cells.iter().zip(&rows) {
+    for (trial, row) in trials.iter().zip(&rows) {
         let error: f64 = row[ERROR].parse().unwrap();
-        assert!(error <= cell.limit(), "{row:?}");
+        assert!(error <= trial.limit(), "{row:?}");
     }
 }
 
-/// What is wrong with a cell and its row, if anything is.
-fn wrong(cell: &Cell, subject: &Subject, rows: &[Columns]) -> Option<String> {
-    let row = match cell.run(subject).and_then(methods::Row::right) {
+/// What is wrong with a trial and its row, if anything is.
+fn wrong(trial: &Trial, subject: &Subject, rows: &[Columns]) -> Option<String> {
+    let row = match trial.run(subject).and_then(methods::Row::right) {
         Ok(row) => row.columns(),
-        Err(error) => return Some(format!("{cell}: {error:#}")),
+        Err(error) => return Some(format!("{trial}: {error:#}")),
     };
-    let written = rows.iter().find(|row| row[..KEY] == key(cell))?;
+    let written = rows.iter().find(|row| row[..KEY] == key(trial))?;
     (row[..ERROR] != written[..ERROR])
-        .then(|| format!("{cell}: docs/methods.md has {written:?}, now {row:?}"))
+        .then(|| format!("{trial}: docs/methods.md has {written:?}, now {row:?}"))
 }
 
-/// Runs all cells of a model, and what `quorate check` does.
+/// Runs all trials of a model, and what `quorate check` does.
 fn check(name: &str, size: Size) {
     let model = find(name).unwrap();
     if let Some(file) = model.missing() {
@@ -70,10 +70,10 @@ fn check(name: &str, size: Size) {
     // In full size there are more steps of recurrent cells.
     let rows = if size == Size::Small { document() } else { Vec::new() };
     let mut all = Vec::new();
-    for cell in model.cells() {
+    for trial in model.trials() {
         let since = Instant::now();
-        all.extend(wrong(&cell, &subject, &rows));
-        println!("{:6.1} s  {cell}", since.elapsed().as_secs_f64());
+        all.extend(wrong(&trial, &subject, &rows));
+        println!("{:6.1} s  {trial}", since.elapsed().as_secs_f64());
     }
     for f16 in [&[][..], &["*"]] {
         let since = Instant::now();

@@ -41,12 +41,12 @@ fn sweep(name: &str, model: Bytes, packing: &Packing, seeds: u64) {
     for family in FAMILIES {
         for seed in seeds.clone() {
             match play(&mut material, family, seed) {
-                Ok(report) => {
-                    let after = report.endings.iter().flatten().map(|e| e.after_us).max();
+                Ok(record) => {
+                    let after = record.endings.iter().flatten().map(|e| e.after_us).max();
                     let entry = slowest.entry(format!("{family:?}")).or_default();
                     *entry = (*entry).max((after.unwrap_or(0), seed));
-                    error = error.max(report.error);
-                    events += report.events;
+                    error = error.max(record.error);
+                    events += record.events;
                 }
                 Err(broken) => panic!(
                     "{name} {data}+{parity} {family:?}: {broken} (again with QUORATE_SEED={seed})"

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use quorate::bundle;
 use quorate_code::{Patterns, ShardSet};
 use quorate_core::gather::{Decision, Gather, Gathered};
 use quorate_core::id::{DeviceSet, StageId, ValueId};
-use quorate_core::packing::pack;
 use quorate_core::plan::Plans;
 use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_core::time::Time;
 use quorate_engine::{Engine, Tract};
-use quorate_lab::shelf::Folder;
 use quorate_lab::sim::random::SplitMix;
 use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
@@ -121,11 +120,12 @@ fn plans(staged: &Staged, method: Method, data: usize, spares: usize) -> Plans {
 /// The payload of every shard, each by its packed task.
 fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let folder = tempfile::tempdir().unwrap();
-    pack(staged, &"0".repeat(64), plans, &mut Folder::new(folder.path()), &mut |_| {}).unwrap();
+    let packed = folder.path().join("bundle");
+    bundle::write(staged, &"0".repeat(64), plans, &packed, &mut |_| ()).unwrap();
     let plan = plans.main();
     let seats = plan.stage_sharding(StageId(0)).seats.iter().enumerate();
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {
-        let path = folder.path().join(&plans.cluster.devices()[seat.index()].name);
+        let path = packed.join(&plans.cluster.devices()[seat.index()].name);
         let path = path.join(plan.task_stem(StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
         let whole = Gathered::of_tensor(plans.values.clone(), plan.clone(), ValueId(0), x.clone());

@@ -7,8 +7,7 @@ use std::process::Command;
 use prost::Message;
 use quorate_engine::{Engine, Task, Tract};
 use quorate_lab::sim::random::SplitMix;
-use quorate_lab::zoo::net::Net;
-use quorate_lab::zoo::{self, ENTRIES, Size};
+use quorate_lab::zoo::{self, ENTRIES, Net, Size};
 use quorate_model::onnx::ModelProto;
 use quorate_model::tensor::{Tensor, read_f32};
 

@@ -37,7 +37,7 @@ pub struct Graph {
     /// Constant tensors, those folded from constant nodes included.
     pub initializers: BTreeMap<String, Tensor>,
     /// Further constants, whose values are computed when they are read.
-    pub scaled: BTreeMap<String, Scaled>,
+    pub(crate) scaled: BTreeMap<String, Scaled>,
     /// Recurrent nodes that were rewritten into plain ones.
     pub cells: Vec<RecurrentCell>,
     /// Recurrent nodes that were left as they are, by name, and why.
@@ -52,7 +52,7 @@ impl Graph {
     }
 
     /// The node that makes each value.
-    pub fn producers(&self) -> BTreeMap<&str, usize> {
+    pub(crate) fn producers(&self) -> BTreeMap<&str, usize> {
         let mut producers = BTreeMap::new();
         for (i, node) in self.nodes.iter().enumerate() {
             for output in node.outputs.iter().filter(|o| !o.is_empty()) {

@@ -16,7 +16,7 @@ pub mod part;
 pub mod region;
 #[cfg(test)]
 mod sample;
-pub mod scaled;
+mod scaled;
 pub mod stage;
 pub mod tensor;
 pub mod value;

@@ -23,9 +23,9 @@ pub use write::to_onnx;
 
 /// Oldest version of ONNX's own operators that is read: since then all of
 /// them broadcast in one way.
-pub const OPSET_MIN: i64 = 7;
+pub(crate) const OPSET_MIN: i64 = 7;
 /// Newest version of ONNX's own operators that is known.
-pub const OPSET_MAX: i64 = 28;
+pub(crate) const OPSET_MAX: i64 = 28;
 
 /// A model, validated and with concrete shapes.
 #[derive(Clone, Debug)]
@@ -250,11 +250,6 @@ impl Model {
         }
         let proto = ModelProto::decode(bytes).map_err(|why| ModelError::Decode { why })?;
         build::build(proto, options, resolver)
-    }
-
-    /// Type of the value `name`, if there is such a value.
-    pub fn value_type(&self, name: &str) -> Option<&crate::graph::ValueType> {
-        self.graph.types.get(name)
     }
 }
 

@@ -94,7 +94,7 @@ pub fn inline_tensor(name: &str, dtype: DType, shape: &[usize], data: Bytes) -> 
 }
 
 /// A tensor whose bytes are in the file `location`, beside the model.
-pub fn external_tensor(
+pub(crate) fn external_tensor(
     name: &str,
     dtype: DType,
     shape: &[usize],

@@ -99,17 +99,17 @@ impl Scaled {
     }
 
     /// Element type of the values.
-    pub fn dtype(&self) -> DType {
+    pub(crate) fn dtype(&self) -> DType {
         DType::F32
     }
 
     /// Length of each dimension.
-    pub fn shape(&self) -> &[usize] {
+    pub(crate) fn shape(&self) -> &[usize] {
         self.base.shape()
     }
 
     /// Number of elements.
-    pub fn elements(&self) -> usize {
+    pub(crate) fn elements(&self) -> usize {
         self.base.elements()
     }
 
@@ -118,7 +118,7 @@ impl Scaled {
     /// # Panics
     ///
     /// If `range` goes beyond the tensor.
-    pub fn read(&self, range: Range<usize>, out: &mut Vec<u8>) {
+    pub(crate) fn read(&self, range: Range<usize>, out: &mut Vec<u8>) {
         let begin = out.len();
         out.reserve(range.len() * 4);
         self.read_base(range.clone(), out);

@@ -153,7 +153,7 @@ impl Tensor {
     }
 
     /// A tensor of i64 values.
-    pub fn from_i64(shape: Vec<usize>, values: &[i64]) -> Result<Tensor, TensorError> {
+    pub(crate) fn from_i64(shape: Vec<usize>, values: &[i64]) -> Result<Tensor, TensorError> {
         let mut data = Vec::with_capacity(values.len() * 8);
         data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
         Tensor::new(DType::I64, shape, data.into())
@@ -190,7 +190,7 @@ impl Tensor {
 
 impl Tensor {
     /// The values of an i64 or i32 tensor, in order.
-    pub fn to_i64(&self) -> Result<Vec<i64>, TensorError> {
+    pub(crate) fn to_i64(&self) -> Result<Vec<i64>, TensorError> {
         match self.dtype {
             DType::I64 => {
                 let value = |b: &[u8]| b.try_into().map(i64::from_le_bytes).unwrap_or_default();

@@ -1,16 +1,14 @@
-//! The models of the table, their inputs, and what ONNX Runtime answers.
+//! The models of the table.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use quorate::bundle::{self, ModelFile};
+use quorate::bundle::ModelFile;
 use quorate::input::{self, Preprocess};
-use quorate::rehearsal::{Finding, Rehearsal};
-use quorate_core::planner;
 use quorate_model::tensor::{Tensor, read_f32};
 
-use super::cell::{Cell, Kind};
-use crate::engine::engine;
+use super::subject::Subject;
+use super::trial_kind::TrialKind;
 use crate::zoo::{self, Size};
 
 /// Decides the weights of the zoo's models.
@@ -22,7 +20,7 @@ pub struct Model {
     /// What it is called.
     pub name: &'static str,
     /// What it has layers of.
-    pub kinds: &'static [Kind],
+    pub kinds: &'static [TrialKind],
     origin: Origin,
 }
 
@@ -45,40 +43,40 @@ enum Input {
     Seeded,
 }
 
-const CONV2: Kind = Kind::Conv { dims: 2 };
-const CONV3: Kind = Kind::Conv { dims: 3 };
+const CONV2: TrialKind = TrialKind::Conv { dims: 2 };
+const CONV3: TrialKind = TrialKind::Conv { dims: 3 };
 
 const fn file(
     name: &'static str,
     file: &'static str,
     input: Input,
-    kinds: &'static [Kind],
+    kinds: &'static [TrialKind],
 ) -> Model {
     Model { name, kinds, origin: Origin::File { file, input } }
 }
 
-const fn seeded(name: &'static str, kinds: &'static [Kind]) -> Model {
+const fn seeded(name: &'static str, kinds: &'static [TrialKind]) -> Model {
     Model { name, kinds, origin: Origin::Zoo }
 }
 
 /// All models, in the table's order.
 pub static MODELS: &[Model] = &[
-    file("lenet5", "lenet5.onnx", Input::Mnist, &[CONV2, Kind::Fc]),
-    file("cifar10_cnn", "cifar10_cnn.onnx", Input::Cifar, &[CONV2, Kind::Fc]),
+    file("lenet5", "lenet5.onnx", Input::Mnist, &[CONV2, TrialKind::Fc]),
+    file("cifar10_cnn", "cifar10_cnn.onnx", Input::Cifar, &[CONV2, TrialKind::Fc]),
     file("inception_v3", "inception_v3_imagenet_u8w.onnx", Input::Seeded, &[CONV2]),
-    file("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Input::Seeded, &[CONV2, Kind::Fc]),
+    file("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Input::Seeded, &[CONV2, TrialKind::Fc]),
     file("alexnet_features", "alexnet_features_imagenet.onnx", Input::Seeded, &[CONV2]),
-    seeded("alexnet", &[CONV2, Kind::Fc]),
-    seeded("vgg16", &[CONV2, Kind::Fc]),
-    seeded("c3d", &[CONV3, Kind::Fc]),
-    seeded("resnet18", &[CONV2, Kind::Fc]),
-    seeded("resnet50", &[CONV2, Kind::Fc]),
-    seeded("two-stream", &[CONV2, Kind::Fc]),
-    seeded("mlp", &[Kind::Fc]),
-    seeded("lstm", &[Kind::Fc, Kind::Recurrent]),
-    seeded("gru", &[Kind::Fc, Kind::Recurrent]),
-    seeded("rnn", &[Kind::Fc, Kind::Recurrent]),
-    seeded("transformer", &[Kind::Fc]),
+    seeded("alexnet", &[CONV2, TrialKind::Fc]),
+    seeded("vgg16", &[CONV2, TrialKind::Fc]),
+    seeded("c3d", &[CONV3, TrialKind::Fc]),
+    seeded("resnet18", &[CONV2, TrialKind::Fc]),
+    seeded("resnet50", &[CONV2, TrialKind::Fc]),
+    seeded("two-stream", &[CONV2, TrialKind::Fc]),
+    seeded("mlp", &[TrialKind::Fc]),
+    seeded("lstm", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("gru", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("rnn", &[TrialKind::Fc, TrialKind::Recurrent]),
+    seeded("transformer", &[TrialKind::Fc]),
 ];
 
 /// The model `name`.
@@ -89,22 +87,7 @@ pub fn find(name: &str) -> anyhow::Result<&'static Model> {
     })
 }
 
-/// A model that was loaded, with an input and the right answers to it.
-pub struct Subject {
-    /// The model.
-    pub file: ModelFile,
-    /// The input.
-    pub input: Tensor,
-    /// What ONNX Runtime answers.
-    pub answers: Vec<Tensor>,
-}
-
 impl Model {
-    /// Its cells, in the table's order.
-    pub fn cells(&'static self) -> impl Iterator<Item = Cell> {
-        self.kinds.iter().flat_map(move |&kind| Cell::all(self, kind))
-    }
-
     /// The first file that it needs and that is nowhere.
     pub fn missing(&self) -> Option<&'static str> {
         let Origin::File { file, input } = &self.origin else { return None };
@@ -120,7 +103,7 @@ impl Model {
         let ([input], [output]) = (input, output) else {
             anyhow::bail!("{} inputs and {} outputs, needs one each", input.len(), output.len());
         };
-        let kinds = Kind::all_of(&file.staged);
+        let kinds = TrialKind::all_of(&file.staged);
         ensure!(kinds == self.kinds, "{} has layers of {kinds:?}, not {:?}", self.name, self.kinds);
         let answers = self.golden(size, &graph.types[output].shape)?;
         let input = self.input(&graph.types[input].shape)?;
@@ -179,24 +162,6 @@ impl Input {
             Input::Cifar => Some("cifar10-test1k.bin.gz"),
             Input::Seeded => None,
         }
-    }
-}
-
-impl Subject {
-    /// What `quorate check --devices 4 --spares 1` finds, with `--f16` for
-    /// these layers.
-    pub fn check(&self, f16: &[&str]) -> anyhow::Result<Vec<Finding>> {
-        let mut request = Cell::request(self, Vec::new(), 1)?;
-        request.f16 = f16.iter().map(|layer| (*layer).to_owned()).collect();
-        let plans = planner::even(&self.file.staged, &request)?;
-        let folder = tempfile::tempdir().context("a temporary folder")?;
-        let bundle = folder.path().join("bundle");
-        bundle::write(&self.file.staged, &self.file.sha256, &plans, &bundle, &mut |_| ())?;
-        let input = vec![self.input.clone()];
-        let rehearsal = Rehearsal::new(&engine(), &self.file, plans, &bundle, input)?;
-        let mut findings = rehearsal.stages(&mut |_| ())?;
-        findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
-        Ok(findings)
     }
 }
 

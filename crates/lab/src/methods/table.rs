@@ -1,6 +1,6 @@
 //! The table as Markdown, and read back.
 
-use super::cell::Cell;
+use super::row::{Columns, NAMES, Row};
 use crate::zoo::Size;
 
 /// Above the table.
@@ -36,55 +36,7 @@ against these limits, not against this file.
 
 ";
 
-/// Names of the columns.
-const NAMES: [&str; 8] =
-    ["model", "kind", "method", "devices", "divided", "code", "cases", "error"];
-
-/// The text of a row. The first four name the cell, the last is the error.
-pub type Columns = [String; NAMES.len()];
-
-/// What came of a cell.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The cell.
-    pub cell: Cell,
-    /// How many layers are divided as it says, of how many.
-    pub divided: String,
-    /// What stands in for a lost shard.
-    pub code: &'static str,
-    /// Losses that were tried.
-    pub cases: usize,
-    /// Worst error of all cases.
-    pub error: f64,
-    /// The worst case.
-    pub worst: String,
-}
-
-impl Row {
-    /// The row, if its error is within the limit.
-    pub fn right(self) -> anyhow::Result<Row> {
-        let (error, limit) = (self.error, self.cell.limit());
-        anyhow::ensure!(error <= limit, "error {error:.1e}, limit {limit:.0e} ({})", self.worst);
-        Ok(self)
-    }
-
-    /// As in the table.
-    pub fn columns(&self) -> Columns {
-        let cell = &self.cell;
-        [
-            cell.model.name.to_owned(),
-            cell.kind.to_string(),
-            cell.way.to_string(),
-            cell.devices(),
-            self.divided.clone(),
-            self.code.to_owned(),
-            self.cases.to_string(),
-            format!("{:.0e}", self.error),
-        ]
-    }
-}
-
-/// The file, of cells with the zoo in `size`.
+/// The file, of trials with the zoo in `size`.
 pub fn render(rows: &[Row], size: Size) -> String {
     let rows: Vec<Columns> = rows.iter().map(Row::columns).collect();
     let width = |column: usize| {
@@ -116,14 +68,8 @@ pub fn read(text: &str) -> Vec<Columns> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MODELS;
+    use super::super::row::tests::row;
     use super::*;
-
-    fn row(error: f64) -> Row {
-        let cell = MODELS[0].cells().next().expect("a cell");
-        let (divided, worst) = ("2 of 2 layers".to_owned(), "pi-1 dead".to_owned());
-        Row { cell, divided, code: "coded offline", cases: 6, error, worst }
-    }
 
     #[test]
     fn what_is_written_is_read() {
@@ -132,13 +78,5 @@ mod tests {
         assert_eq!(read(&render(&rows, Size::Small)), columns);
         let text = "lenet5/conv 2-D/channel/4 + 1/2 of 2 layers/coded offline/6/4e-7";
         assert_eq!(columns[0].join("/"), text);
-    }
-
-    #[test]
-    fn errors_within_the_limit_are_right() {
-        for (error, right) in [(1e-4, true), (1.1e-4, false), (f64::INFINITY, false)] {
-            assert_eq!(row(error).right().is_ok(), right, "{error}");
-        }
-        assert!(row(f64::NAN).right().is_err());
     }
 }

@@ -1,17 +1,17 @@
 //! A packed model to simulate with: real task files, really run, and the
 //! whole model's answers beside them.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate::bundle;
 use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::Gathered;
-use quorate_core::packing::pack;
 use quorate_core::plan::{OUTPUT_TASK, Plans, WaitPolicy};
 use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_core::worker::TaskId;
@@ -24,15 +24,16 @@ use tempfile::TempDir;
 
 use super::random::SplitMix;
 use crate::engine::engine;
-use crate::shelf::Folder;
 
 /// Different inputs that requests are made of.
 const INPUTS: usize = 4;
 /// Outputs remembered; beyond, all are forgotten.
 const MEMO_MAX: usize = 20_000;
+/// Where the bundle is in its temporary folder.
+const BUNDLE: &str = "bundle";
 
 /// Anything that goes wrong before a simulation begins.
-pub type Error = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error>;
 
 /// What is to be packed.
 #[derive(Clone, Debug)]
@@ -73,8 +74,6 @@ pub struct Material {
     pub right: Vec<Vec<Tensor>>,
     stems: BTreeMap<TaskId, String>,
     folder: TempDir,
-    /// Folder and name of every file packed.
-    files: BTreeSet<(String, String)>,
     tasks: BTreeMap<String, Box<dyn Task>>,
     memo: BTreeMap<(String, u64), Result<Vec<Tensor>, String>>,
 }
@@ -90,8 +89,8 @@ impl Material {
         request.wait = packing.wait;
         let plans = planner::even(&staged, &request)?;
         let folder = TempDir::new()?;
-        let mut shelf = Folder::new(folder.path());
-        pack(&staged, &request.model_sha256, &plans, &mut shelf, &mut |_| {})?;
+        let packed = folder.path().join(BUNDLE);
+        bundle::write(&staged, &request.model_sha256, &plans, &packed, &mut |_| ())?;
         let mut whole = engine().load_bytes("whole model", &model)?;
         let mut random = SplitMix::new(11);
         let mut one = || -> Result<Vec<Tensor>, Error> {
@@ -102,12 +101,11 @@ impl Material {
         let right = inputs.iter().map(|tensors| whole.run(tensors)).collect::<Result<_, _>>()?;
         let (stems, plans) = (stems(&plans), Arc::new(plans));
         let (tasks, memo) = (BTreeMap::new(), BTreeMap::new());
-        let files = shelf.files;
-        Ok(Material { plans, inputs, right, stems, folder, files, tasks, memo })
+        Ok(Material { plans, inputs, right, stems, folder, tasks, memo })
     }
 
     /// Runs a worker's task, from the folder of that worker's device.
-    pub fn run(
+    pub(super) fn run(
         &mut self,
         device: usize,
         task: TaskId,
@@ -119,13 +117,13 @@ impl Material {
     }
 
     /// Runs the gateway's last glue.
-    pub fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
+    pub(super) fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
         self.compute(GATEWAY_FOLDER, OUTPUT_TASK, inputs)
     }
 
     /// How far `outputs` are from the whole model's for input `index`:
     /// max|a - b| / max|b|, the worst of all outputs.
-    pub fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
+    pub(super) fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
         answer_difference(outputs, &self.right[index]).unwrap_or(f64::INFINITY)
     }
 
@@ -135,9 +133,9 @@ impl Material {
         stem: &str,
         inputs: &[Arc<Gathered>],
     ) -> Result<Vec<Tensor>, String> {
-        let file = (folder.to_owned(), format!("{stem}.onnx"));
-        if !self.files.contains(&file) {
-            return Err(format!("{}/{} was not packed", file.0, file.1));
+        let path = self.folder.path().join(BUNDLE).join(folder).join(format!("{stem}.onnx"));
+        if !path.is_file() {
+            return Err(format!("{folder}/{stem}.onnx was not packed"));
         }
         let tensors = inputs.iter().map(|gathered| gathered.assemble());
         let tensors = tensors.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
@@ -149,10 +147,7 @@ impl Material {
         }
         let task = match self.tasks.entry(stem.to_owned()) {
             Entry::Occupied(task) => task.into_mut(),
-            Entry::Vacant(slot) => {
-                let path = self.folder.path().join(file.0).join(file.1);
-                slot.insert(engine().load(&path).map_err(|e| e.to_string())?)
-            }
+            Entry::Vacant(slot) => slot.insert(engine().load(&path).map_err(|e| e.to_string())?),
         };
         let result = task.run(&tensors).map_err(|e| e.to_string());
         if self.memo.len() >= MEMO_MAX {

@@ -10,31 +10,31 @@ use super::random::SplitMix;
 
 /// How a network treats frames, per mille of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Noise {
+pub(super) struct Noise {
     /// Not delivered.
-    pub lost: u32,
+    pub(super) lost: u32,
     /// Delivered twice.
-    pub twice: u32,
+    pub(super) twice: u32,
     /// Followed by a copy with changed bytes.
-    pub garbage: u32,
+    pub(super) garbage: u32,
     /// Followed by a well-formed copy whose header lies.
-    pub lies: u32,
+    pub(super) lies: u32,
 }
 
 /// What one frame arrives as.
 #[derive(Debug)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// Microseconds after it was sent.
-    pub after_us: u64,
+    pub(super) after_us: u64,
     /// The bytes behind the length.
-    pub bytes: Bytes,
+    pub(super) bytes: Bytes,
     /// It claims to come from somebody else.
-    pub wrong_sender: bool,
+    pub(super) wrong_sender: bool,
 }
 
 /// All links between `nodes` nodes, the gateway being the last.
 #[derive(Debug)]
-pub struct Network {
+pub(super) struct Network {
     nodes: usize,
     /// Least delay of each directed link.
     base_us: Vec<u64>,
@@ -45,19 +45,19 @@ pub struct Network {
 
 impl Network {
     /// Links whose delays are between 100 us and `delay_us_max`.
-    pub fn new(nodes: usize, delay_us_max: u64, random: &mut SplitMix) -> Network {
+    pub(super) fn new(nodes: usize, delay_us_max: u64, random: &mut SplitMix) -> Network {
         let base_us = (0..nodes * nodes).map(|_| random.between(100, delay_us_max / 2)).collect();
         let (jitter_us, noise) = (delay_us_max / 2, Noise::default());
         Network { nodes, base_us, jitter_us, noise, cut: BTreeSet::new() }
     }
 
     /// Changes what befalls frames from now on.
-    pub fn set_noise(&mut self, noise: Noise) {
+    pub(super) fn set_noise(&mut self, noise: Noise) {
         self.noise = noise;
     }
 
     /// Cuts the link between two nodes, or mends it.
-    pub fn set_cut(&mut self, a: usize, b: usize, cut: bool) {
+    pub(super) fn set_cut(&mut self, a: usize, b: usize, cut: bool) {
         let pair = (a.min(b), a.max(b));
         if cut {
             self.cut.insert(pair);
@@ -68,7 +68,7 @@ impl Network {
 
     /// What arrives of a frame; each with a delay of its own, so that frames
     /// overtake each other.
-    pub fn carry(
+    pub(super) fn carry(
         &self,
         from: usize,
         to: usize,

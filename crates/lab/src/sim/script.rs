@@ -11,7 +11,7 @@ const MS: u64 = 1000;
 
 /// Something that goes wrong, or right again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// A worker ends; its gateway sees the connection end, or only silence.
     Crash {
         /// Which device.
@@ -37,7 +37,7 @@ pub enum Fault {
 
 /// What is promised in a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
+pub(super) enum Promise {
     /// No more devices ever fail than the plan tolerates: one attempt under
     /// the main plan, no slower than without faults.
     Unnoticed,
@@ -47,25 +47,25 @@ pub enum Promise {
 
 /// One simulation.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub(super) struct Script {
     /// What it was drawn from.
-    pub seed: u64,
+    pub(super) seed: u64,
     /// When each request comes in, microseconds.
-    pub submits: Vec<u64>,
+    pub(super) submits: Vec<u64>,
     /// Time each of them has.
-    pub deadline: Duration,
+    pub(super) deadline: Duration,
     /// When somebody stops waiting for which request.
-    pub cancels: Vec<(u64, usize)>,
+    pub(super) cancels: Vec<(u64, usize)>,
     /// When each fault happens.
-    pub faults: Vec<(u64, Fault)>,
+    pub(super) faults: Vec<(u64, Fault)>,
     /// The longest delay of a link.
-    pub delay_us_max: u64,
+    pub(super) delay_us_max: u64,
     /// The longest time a task takes on a device that is not slow.
-    pub task_us_max: u64,
+    pub(super) task_us_max: u64,
     /// The gateway's habits.
-    pub gateway: GatewayConfig,
+    pub(super) gateway: GatewayConfig,
     /// What is promised.
-    pub promise: Promise,
+    pub(super) promise: Promise,
 }
 
 /// Kinds of simulation.
@@ -105,7 +105,7 @@ pub const FAMILIES: [Family; 8] = [
 impl Script {
     /// The simulation of a seed, over `devices` devices of which `tolerance`
     /// may fail.
-    pub fn draw(family: Family, seed: u64, devices: usize, tolerance: usize) -> Script {
+    pub(super) fn draw(family: Family, seed: u64, devices: usize, tolerance: usize) -> Script {
         let mut random = SplitMix::new(seed);
         let mut script = Script {
             seed,

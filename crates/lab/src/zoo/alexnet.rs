@@ -2,7 +2,7 @@
 
 use super::Size;
 use super::classifier::{classifier, conv_relu};
-use super::net::{Net, Window};
+use super::net::{Net, Slide};
 
 /// AlexNet as torchvision has it: one column, no local response normalisation.
 pub(super) fn alexnet(size: Size) -> Net {
@@ -12,12 +12,12 @@ pub(super) fn alexnet(size: Size) -> Net {
     };
     let mut net = Net::new("alexnet");
     let x = net.input("image", &[1, 3, side, side]);
-    let pool = Window::new(2, 3, 2, 0);
-    let x = conv_relu(&mut net, "conv1", &x, 64 / divisor, &Window::new(2, 11, 4, 2));
+    let pool = Slide::new(2, 3, 2, 0);
+    let x = conv_relu(&mut net, "conv1", &x, 64 / divisor, &Slide::new(2, 11, 4, 2));
     let x = net.max_pool(&x, &pool);
-    let x = conv_relu(&mut net, "conv2", &x, 192 / divisor, &Window::new(2, 5, 1, 2));
+    let x = conv_relu(&mut net, "conv2", &x, 192 / divisor, &Slide::new(2, 5, 1, 2));
     let x = net.max_pool(&x, &pool);
-    let same = Window::new(2, 3, 1, 1);
+    let same = Slide::new(2, 3, 1, 1);
     let x = conv_relu(&mut net, "conv3", &x, 384 / divisor, &same);
     let x = conv_relu(&mut net, "conv4", &x, 256 / divisor, &same);
     let x = conv_relu(&mut net, "conv5", &x, 256 / divisor, &same);

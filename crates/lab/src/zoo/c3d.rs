@@ -2,7 +2,7 @@
 
 use super::Size;
 use super::classifier::{classifier, conv_relu};
-use super::net::{Net, Window};
+use super::net::{Net, Slide};
 
 /// Sixteen frames of 112x112 to the 101 classes of UCF101.
 pub(super) fn c3d(size: Size) -> Net {
@@ -12,10 +12,10 @@ pub(super) fn c3d(size: Size) -> Net {
     };
     let mut net = Net::new("c3d");
     let mut x = net.input("clip", &[1, 3, 16, side, side]);
-    let halves = Window::new(3, 2, 2, 0);
+    let halves = Slide::new(3, 2, 2, 0);
     // The first pooling keeps time, the last one pads 7x7 to 8x8.
-    let first = Window { kernel: vec![1, 2, 2], stride: vec![1, 2, 2], pad: vec![0, 0, 0] };
-    let last = Window { pad: vec![0, 1, 1], ..halves.clone() };
+    let first = Slide { kernel: vec![1, 2, 2], stride: vec![1, 2, 2], pad: vec![0, 0, 0] };
+    let last = Slide { pad: vec![0, 1, 1], ..halves.clone() };
     let blocks = [
         (64, &["conv1a"][..], &first),
         (128, &["conv2a"], &halves),
@@ -25,7 +25,7 @@ pub(super) fn c3d(size: Size) -> Net {
     ];
     for (rows, names, pool) in blocks {
         for name in names {
-            x = conv_relu(&mut net, name, &x, rows / divisor, &Window::new(3, 3, 1, 1));
+            x = conv_relu(&mut net, name, &x, rows / divisor, &Slide::new(3, 3, 1, 1));
         }
         x = net.max_pool(&x, pool);
     }

@@ -1,6 +1,6 @@
 //! What the older convolutional networks have in common.
 
-use super::net::{Net, Value, Window};
+use super::net::{Net, Slide, Value};
 
 /// The three fully connected layers behind `x`.
 pub(super) fn classifier(net: &mut Net, x: &Value, hidden: usize, classes: usize) -> Value {
@@ -18,7 +18,7 @@ pub(super) fn conv_relu(
     name: &str,
     x: &Value,
     rows: usize,
-    window: &Window,
+    window: &Slide,
 ) -> Value {
     let made = net.conv(name, x, rows, window);
     net.relu(&made)

@@ -14,20 +14,20 @@ mod recurrent;
 use quorate_model::onnx::{AttributeProto, NodeProto, ValueInfoProto, value_info};
 use quorate_model::tensor::DType;
 
-pub use layer::Window;
-pub use recurrent::Cell;
+pub(crate) use layer::Slide;
+pub(crate) use recurrent::RecurrentOp;
 
 use super::weights::{Fill, Weight};
 
 /// A value of the graph.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Value {
+pub(crate) struct Value {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Length of each dimension.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// What its mean square should be, at a guess.
-    pub square: f32,
+    pub(crate) square: f32,
 }
 
 /// A network: an ONNX graph, its weights not made yet.
@@ -44,7 +44,7 @@ pub struct Net {
 
 impl Net {
     /// A network without nodes.
-    pub fn new(name: &str) -> Net {
+    pub(crate) fn new(name: &str) -> Net {
         Net { name: name.to_owned(), ..Net::default() }
     }
 
@@ -63,20 +63,15 @@ impl Net {
         &self.input_shape
     }
 
-    /// All initializers, in the order of their layers.
-    pub fn weights(&self) -> &[Weight] {
-        &self.weights
-    }
-
     /// Adds the graph's input, of mean 0 and variance 1.
-    pub fn input(&mut self, name: &str, shape: &[usize]) -> Value {
+    pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> Value {
         self.input_shape = shape.to_vec();
         self.inputs.push(value_info(name, DType::F32, shape));
         Value { name: name.to_owned(), shape: shape.to_vec(), square: 1.0 }
     }
 
     /// Makes `value` the graph's output.
-    pub fn output(&mut self, value: &Value) {
+    pub(crate) fn output(&mut self, value: &Value) {
         self.between.retain(|v| v.name() != value.name);
         self.outputs.push(value_info(&value.name, DType::F32, &value.shape));
     }

@@ -1,7 +1,7 @@
 //! Residual networks: sums of a value and what a block makes of it.
 
 use super::Size;
-use super::net::{Net, Value, Window};
+use super::net::{Net, Slide, Value};
 
 /// Scale of the last BatchNormalization of a block. Trained networks keep it
 /// small; with 1 the sums would grow from block to block.
@@ -17,7 +17,7 @@ fn conv_norm(
     (kernel, stride, scale): (usize, usize, f32),
 ) -> Value {
     let names = (format!("{block}.conv{number}"), format!("{block}.bn{number}"));
-    let window = Window::new(2, kernel, stride, kernel / 2);
+    let window = Slide::new(2, kernel, stride, kernel / 2);
     net.conv_norm((&names.0, &names.1), x, rows, &window, scale)
 }
 
@@ -42,10 +42,10 @@ type Block = fn(&mut Net, &str, &Value, usize, usize) -> Value;
 /// `block` so many times a layer; the first layer has `rows` channels.
 fn resnet(mut net: Net, block: Block, counts: [usize; 4], rows: usize, shape: Shape) -> Net {
     let x = net.input("image", &[1, 3, shape.side, shape.side]);
-    let window = Window::new(2, 7, 2, 3);
+    let window = Slide::new(2, 7, 2, 3);
     let x = net.conv_norm(("conv1", "bn1"), &x, shape.stem, &window, 1.0);
     let x = net.relu(&x);
-    let mut x = net.max_pool(&x, &Window::new(2, 3, 2, 1));
+    let mut x = net.max_pool(&x, &Slide::new(2, 3, 2, 1));
     for (layer, count) in counts.into_iter().enumerate() {
         let rows = rows << layer;
         for index in 0..count {
@@ -57,7 +57,7 @@ fn resnet(mut net: Net, block: Block, counts: [usize; 4], rows: usize, shape: Sh
                 x
             } else {
                 let names = (format!("{name}.downsample.0"), format!("{name}.downsample.1"));
-                let window = Window::new(2, 1, stride, 0);
+                let window = Slide::new(2, 1, stride, 0);
                 net.conv_norm((&names.0, &names.1), &x, rows, &window, 1.0)
             };
             let sum = net.sum(&format!("{name}.add"), &skip, &branch);

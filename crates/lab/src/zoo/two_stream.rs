@@ -16,7 +16,7 @@
 //! the frame's planes first.
 
 use super::Size;
-use super::net::{Net, Value, Window};
+use super::net::{Net, Slide, Value};
 
 /// Planes of a frame and of the flow.
 const PLANES: [(&str, usize); 2] = [("frame", 3), ("flow", 20)];
@@ -26,10 +26,10 @@ fn stream(net: &mut Net, x: Value, divisor: usize, hidden: usize) -> Value {
     let mut x = x;
     for (index, rows) in [64, 192, 384, 256, 256].into_iter().enumerate() {
         let conv = format!("{name}.conv{}", index + 1);
-        x = net.conv(&conv, &x, rows / divisor, &Window::new(2, 3, 1, 1));
+        x = net.conv(&conv, &x, rows / divisor, &Slide::new(2, 3, 1, 1));
         x = net.relu(&x);
         if index < 2 {
-            x = net.max_pool(&x, &Window::new(2, 2, 2, 0));
+            x = net.max_pool(&x, &Slide::new(2, 2, 2, 0));
         }
     }
     let x = net.flatten(&x);

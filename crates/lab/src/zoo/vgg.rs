@@ -2,7 +2,7 @@
 
 use super::Size;
 use super::classifier::{classifier, conv_relu};
-use super::net::{Net, Window};
+use super::net::{Net, Slide};
 
 /// VGG16, configuration D: thirteen 3x3 convolutions in five blocks.
 pub(super) fn vgg16(size: Size) -> Net {
@@ -16,9 +16,9 @@ pub(super) fn vgg16(size: Size) -> Net {
     for (block, (rows, layers)) in (1..).zip(blocks) {
         for layer in 1..=layers {
             let name = format!("conv{block}_{layer}");
-            x = conv_relu(&mut net, &name, &x, rows / divisor, &Window::new(2, 3, 1, 1));
+            x = conv_relu(&mut net, &name, &x, rows / divisor, &Slide::new(2, 3, 1, 1));
         }
-        x = net.max_pool(&x, &Window::new(2, 2, 2, 0));
+        x = net.max_pool(&x, &Slide::new(2, 2, 2, 0));
     }
     let y = classifier(&mut net, &x, hidden, classes);
     net.output(&y);

@@ -12,7 +12,7 @@ const BLOCK_BYTES: usize = 1 << 16;
 
 /// What a tensor is filled with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fill {
+pub(crate) enum Fill {
     /// Mean 0 and this deviation, as good as normal.
     Normal(f32),
     /// Evenly spread from the first to the second.
@@ -23,21 +23,21 @@ pub enum Fill {
 
 /// One initializer of a model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Weight {
+pub(crate) struct Weight {
     /// Its name in the graph.
-    pub name: String,
+    pub(crate) name: String,
     /// Length of each dimension.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// What is in it.
-    pub fill: Fill,
+    pub(crate) fill: Fill,
     /// Whether training would change it: all but shapes and the running
     /// statistics of a BatchNormalization.
-    pub trained: bool,
+    pub(crate) trained: bool,
 }
 
 impl Weight {
     /// Element type.
-    pub fn dtype(&self) -> DType {
+    pub(crate) fn dtype(&self) -> DType {
         match self.fill {
             Fill::Ints(_) => DType::I64,
             Fill::Normal(_) | Fill::Uniform(..) => DType::F32,
@@ -45,18 +45,18 @@ impl Weight {
     }
 
     /// Number of elements.
-    pub fn elements(&self) -> usize {
+    pub(crate) fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Size of its bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.elements() * self.dtype().size()
     }
 
     /// Writes its bytes, little-endian. Its name decides what a seed makes of
     /// it, so a layer more or less in front of it changes nothing.
-    pub fn write(&self, seed: u64, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, seed: u64, out: &mut impl Write) -> io::Result<()> {
         let mut random = SplitMix::new(SplitMix::new(seed).bits() ^ fingerprint(&self.name));
         let mut next = || random.bits();
         match self.fill {

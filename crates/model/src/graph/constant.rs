@@ -24,7 +24,7 @@ impl<'a> Constant<'a> {
     }
 
     /// Length of each dimension.
-    pub fn shape(self) -> &'a [usize] {
+    pub(crate) fn shape(self) -> &'a [usize] {
         match self {
             Constant::Plain(tensor) => tensor.shape(),
             Constant::Scaled(scaled) => scaled.shape(),
@@ -45,7 +45,7 @@ impl<'a> Constant<'a> {
     /// # Panics
     ///
     /// If `range` goes beyond the constant.
-    pub fn read<'s>(self, range: Range<usize>, space: &'s mut Vec<u8>) -> &'s [u8]
+    pub(crate) fn read<'s>(self, range: Range<usize>, space: &'s mut Vec<u8>) -> &'s [u8]
     where
         'a: 's,
     {
@@ -63,7 +63,7 @@ impl<'a> Constant<'a> {
     }
 
     /// The values of an f32 constant, in order; for small ones.
-    pub fn to_f32(self) -> Result<Vec<f32>, TensorError> {
+    pub(crate) fn to_f32(self) -> Result<Vec<f32>, TensorError> {
         match self {
             Constant::Plain(tensor) => tensor.to_f32(),
             Constant::Scaled(scaled) => scaled.to_f32(),

@@ -23,22 +23,22 @@ pub struct Node {
 
 impl Node {
     /// Whether the operator is one of ONNX's own.
-    pub fn is_standard(&self) -> bool {
+    pub(crate) fn is_standard(&self) -> bool {
         self.domain.is_empty() || self.domain == "ai.onnx"
     }
 
     /// Name of input `index`; `None` where it is left out.
-    pub fn input(&self, index: usize) -> Option<&str> {
+    pub(crate) fn input(&self, index: usize) -> Option<&str> {
         self.inputs.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// The attribute `name`.
-    pub fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&AttributeProto> {
         self.attributes.iter().find(|a| a.name() == name)
     }
 
     /// The integer attribute `name`, or `default` where absent.
-    pub fn int(&self, name: &str, default: i64) -> Result<i64, NodeError> {
+    pub(crate) fn int(&self, name: &str, default: i64) -> Result<i64, NodeError> {
         let Some(a) = self.typed(name, AttributeType::Int, "an integer")? else {
             return Ok(default);
         };
@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// The float attribute `name`, or `default` where absent.
-    pub fn float(&self, name: &str, default: f32) -> Result<f32, NodeError> {
+    pub(crate) fn float(&self, name: &str, default: f32) -> Result<f32, NodeError> {
         let Some(a) = self.typed(name, AttributeType::Float, "a float")? else {
             return Ok(default);
         };
@@ -54,18 +54,18 @@ impl Node {
     }
 
     /// The integer list `name`.
-    pub fn ints(&self, name: &str) -> Result<Option<&[i64]>, NodeError> {
+    pub(crate) fn ints(&self, name: &str) -> Result<Option<&[i64]>, NodeError> {
         Ok(self.typed(name, AttributeType::Ints, "a list of integers")?.map(|a| a.ints.as_slice()))
     }
 
     /// The float list `name`.
-    pub fn floats(&self, name: &str) -> Result<Option<&[f32]>, NodeError> {
+    pub(crate) fn floats(&self, name: &str) -> Result<Option<&[f32]>, NodeError> {
         let found = self.typed(name, AttributeType::Floats, "a list of floats")?;
         Ok(found.map(|a| a.floats.as_slice()))
     }
 
     /// The list of texts `name`.
-    pub fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, NodeError> {
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, NodeError> {
         let Some(a) = self.typed(name, AttributeType::Strings, "a list of strings")? else {
             return Ok(None);
         };
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// The text attribute `name`, or `default` where absent.
-    pub fn text<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, NodeError> {
+    pub(crate) fn text<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, NodeError> {
         let Some(a) = self.typed(name, AttributeType::String, "a string")? else {
             return Ok(default);
         };

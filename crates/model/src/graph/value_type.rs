@@ -13,12 +13,12 @@ pub struct ValueType {
 
 impl ValueType {
     /// Number of elements. Shapes in a [`Graph`] are bounded, so it is exact.
-    pub fn elements(&self) -> u64 {
+    pub(crate) fn elements(&self) -> u64 {
         self.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64))
     }
 
     /// Size of a dense tensor of this type, in bytes.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.elements().saturating_mul(self.dtype.size() as u64)
     }
 }

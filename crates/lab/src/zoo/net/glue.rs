@@ -2,18 +2,18 @@
 
 use quorate_model::onnx::{int_attribute, ints_attribute};
 
-use super::{Net, Value, Window};
+use super::{Net, Slide, Value};
 use crate::zoo::weights::Fill;
 
 impl Net {
     /// max(x, 0).
-    pub fn relu(&mut self, x: &Value) -> Value {
+    pub(crate) fn relu(&mut self, x: &Value) -> Value {
         let made = (x.shape.clone(), x.square / 2.0);
         self.node("Relu", &format!("{}.relu", x.name), &[&x.name], Vec::new(), made)
     }
 
     /// The largest of each window of a value that comes from a ReLU.
-    pub fn max_pool(&mut self, x: &Value, window: &Window) -> Value {
+    pub(crate) fn max_pool(&mut self, x: &Value, window: &Slide) -> Value {
         let mut shape = x.shape[..2].to_vec();
         shape.extend(window.slide(&x.shape));
         // The largest of n normal numbers: 1.6 for 4, 2.4 for 8, each against
@@ -25,7 +25,7 @@ impl Net {
     }
 
     /// The mean over all spatial dimensions of a value that comes from a ReLU.
-    pub fn global_average_pool(&mut self, x: &Value) -> Value {
+    pub(crate) fn global_average_pool(&mut self, x: &Value) -> Value {
         let mut shape = x.shape[..2].to_vec();
         shape.resize(x.shape.len(), 1);
         let name = format!("{}.mean", x.name);
@@ -34,20 +34,20 @@ impl Net {
     }
 
     /// All but the batch in one dimension.
-    pub fn flatten(&mut self, x: &Value) -> Value {
+    pub(crate) fn flatten(&mut self, x: &Value) -> Value {
         let made = (vec![x.shape[0], x.shape[1..].iter().product()], x.square);
         let attributes = vec![int_attribute("axis", 1)];
         self.node("Flatten", &format!("{}.flat", x.name), &[&x.name], attributes, made)
     }
 
     /// The sum of two values of one shape.
-    pub fn sum(&mut self, name: &str, a: &Value, b: &Value) -> Value {
+    pub(crate) fn sum(&mut self, name: &str, a: &Value, b: &Value) -> Value {
         let made = (a.shape.clone(), a.square + b.square);
         self.node("Add", name, &[&a.name, &b.name], Vec::new(), made)
     }
 
     /// `values` one after the other along `axis`.
-    pub fn concat(&mut self, name: &str, values: &[&Value], axis: usize) -> Value {
+    pub(crate) fn concat(&mut self, name: &str, values: &[&Value], axis: usize) -> Value {
         let mut shape = values[0].shape.clone();
         shape[axis] = values.iter().map(|v| v.shape[axis]).sum();
         let square = values.iter().map(|v| v.square).sum::<f32>() / values.len() as f32;
@@ -57,7 +57,7 @@ impl Net {
     }
 
     /// `x` in parts of these lengths along `axis`.
-    pub fn split(&mut self, x: &Value, axis: usize, parts: &[(&str, usize)]) -> Vec<Value> {
+    pub(crate) fn split(&mut self, x: &Value, axis: usize, parts: &[(&str, usize)]) -> Vec<Value> {
         let name = format!("{}.split", x.name);
         let lengths: Vec<usize> = parts.iter().map(|p| p.1).collect();
         let lengths = self.list(format!("{name}.lengths"), &lengths);
@@ -73,21 +73,21 @@ impl Net {
     }
 
     /// The same elements in another shape.
-    pub fn reshape(&mut self, name: &str, x: &Value, shape: &[usize]) -> Value {
+    pub(crate) fn reshape(&mut self, name: &str, x: &Value, shape: &[usize]) -> Value {
         let dims = self.list(format!("{name}.shape"), shape);
         let made = (shape.to_vec(), x.square);
         self.node("Reshape", name, &[&x.name, &dims], Vec::new(), made)
     }
 
     /// Dimensions in another order.
-    pub fn transpose(&mut self, name: &str, x: &Value, perm: &[usize]) -> Value {
+    pub(crate) fn transpose(&mut self, name: &str, x: &Value, perm: &[usize]) -> Value {
         let ints: Vec<i64> = perm.iter().map(|&p| p as i64).collect();
         let made = (perm.iter().map(|&p| x.shape[p]).collect(), x.square);
         self.node("Transpose", name, &[&x.name], vec![ints_attribute("perm", &ints)], made)
     }
 
     /// The product of two values, over the last two dimensions.
-    pub fn product(&mut self, name: &str, a: &Value, b: &Value) -> Value {
+    pub(crate) fn product(&mut self, name: &str, a: &Value, b: &Value) -> Value {
         let mut shape = a.shape.clone();
         let inner = shape.pop().expect("a value of two dimensions or more");
         shape.push(b.shape[b.shape.len() - 1]);
@@ -96,7 +96,7 @@ impl Net {
     }
 
     /// The product with one number.
-    pub fn scale(&mut self, name: &str, x: &Value, by: f32) -> Value {
+    pub(crate) fn scale(&mut self, name: &str, x: &Value, by: f32) -> Value {
         let fill = Fill::Uniform(by, by);
         let factor = self.weight(format!("{name}.factor"), &[], fill, false);
         let made = (x.shape.clone(), x.square * by * by);
@@ -104,7 +104,7 @@ impl Net {
     }
 
     /// Softmax over the last dimension, of values of variance 1.
-    pub fn softmax(&mut self, name: &str, x: &Value) -> Value {
+    pub(crate) fn softmax(&mut self, name: &str, x: &Value) -> Value {
         // n normal numbers: the mean square of their softmax is about e / n^2.
         let n = x.shape[x.shape.len() - 1] as f32;
         let made = (x.shape.clone(), 2.7 / (n * n));
@@ -112,7 +112,7 @@ impl Net {
     }
 
     /// The mean over one dimension, which is dropped.
-    pub fn mean(&mut self, name: &str, x: &Value, axis: usize) -> Value {
+    pub(crate) fn mean(&mut self, name: &str, x: &Value, axis: usize) -> Value {
         let mut shape = x.shape.clone();
         let length = shape.remove(axis) as f32;
         let attributes = vec![ints_attribute("axes", &[axis as i64]), int_attribute("keepdims", 0)];
@@ -121,7 +121,7 @@ impl Net {
     }
 
     /// x * (1 + erf(x / sqrt(2))) / 2, in the operators that PyTorch exports.
-    pub fn gelu(&mut self, x: &Value) -> Value {
+    pub(crate) fn gelu(&mut self, x: &Value) -> Value {
         let name = |part: &str| format!("{}.{part}", x.name);
         let inner = self.scale(&name("gelu.inner"), x, std::f32::consts::FRAC_1_SQRT_2);
         let made = (x.shape.clone(), 0.3);

@@ -10,19 +10,19 @@ const BIAS: f32 = 0.1;
 
 /// Where a convolution or a pooling looks, one entry a spatial dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Slide {
     /// Extent.
-    pub kernel: Vec<usize>,
+    pub(crate) kernel: Vec<usize>,
     /// Step.
-    pub stride: Vec<usize>,
+    pub(crate) stride: Vec<usize>,
     /// Padding at each end.
-    pub pad: Vec<usize>,
+    pub(crate) pad: Vec<usize>,
 }
 
-impl Window {
+impl Slide {
     /// The same along all `dims` dimensions.
-    pub fn new(dims: usize, kernel: usize, stride: usize, pad: usize) -> Window {
-        Window { kernel: vec![kernel; dims], stride: vec![stride; dims], pad: vec![pad; dims] }
+    pub(crate) fn new(dims: usize, kernel: usize, stride: usize, pad: usize) -> Slide {
+        Slide { kernel: vec![kernel; dims], stride: vec![stride; dims], pad: vec![pad; dims] }
     }
 
     /// Lengths of what it makes of `shape`, without batch and channels.
@@ -49,18 +49,18 @@ fn deviation(count: usize, square: f32) -> f32 {
 
 impl Net {
     /// A convolution with bias.
-    pub fn conv(&mut self, name: &str, x: &Value, rows: usize, window: &Window) -> Value {
+    pub(crate) fn conv(&mut self, name: &str, x: &Value, rows: usize, window: &Slide) -> Value {
         self.any_conv(name, x, rows, window, true)
     }
 
     /// A convolution without bias and its BatchNormalization, whose weights
     /// lie around `scale`.
-    pub fn conv_norm(
+    pub(crate) fn conv_norm(
         &mut self,
         (conv, norm): (&str, &str),
         x: &Value,
         rows: usize,
-        window: &Window,
+        window: &Slide,
         scale: f32,
     ) -> Value {
         let x = self.any_conv(conv, x, rows, window, false);
@@ -72,7 +72,7 @@ impl Net {
         name: &str,
         x: &Value,
         rows: usize,
-        window: &Window,
+        window: &Slide,
         bias: bool,
     ) -> Value {
         let mut shape = vec![rows, x.shape[1]];
@@ -111,7 +111,7 @@ impl Net {
 
     /// A fully connected layer of [batch, inputs], stored row by row as
     /// PyTorch does.
-    pub fn gemm(&mut self, name: &str, x: &Value, rows: usize) -> Value {
+    pub(crate) fn gemm(&mut self, name: &str, x: &Value, rows: usize) -> Value {
         let columns = x.shape[1];
         let fill = Fill::Normal(deviation(columns, x.square));
         let weight = self.weight(format!("{name}.weight"), &[rows, columns], fill, true);
@@ -123,7 +123,7 @@ impl Net {
 
     /// A MatMul of the last dimension by constant weights, and the Add of its
     /// bias.
-    pub fn linear(&mut self, name: &str, x: &Value, columns: usize) -> Value {
+    pub(crate) fn linear(&mut self, name: &str, x: &Value, columns: usize) -> Value {
         let mut shape = x.shape.clone();
         let inner = shape.pop().expect("a value of at least one dimension");
         shape.push(columns);
@@ -137,7 +137,7 @@ impl Net {
     }
 
     /// A LayerNormalization of the last dimension.
-    pub fn layer_norm(&mut self, name: &str, x: &Value) -> Value {
+    pub(crate) fn layer_norm(&mut self, name: &str, x: &Value) -> Value {
         let length = [x.shape[x.shape.len() - 1]];
         let scale = self.weight(format!("{name}.weight"), &length, Fill::Uniform(0.75, 1.25), true);
         let bias = self.weight(format!("{name}.bias"), &length, Fill::Normal(BIAS), true);
@@ -148,7 +148,7 @@ impl Net {
 
     /// The sum of a value and trained constants of its shape, such as the
     /// embedding of positions.
-    pub fn offset(&mut self, name: &str, x: &Value) -> Value {
+    pub(crate) fn offset(&mut self, name: &str, x: &Value) -> Value {
         let fill = Fill::Normal(0.5);
         let constants = self.weight(format!("{name}.weight"), &x.shape, fill, true);
         let made = (x.shape.clone(), x.square + 0.25);

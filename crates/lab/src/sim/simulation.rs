@@ -4,13 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::admit::Peer;
 use quorate_core::frame::Frame;
 use quorate_core::gateway::{self, Gateway, RequestError};
-use quorate_core::id::{DeviceId, GatewayRun, PlanId, StageId};
+use quorate_core::id::{DeviceId, GatewayRun, PlanId};
 use quorate_core::time::Time;
 use quorate_core::worker::{self, Worker, WorkerConfig};
 use quorate_model::tensor::Tensor;
@@ -18,6 +17,7 @@ use quorate_model::tensor::Tensor;
 use super::material::Material;
 use super::network::Network;
 use super::random::SplitMix;
+use super::record::{Ending, Record};
 use super::script::{Fault, Script};
 
 /// A wake-up that comes this often at one instant will come for ever.
@@ -25,36 +25,6 @@ const TICKS_MAX: u32 = 1000;
 /// The largest error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
 const RUN: GatewayRun = GatewayRun { gateway: 1, epoch: 1 };
-
-/// How a request ended.
-#[derive(Clone, Debug)]
-pub struct Ending {
-    /// Microseconds after it came in.
-    pub after_us: u64,
-    /// Attempts, and the plan's place in the file; or why there is no answer.
-    pub outcome: Result<(u32, usize), RequestError>,
-}
-
-/// What a simulation did.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// By request; `None` for those that were cancelled in time.
-    pub endings: Vec<Option<Ending>>,
-    /// By request: was it cancelled before it ended?
-    pub cancelled: Vec<bool>,
-    /// The worst answer's error.
-    pub error: f64,
-    /// Frames that were refused, and bytes that were no frame.
-    pub refused: u64,
-    /// Events in all.
-    pub events: u64,
-    /// Hash of all events: equal for equal runs.
-    pub digest: u64,
-    /// When the last request ended.
-    pub ended_us: u64,
-    /// When nothing was left in any worker.
-    pub idle_us: u64,
-}
 
 /// What a worker's job made.
 type Computed = Result<Vec<worker::Outgoing>, String>;
@@ -83,7 +53,7 @@ struct Device {
 }
 
 /// One simulation under way.
-pub struct Cluster<'a> {
+pub(super) struct Simulation<'a> {
     material: &'a mut Material,
     script: &'a Script,
     random: SplitMix,
@@ -98,19 +68,19 @@ pub struct Cluster<'a> {
     /// Wake-ups of one node at one instant.
     ticks: (u64, usize, u32),
     hasher: DefaultHasher,
-    report: Report,
+    record: Record,
 }
 
-impl<'a> Cluster<'a> {
+impl<'a> Simulation<'a> {
     /// Plays a script to its end. An error is a broken promise, which is
     /// everything but slowness: that is left to the caller.
-    pub fn play(material: &'a mut Material, script: &'a Script) -> Result<Report, String> {
-        let mut cluster = Cluster::new(material, script);
-        cluster.run()?;
-        Ok(cluster.report)
+    pub(super) fn play(material: &'a mut Material, script: &'a Script) -> Result<Record, String> {
+        let mut simulation = Simulation::new(material, script);
+        simulation.run()?;
+        Ok(simulation.record)
     }
 
-    fn new(material: &'a mut Material, script: &'a Script) -> Cluster<'a> {
+    fn new(material: &'a mut Material, script: &'a Script) -> Simulation<'a> {
         let count = material.plans.cluster.devices().len();
         let mut random = SplitMix::new(script.seed ^ 0x5151);
         let network = Network::new(count + 1, script.delay_us_max, &mut random);
@@ -124,7 +94,7 @@ impl<'a> Cluster<'a> {
             inbox: Vec::new(),
             slow: 1,
         };
-        let mut cluster = Cluster {
+        let mut simulation = Simulation {
             devices: (0..count).map(device).collect(),
             material,
             script,
@@ -137,25 +107,25 @@ impl<'a> Cluster<'a> {
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
             hasher: DefaultHasher::new(),
-            report: Report {
+            record: Record {
                 endings: vec![None; script.submits.len()],
                 cancelled: vec![false; script.submits.len()],
-                ..Report::default()
+                ..Record::default()
             },
         };
         for device in 0..count {
-            cluster.at(0, Happening::Connected { device, incarnation: 0 });
+            simulation.at(0, Happening::Connected { device, incarnation: 0 });
         }
         for (index, at) in script.submits.iter().enumerate() {
-            cluster.at(*at, Happening::Submit(index));
+            simulation.at(*at, Happening::Submit(index));
         }
         for (at, index) in &script.cancels {
-            cluster.at(*at, Happening::Cancel(*index));
+            simulation.at(*at, Happening::Cancel(*index));
         }
         for (index, (at, _)) in script.faults.iter().enumerate() {
-            cluster.at(*at, Happening::Fault(index));
+            simulation.at(*at, Happening::Fault(index));
         }
-        cluster
+        simulation
     }
 
     fn at(&mut self, time: u64, happening: Happening) {
@@ -168,16 +138,16 @@ impl<'a> Cluster<'a> {
         let end = last_submit + 2 * self.script.deadline.as_micros() as u64;
         while let Some(((time, sequence), happening)) = self.queue.pop_first() {
             self.now = time;
-            self.report.events += 1;
+            self.record.events += 1;
             (time, sequence).hash(&mut self.hasher);
             self.happen(happening)?;
-            if self.report.ended_us == 0 && self.open() == 0 {
-                self.report.ended_us = self.now;
+            if self.record.ended_us == 0 && self.open() == 0 {
+                self.record.ended_us = self.now;
             }
             let faults_over = self.script.faults.last().is_none_or(|(at, _)| *at <= self.now);
-            if self.report.ended_us > 0 && faults_over && self.is_idle() {
-                self.report.idle_us = self.now;
-                self.report.digest = self.hasher.finish();
+            if self.record.ended_us > 0 && faults_over && self.is_idle() {
+                self.record.idle_us = self.now;
+                self.record.digest = self.hasher.finish();
                 return Ok(());
             }
             if self.now > end {
@@ -189,7 +159,7 @@ impl<'a> Cluster<'a> {
 
     /// Requests that are to be answered still.
     fn open(&self) -> usize {
-        let Report { endings, cancelled, .. } = &self.report;
+        let Record { endings, cancelled, .. } = &self.record;
         endings.iter().zip(cancelled).filter(|(end, gone)| end.is_none() && !**gone).count()
     }
 
@@ -242,7 +212,7 @@ impl<'a> Cluster<'a> {
                 self.ask(gateway::Event::Submit { token, inputs, deadline })
             }
             Happening::Cancel(index) => {
-                self.report.cancelled[index] = self.report.endings[index].is_none();
+                self.record.cancelled[index] = self.record.endings[index].is_none();
                 self.ask(gateway::Event::Cancel(index as u64))
             }
             Happening::Fault(index) => self.fault(self.script.faults[index].1),
@@ -298,7 +268,7 @@ impl<'a> Cluster<'a> {
             Ok(Frame::Watermark(mark)) => worker::Event::Watermark(from, mark),
             Ok(_) => return,
             Err(_) => {
-                self.report.refused += 1;
+                self.record.refused += 1;
                 return;
             }
         };
@@ -312,7 +282,7 @@ impl<'a> Cluster<'a> {
             Ok(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(from, beat)),
             Ok(_) => Ok(()),
             Err(_) => {
-                self.report.refused += 1;
+                self.record.refused += 1;
                 Ok(())
             }
         }
@@ -343,7 +313,7 @@ impl<'a> Cluster<'a> {
                         self.send(device, to, &bytes);
                     }
                 }
-                worker::Command::Refuse(..) => self.report.refused += 1,
+                worker::Command::Refuse(..) => self.record.refused += 1,
                 worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
                 worker::Command::Beat(beat) => {
                     let bytes = Frame::Heartbeat(beat).encode().to_bytes();
@@ -374,14 +344,14 @@ impl<'a> Cluster<'a> {
                 gateway::Command::Answer(token, outputs, provenance) => {
                     let inputs = self.material.inputs.len();
                     let error = self.material.error(token as usize % inputs, &outputs);
-                    self.report.error = self.report.error.max(error);
+                    self.record.error = self.record.error.max(error);
                     if error > ERROR_MAX {
                         return Err(format!("request {token} answered wrongly, error {error:e}"));
                     }
                     self.end(token, Ok((provenance.attempts, provenance.plan)))?;
                 }
                 gateway::Command::Fail(token, error) => self.end(token, Err(error))?,
-                gateway::Command::Refuse(..) => self.report.refused += 1,
+                gateway::Command::Refuse(..) => self.record.refused += 1,
                 gateway::Command::Notice(_) => {}
             }
         }
@@ -396,15 +366,15 @@ impl<'a> Cluster<'a> {
         outcome: Result<(u32, usize), RequestError>,
     ) -> Result<(), String> {
         let index = token as usize;
-        if self.report.endings[index].is_some() {
+        if self.record.endings[index].is_some() {
             return Err(format!("request {token} ended twice"));
         }
-        if self.report.cancelled[index] {
+        if self.record.cancelled[index] {
             return Err(format!("request {token} ended after it was cancelled"));
         }
         let after_us = self.now - self.script.submits[index];
         (token, after_us).hash(&mut self.hasher);
-        self.report.endings[index] = Some(Ending { after_us, outcome });
+        self.record.endings[index] = Some(Ending { after_us, outcome });
         Ok(())
     }
 
@@ -480,24 +450,4 @@ impl<'a> Cluster<'a> {
 
 fn fresh(plans: &std::sync::Arc<quorate_core::plan::Plans>, device: usize) -> Worker {
     Worker::new(plans.clone(), DeviceId(device as u8), WorkerConfig::default())
-}
-
-/// The longest that a request may take by itself without faults: every stage
-/// waits for every task before it, each on a link at its slowest.
-pub fn healthy_us(material: &Material, script: &Script) -> u64 {
-    let plan = material.plans.main();
-    let wait = match material.plans.wait {
-        quorate_core::plan::WaitPolicy::Fixed(wait) => wait,
-        quorate_core::plan::WaitPolicy::Auto => Duration::ZERO,
-    };
-    // A device that has several shards of a stage computes one after the other.
-    let tasks = (0..plan.stages.len() as u16).map(|stage| {
-        let seats = &plan.stage_sharding(StageId(stage)).seats;
-        let of = |seat| seats.iter().filter(|other| *other == seat).count() as u64;
-        seats.iter().map(of).max().unwrap_or(1)
-    });
-    let stages = tasks
-        .chain([1])
-        .map(|tasks| tasks * script.task_us_max + script.delay_us_max + wait.as_micros() as u64);
-    stages.sum::<u64>() + script.delay_us_max
 }
