@@ -158,7 +158,7 @@ impl Gateway {
     }
 
     /// Could a request be answered now?
-    pub fn is_quorate(&self) -> bool {
+    fn is_quorate(&self) -> bool {
         self.choose().is_some()
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quorate::bundle::sha256_hex;
+use quorate_core::hash::sha256_hex;
 use quorate_core::id::SeatId;
 use quorate_core::packing::{Shelf, pack};
 use quorate_core::plan::Plans;

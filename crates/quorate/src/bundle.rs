@@ -13,6 +13,6 @@ mod shelf;
 mod write;
 
 pub use folder::Folder;
-pub use model_file::{ModelFile, sha256_hex};
+pub use model_file::ModelFile;
 pub use plan_file::read_plan;
 pub use write::write;

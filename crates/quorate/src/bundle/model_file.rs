@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use quorate_core::hash::sha256_hex;
 use quorate_core::plan::Plans;
 use quorate_engine::{Engine, Task};
 use quorate_model::model::{Model, ReadOptions};
 use quorate_model::stage::{Cut, Staged};
-use sha2::{Digest, Sha256};
 
 /// Longest model file that is read.
 const MODEL_BYTES_MAX: u64 = 16 << 30;
@@ -77,11 +77,6 @@ impl ModelFile {
         let staged = Staged::at(self.staged.model, &plans.wires())?;
         Ok(ModelFile { staged, ..self })
     }
-}
-
-/// SHA-256 in hex, as plans name their model.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// External data of a user's model, from files beside it only.
