@@ -60,7 +60,7 @@ fn input(plans: &Plans, number: u64) -> Data {
         input: true,
         request: RequestId { run: RUN, number },
         attempt: 0,
-        plan: plans.main().id,
+        plan: plans.main().id(),
         members: plans.everybody(),
         suspects: DeviceSet::default(),
         deadline_left_us: 1_000_000,

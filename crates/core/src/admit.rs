@@ -11,7 +11,7 @@ use quorate_model::region::Region;
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
 use crate::plan::{Plan, Plans};
-use crate::region;
+use quorate_model::region;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ impl Refusal {
 impl Plans {
     /// The plan of a frame from `from`, if the frame is one that the plan allows,
     /// for a gateway: it is sent whole shards only.
-    pub(crate) fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
+    pub fn admit(&self, from: Peer, data: &Data) -> Result<&Arc<Plan>, Refusal> {
         self.admit_part(from, data, |_| None)
     }
 
@@ -77,14 +77,14 @@ impl Plans {
         let plan = self.by_id(data.plan).ok_or(Refusal::Plan { plan: data.plan })?;
         let members = data.members;
         let strangers = members.without(self.everybody());
-        if members.len() != plan.seats || !strangers.is_empty() {
-            let (plan, needed) = (plan.name.clone(), plan.seats);
+        if members.len() != plan.seats() || !strangers.is_empty() {
+            let (plan, needed) = (plan.name().to_owned(), plan.seats());
             return Err(Refusal::Members { plan, got: members.len(), needed });
         }
         let Some(sharding) = plan.sharding(data.value) else {
-            return Err(Refusal::Value { plan: plan.name.clone(), got: data.value.0 });
+            return Err(Refusal::Value { plan: plan.name().to_owned(), got: data.value.0 });
         };
-        let value = &self.values[data.value.index()];
+        let value = &self.values()[data.value.index()];
         let (name, shard) = (|| value.name.clone(), data.shard);
         let shards = sharding.code.shards();
         if usize::from(shard) >= shards {
@@ -134,7 +134,7 @@ impl Plans {
 
     /// A device's name.
     pub fn device_name(&self, device: DeviceId) -> &str {
-        self.cluster.devices().get(device.index()).map_or("unknown device", |d| d.name.as_str())
+        self.cluster().devices().get(device.index()).map_or("unknown device", |d| d.name.as_str())
     }
 
     /// Names of a set of devices, in order, with commas.
@@ -152,13 +152,17 @@ mod tests {
     #[test]
     fn what_the_plan_implies_is_admitted() {
         let plans = plans();
-        for (index, plan) in plans.plans.iter().enumerate() {
+        for (index, plan) in plans.all().iter().enumerate() {
             for value in [X, H, Y] {
                 let shards = plan.sharding(value).expect("used").code.shards();
                 for shard in 0..shards {
                     let data = data(&plans, index, 0, value, shard);
                     let admitted = plans.admit(maker(&plans, &data), &data);
-                    assert_eq!(admitted.map(|p| p.id), Ok(plan.id), "{index} {value:?} {shard}");
+                    assert_eq!(
+                        admitted.map(|p| p.id()),
+                        Ok(plan.id()),
+                        "{index} {value:?} {shard}"
+                    );
                 }
             }
         }

@@ -8,8 +8,9 @@ use crate::frame::Data;
 use crate::gather::Gather;
 use crate::id::{DeviceSet, RequestId, ValueId};
 use crate::parcel::Parcel;
-use crate::plan::{Plan, Value};
+use crate::plan::Plan;
 use crate::time::Time;
+use quorate_model::value::Value;
 
 /// What all frames of one attempt say alike.
 #[derive(Clone, Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Is this frame, which is of the same request, of this attempt too?
     pub(crate) fn includes(&self, data: &Data) -> bool {
-        data.attempt == self.number && data.plan == self.plan.id && data.members == self.members
+        data.attempt == self.number && data.plan == self.plan.id() && data.members == self.members
     }
 
     /// A gather of `value`, or of the part `need` of it.
@@ -60,7 +61,7 @@ impl Attempt {
             input: sharding.stage.is_none(),
             request: self.request,
             attempt: self.number,
-            plan: self.plan.id,
+            plan: self.plan.id(),
             members: self.members,
             suspects: self.suspects,
             deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),

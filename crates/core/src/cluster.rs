@@ -79,7 +79,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// A cluster of these devices.
-    pub fn new(devices: Vec<Device>) -> Result<Cluster, ClusterError> {
+    pub(crate) fn new(devices: Vec<Device>) -> Result<Cluster, ClusterError> {
         let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
         check_names(&names)?;
         (0..devices.len()).try_for_each(|device| check_address(&devices, device))?;
@@ -129,7 +129,7 @@ impl Cluster {
     }
 
     /// Every device.
-    pub fn everybody(&self) -> DeviceSet {
+    pub(crate) fn everybody(&self) -> DeviceSet {
         DeviceSet::first(self.devices.len())
     }
 }

@@ -62,8 +62,8 @@ pub fn flops(staged: &Staged) -> u64 {
 /// that several tasks share count for each.
 pub fn weight_bytes(staged: &Staged, plans: &Plans, plan: &Plan, seat: SeatId) -> u64 {
     let task = |(stage, shard)| {
-        let value = plan.stages[crate::id::StageId::index(stage)].value;
-        let made = &plans.values[value.index()].name;
+        let value = plan.stages()[crate::id::StageId::index(stage)].value;
+        let made = &plans.values()[value.index()].name;
         let stage = staged.stages.iter().find(|s| staged.values[s.value].name == *made)?;
         Some(match stage.layer() {
             Some(layer) => plan.sharding(value)?.part(shard).weight_bytes(layer),

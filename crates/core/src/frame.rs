@@ -22,14 +22,16 @@ mod watermark;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-pub use data::Data;
-pub use encoded::Encoded;
-pub use error::FrameError;
-pub use format::{HEAD_BYTES_MAX, LENGTH_BYTES};
-pub use heartbeat::Heartbeat;
-pub use hello::{Hello, Role};
-pub use payload::Payload;
-pub use watermark::Watermark;
+pub use self::{
+    data::Data,
+    encoded::Encoded,
+    error::FrameError,
+    format::{HEAD_BYTES_MAX, LENGTH_BYTES},
+    heartbeat::Heartbeat,
+    hello::{Hello, Role},
+    payload::Payload,
+    watermark::Watermark,
+};
 
 use encoded::checksum;
 use field::need;

@@ -26,11 +26,13 @@ use std::time::Duration;
 
 use quorate_model::tensor::Tensor;
 
-pub use answer::{Provenance, RequestError};
-pub use command::Command;
-pub use event::Event;
-pub use job::Job;
-pub use notice::Notice;
+pub use self::{
+    answer::{Provenance, RequestError},
+    command::Command,
+    event::Event,
+    job::Job,
+    notice::Notice,
+};
 
 use crate::admit::Peer;
 use crate::attempt::Attempt;
@@ -102,7 +104,7 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway's run over the devices of `plans`.
     pub fn new(plans: Arc<Plans>, run: GatewayRun, config: GatewayConfig) -> Gateway {
-        let devices = plans.cluster.devices().len();
+        let devices = plans.cluster().devices().len();
         Gateway {
             detector: Detector::new(devices, config.suspect_after),
             plans,
@@ -173,11 +175,11 @@ impl Gateway {
     }
 
     fn on_up(&mut self, now: Time, device: DeviceId, held: &[PlanId], out: &mut Vec<Command>) {
-        let missing = self.plans.plans.iter().find(|plan| !held.contains(&plan.id));
+        let missing = self.plans.all().iter().find(|plan| !held.contains(&plan.id()));
         match missing {
             Some(plan) => {
                 self.unfit.insert(device);
-                out.push(Command::Notice(Notice::Mismatch(device, plan.id)));
+                out.push(Command::Notice(Notice::Mismatch(device, plan.id())));
             }
             None if self.unfit.contains(device) => {
                 self.unfit.remove(device);
@@ -212,23 +214,23 @@ impl Gateway {
     /// time, and always others, down to a single one that needs nobody.
     fn choose_after(&self, number: u64, timeouts: u32) -> Option<(usize, DeviceSet)> {
         let (alive, everybody) = (self.alive_devices(), self.plans.everybody());
-        let plans = &self.plans.plans;
-        let limit = plans[0].seats.checked_shr(timeouts.saturating_sub(1)).unwrap_or(0);
+        let plans = &self.plans.all();
+        let limit = plans[0].seats().checked_shr(timeouts.saturating_sub(1)).unwrap_or(0);
         let main = plans[0].viable(everybody, alive).then_some((0, everybody));
-        if main.is_some() && limit == plans[0].seats {
+        if main.is_some() && limit == plans[0].seats() {
             return main;
         }
         // Within the limit the most seats, beyond it the fewest.
-        let rank = |index: usize| match plans[index].seats {
+        let rank = |index: usize| match plans[index].seats() {
             seats if seats <= limit => (true, seats),
             seats => (false, DeviceSet::MAX - seats),
         };
-        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats <= alive.len());
+        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats() <= alive.len());
         let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
         let shift = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
         let first = (shift % alive.len() as u64) as usize;
         let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
-        Some((index, rotated.take(plans[index].seats).collect()))
+        Some((index, rotated.take(plans[index].seats()).collect()))
     }
 
     /// After a change in who is alive: requests that can no longer be answered,
@@ -257,7 +259,7 @@ impl Gateway {
             let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
             let Some((index, members)) = self.choose_after(*number, timeouts) else { return };
             let Some(pending) = self.pending.get_mut(number) else { continue };
-            let plan = self.plans.plans[index].clone();
+            let plan = self.plans.all()[index].clone();
             pending.restart(now, (index, plan), members, self.detector.suspects());
             out.extend(pending.inputs_out(now));
         }
@@ -285,12 +287,12 @@ impl Gateway {
         let attempt = Attempt {
             request: RequestId { run: self.run, number },
             number: 0,
-            plan: self.plans.plans[index].clone(),
+            plan: self.plans.all()[index].clone(),
             members,
             suspects: self.detector.suspects(),
             deadline: now + deadline,
         };
-        let values = self.plans.values.clone();
+        let values = self.plans.values().clone();
         let timeout_after = self.config.resubmit_after;
         let mut pending =
             Pending::new(now, token, inputs, deadline, values, timeout_after, attempt);
@@ -319,7 +321,7 @@ impl Gateway {
             return Err(RequestError::Inputs { got: inputs.len(), needed: wanted.len() });
         }
         for (tensor, id) in inputs.iter().zip(wanted) {
-            let value = &self.plans.values[id.index()];
+            let value = &self.plans.values()[id.index()];
             if tensor.dtype() != value.dtype || tensor.shape() != value.shape {
                 return Err(RequestError::Input {
                     name: value.name.clone(),
@@ -349,7 +351,7 @@ impl Gateway {
 
     /// Runs the last glue once all results are gathered.
     fn gather(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
-        let wait = self.plans.wait;
+        let wait = self.plans.wait();
         if let Some(pending) = self.pending.get_mut(&number)
             && let Some(inputs) = pending.gather(now, wait)
         {

@@ -23,9 +23,10 @@ use quorate_model::tensor::Tensor;
 pub use merge::MergeError;
 
 use crate::id::{DeviceSet, StageId, ValueId};
-use crate::plan::{Plan, Sharding, Value};
-use crate::region::{crop, whole};
+use crate::plan::{Plan, Sharding};
 use crate::time::Time;
+use quorate_model::region::{crop, whole};
+use quorate_model::value::Value;
 
 /// The shards of one value, as they arrive at one device.
 #[derive(Debug)]
@@ -318,7 +319,7 @@ pub fn task_inputs(
         let whole = gathered(*value)?;
         Some(part.map_or_else(|| whole.clone(), |part| whole.part(part)))
     };
-    plan.stages[stage.index()].reads.iter().map(input).collect()
+    plan.stages()[stage.index()].reads.iter().map(input).collect()
 }
 
 #[cfg(test)]

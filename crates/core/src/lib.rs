@@ -31,6 +31,5 @@ pub mod packing;
 mod parcel;
 pub mod plan;
 pub mod planner;
-pub mod region;
 pub mod time;
 pub mod worker;

@@ -27,7 +27,7 @@ use crate::id::{DeviceId, SeatId, StageId, ValueId};
 use crate::plan::{OUTPUT_TASK, Plan, Plans, Sharding};
 
 /// Name of the weights in a device's folder.
-pub const WEIGHTS_FILE: &str = "weights.bin";
+pub(crate) const WEIGHTS_FILE: &str = "weights.bin";
 /// Name of the plan in a device's folder.
 pub const PLAN_FILE: &str = "plan.toml";
 /// Name of the fingerprints in a device's folder.
@@ -102,7 +102,7 @@ pub fn pack(
 ) -> Result<Vec<PackedFolder>, PackError> {
     check(staged, model_sha256, plans)?;
     let mut folders: Vec<(String, Vec<TaskSpec>)> = Vec::new();
-    for (id, device) in (0..).map(DeviceId).zip(plans.cluster.devices()) {
+    for (id, device) in (0..).map(DeviceId).zip(plans.cluster().devices()) {
         folders.push((device.name.clone(), device_tasks(staged, plans, id)));
     }
     let output = TaskSpec { name: OUTPUT_TASK.to_owned(), work: Work::Output };
@@ -125,10 +125,10 @@ pub fn pack(
 /// Every task that a device may have to do under any plan of the file.
 fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpec> {
     let mut tasks = BTreeMap::new();
-    for plan in &plans.plans {
+    for plan in plans.all() {
         for seat in plans.possible_seats(plan, device) {
             for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-                let made = &plans.values[plan.stages[stage.index()].value.index()].name;
+                let made = &plans.values()[plan.stages()[stage.index()].value.index()].name;
                 let index = staged.stages.iter().position(|s| staged.values[s.value].name == *made);
                 let index = index.expect("checked before");
                 let part = plan.stage_sharding(stage).part(shard);
@@ -174,7 +174,7 @@ impl Plans {
     fn packed_toml(&self, folder: &str) -> String {
         let mut out = String::from("# What this folder was packed from; not to be edited.\n");
         out.push_str(&format!("{FOLDER_KEY} = \"{folder}\"\n"));
-        for (name, print) in &self.fingerprints {
+        for (name, print) in self.fingerprints() {
             let name = toml::Value::String(name.clone());
             out.push_str(&format!("{name} = \"{print}\"\n"));
         }
@@ -190,8 +190,8 @@ pub fn read_packed(text: &str) -> Result<(String, BTreeMap<String, String>), tom
 
 /// Does the plan speak of this model?
 fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackError> {
-    if plans.model_sha256 != model_sha256 {
-        let (plan, model) = (plans.model_sha256.clone(), model_sha256.to_owned());
+    if plans.model_sha256() != model_sha256 {
+        let (plan, model) = (plans.model_sha256().to_owned(), model_sha256.to_owned());
         return Err(PackError::Model { plan, model });
     }
     for value in &staged.values {
@@ -199,7 +199,7 @@ fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackE
         let Some(id) = plans.value(&name) else {
             return Err(PackError::MissingValue { name });
         };
-        let listed = &plans.values[id.index()];
+        let listed = &plans.values()[id.index()];
         if listed != value {
             let say = |v: &Value| format!("{} {:?} axis {}", v.dtype, v.shape, v.axis);
             let (plan, model) = (say(listed), say(value));
@@ -207,30 +207,30 @@ fn check(staged: &Staged, model_sha256: &str, plans: &Plans) -> Result<(), PackE
         }
     }
     // Requests give inputs in this order.
-    let listed = plans.values.iter().map(|value| value.name.as_str());
+    let listed = plans.values().iter().map(|value| value.name.as_str());
     let inputs: Vec<&str> = staged.model.graph.inputs.iter().map(String::as_str).collect();
     let got: Vec<&str> = listed.filter(|name| inputs.contains(name)).collect();
     if got != inputs {
         let (got, needed) = (got.join(", "), inputs.join(", "));
         return Err(PackError::Inputs { got, needed });
     }
-    plans.plans.iter().try_for_each(|plan| check_plan(staged, plans, plan))
+    plans.all().iter().try_for_each(|plan| check_plan(staged, plans, plan))
 }
 
 fn check_plan(staged: &Staged, plans: &Plans, plan: &Plan) -> Result<(), PackError> {
-    for id in (0..plan.stages.len() as u16).map(StageId) {
+    for id in (0..plan.stages().len() as u16).map(StageId) {
         check_stage(staged, plans, plan, id)?;
     }
-    let (got, needed) = (listed(plans, &plan.result), wires(staged, &staged.output.reads));
+    let (got, needed) = (listed(plans, plan.result()), wires(staged, &staged.output.reads));
     if got != needed {
-        return Err(PackError::Result { plan: plan.name.clone(), got, needed });
+        return Err(PackError::Result { plan: plan.name().to_owned(), got, needed });
     }
     Ok(())
 }
 
 /// Names of a plan's values.
 fn listed(plans: &Plans, ids: &[ValueId]) -> String {
-    ids.iter().map(|v| plans.values[v.index()].name.as_str()).collect::<Vec<_>>().join(", ")
+    ids.iter().map(|v| plans.values()[v.index()].name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Names of a model's wire values.
@@ -240,13 +240,13 @@ fn wires(staged: &Staged, ids: &[usize]) -> String {
 
 /// Is the plan's stage one of the model's?
 fn check_stage(staged: &Staged, plans: &Plans, plan: &Plan, id: StageId) -> Result<(), PackError> {
-    let entry = &plan.stages[id.index()];
+    let entry = &plan.stages()[id.index()];
     let made = listed(plans, &[entry.value]);
     let Some(stage) = staged.stages.iter().find(|s| staged.values[s.value].name == made) else {
-        return Err(PackError::Cut { plan: plan.name.clone(), value: made });
+        return Err(PackError::Cut { plan: plan.name().to_owned(), value: made });
     };
     let wrong = |what, got, needed| {
-        let (plan, layer) = (plan.name.clone(), entry.name.clone());
+        let (plan, layer) = (plan.name().to_owned(), entry.name.clone());
         Err(PackError::Stage { plan, layer, what, got, needed })
     };
     let (got, needed) = (listed(plans, &entry.reads), wires(staged, &stage.reads));
@@ -287,14 +287,14 @@ fn check_parts(
     plan: &Plan,
     id: StageId,
 ) -> Result<(), PackError> {
-    let entry = &plan.stages[id.index()];
+    let entry = &plan.stages()[id.index()];
     for (data, got) in entry.parts.iter().enumerate() {
         let read = stage.reads[0];
         let needed = staged.need(stage, &plan.stage_sharding(id).part(data), read);
         let needed = needed.unwrap_or_else(|| whole(&staged.values[read].shape));
         if *got != needed {
             let (got, needed) = (format!("{got:?}"), format!("{needed:?}"));
-            let (plan, layer) = (plan.name.clone(), entry.name.clone());
+            let (plan, layer) = (plan.name().to_owned(), entry.name.clone());
             return Err(PackError::Part { plan, layer, data, got, needed });
         }
     }

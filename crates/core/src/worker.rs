@@ -24,10 +24,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use command::Command;
-pub use delivery::{Delivery, Outgoing};
-pub use event::Event;
-pub use job::{Job, TaskId};
+pub use self::{
+    command::Command,
+    delivery::{Delivery, Outgoing},
+    event::Event,
+    job::{Job, TaskId},
+};
 
 use crate::admit::Peer;
 use crate::attempt::Attempt;
@@ -251,7 +253,7 @@ impl Worker {
             deadline,
         };
         self.arrivals += 1;
-        let active = Active::new(self.plans.values.clone(), attempt, seat, self.arrivals);
+        let active = Active::new(self.plans.values().clone(), attempt, seat, self.arrivals);
         self.active.insert(data.request, active);
         self.deadlines.insert((deadline, data.request));
         true
@@ -259,12 +261,12 @@ impl Worker {
 
     /// How long gathers under `plan` wait for the roster.
     fn wait(&mut self, plan: &Plan) -> Duration {
-        let tolerance = self.plans.tolerance;
-        match self.plans.wait {
+        let tolerance = self.plans.tolerance();
+        match self.plans.wait() {
             WaitPolicy::Fixed(wait) => wait,
             WaitPolicy::Auto => {
                 let too_far = || plan.inconsistent_error() > tolerance;
-                let waits = *self.waits_for.entry(plan.id).or_insert_with(too_far);
+                let waits = *self.waits_for.entry(plan.id()).or_insert_with(too_far);
                 if waits { self.gaps.percentile_90() } else { Duration::ZERO }
             }
         }
@@ -299,7 +301,7 @@ impl Worker {
             }
             let Some(inputs) = active.inputs(stage, shard) else { continue };
             active.set(stage, shard, TaskState::Running);
-            let task = TaskId { plan: active.attempt.plan.id, stage, shard };
+            let task = TaskId { plan: active.attempt.plan.id(), stage, shard };
             let job = Job { request: id, attempt: active.attempt.number, task };
             let delivery = active.delivery(stage, shard, self.device);
             self.running += 1;
@@ -317,7 +319,7 @@ impl Worker {
         self.running = self.running.saturating_sub(1);
         self.beat.tasks += 1;
         let Some(active) = self.active.get_mut(&job.request) else { return };
-        if active.attempt.number != job.attempt || active.attempt.plan.id != job.task.plan {
+        if active.attempt.number != job.attempt || active.attempt.plan.id() != job.task.plan {
             return;
         }
         active.set(job.task.stage, job.task.shard, TaskState::Over);

@@ -35,7 +35,7 @@ fn load(staged: &Staged, methods: &[Method], folder: &Path) -> Result<Loaded, Er
     bundle::write(staged, &request.model_sha256, &plans, &packed, &mut |_| ())?;
     let plan = plans.main();
     let mut devices = Vec::new();
-    for (seat, name) in plans.cluster.names().iter().enumerate() {
+    for (seat, name) in plans.cluster().names().iter().enumerate() {
         let mut tasks = Vec::new();
         for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
             let path = packed.join(name).join(plan.task_stem(stage, shard) + ".onnx");

@@ -33,7 +33,7 @@ pub use trial::Trial;
 use crate::zoo::Size;
 
 /// Told of each trial that was run, what came of it and how long it took.
-pub type OnTrial<'a> = &'a (dyn Fn(&Trial, &anyhow::Result<Row>, Duration) + Sync);
+pub(crate) type OnTrial<'a> = &'a (dyn Fn(&Trial, &anyhow::Result<Row>, Duration) + Sync);
 
 /// Runs all trials of `models`, the zoo in `size`, as many models at a time as there are
 /// processors. A trial that fails does not keep the others from being run.

@@ -27,7 +27,7 @@ use simulation::Simulation;
 /// Plays the simulation of a seed; an error names the promise that was broken.
 pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record, String> {
     let (devices, tolerance) =
-        (material.plans.cluster.devices().len(), material.plans.main().tolerance());
+        (material.plans.cluster().devices().len(), material.plans.main().tolerance());
     let script = Script::draw(family, seed, devices, tolerance);
     let record = Simulation::play(material, &script)?;
     promise::check(material, &script, &record)?;

@@ -74,7 +74,7 @@ fn coverage_is_the_papers() {
     for (name, covered, others, _) in COVERAGE {
         let plans = read(name);
         let uncovered = plans.main().uncovered(plans.everybody());
-        assert_eq!(plans.cluster.devices().len() - uncovered.len(), covered, "{name}");
+        assert_eq!(plans.cluster().devices().len() - uncovered.len(), covered, "{name}");
         assert_eq!(plans.device_names(uncovered), others, "{name}");
     }
 }
@@ -93,7 +93,7 @@ fn packs(model: &str, examples: &[(&str, usize, &str, f64)]) {
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(
             sizes.0.len(),
-            plans.cluster.devices().len() + 1,
+            plans.cluster().devices().len() + 1,
             "a folder a device and the gateway's"
         );
         let all: u64 = sizes.0.iter().map(|(_, bytes)| bytes).sum();

@@ -99,11 +99,11 @@ fn unlike_tasks_have_unlike_files() {
     assert_eq!(packed(&staged, &file), Ok(()));
     let plans = Plans::parse(&file).unwrap();
     let mut files = BTreeMap::new();
-    for plan in &plans.plans {
-        for id in (0..plan.stages.len() as u16).map(StageId) {
+    for plan in plans.all() {
+        for id in (0..plan.stages().len() as u16).map(StageId) {
             for shard in 0..plan.stage_sharding(id).seats.len() {
                 let task = (
-                    plan.stages[id.index()].value,
+                    plan.stages()[id.index()].value,
                     format!("{:?}", plan.stage_sharding(id).part(shard)),
                 );
                 let stem = plan.task_stem(id, shard);

@@ -125,10 +125,11 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let plan = plans.main();
     let seats = plan.stage_sharding(StageId(0)).seats.iter().enumerate();
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {
-        let path = packed.join(&plans.cluster.devices()[seat.index()].name);
+        let path = packed.join(&plans.cluster().devices()[seat.index()].name);
         let path = path.join(plan.task_stem(StageId(0), shard) + ".onnx");
         let mut task = Tract.load(&path).unwrap();
-        let whole = Gathered::of_tensor(plans.values.clone(), plan.clone(), ValueId(0), x.clone());
+        let whole =
+            Gathered::of_tensor(plans.values().clone(), plan.clone(), ValueId(0), x.clone());
         let x = match plan.part_read(StageId(0), shard, ValueId(0)) {
             Some(part) => Arc::new(whole).part(part).assemble().unwrap(),
             None => x.clone(),
@@ -140,7 +141,7 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
 
 fn gathered(plans: &Plans, shards: &[Bytes], lost: ShardSet) -> Arc<Gathered> {
     let (everybody, none) = (plans.everybody(), DeviceSet::default());
-    let (values, plan) = (plans.values.clone(), plans.main().clone());
+    let (values, plan) = (plans.values().clone(), plans.main().clone());
     let mut gather = Gather::new(values, plan, ValueId(1), everybody, none);
     for (shard, payload) in shards.iter().enumerate().filter(|(s, _)| !lost.contains(*s)) {
         gather.accept(Time(0), shard, payload.clone());

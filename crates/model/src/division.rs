@@ -172,7 +172,7 @@ impl PartialEq for dyn Division {
 
 /// Shape of a parity shard: as large in each dimension as the largest data
 /// shard.
-pub fn parity_shape(division: &dyn Division, shape: &[usize], axis: usize) -> Vec<usize> {
+pub(crate) fn parity_shape(division: &dyn Division, shape: &[usize], axis: usize) -> Vec<usize> {
     let mut largest = vec![0; shape.len()];
     for shard in 0..division.shards() {
         for (most, range) in largest.iter_mut().zip(division.place(shape, axis, shard)) {
@@ -183,7 +183,7 @@ pub fn parity_shape(division: &dyn Division, shape: &[usize], axis: usize) -> Ve
 }
 
 /// A shard in a sentence: `rows 0..4`, `tile 0..4 x 0..28`.
-pub fn words(division: &dyn Division, shard: usize) -> String {
+pub(crate) fn words(division: &dyn Division, shard: usize) -> String {
     words_of(division.noun(), &division.ranges(shard), WORDS)
 }
 

@@ -13,13 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::scaled::Scaled;
 use crate::tensor::Tensor;
 
-pub use constant::Constant;
-pub use node::Node;
-pub use node_error::NodeError;
-pub use order::GraphError;
+pub use self::{
+    constant::Constant, node::Node, node_error::NodeError, order::GraphError,
+    recurrent_cell::RecurrentCell, value_type::ValueType,
+};
 pub(crate) use order::sort;
-pub use recurrent_cell::RecurrentCell;
-pub use value_type::ValueType;
 
 /// A directed acyclic graph of nodes over named values.
 #[derive(Clone, Debug, Default)]

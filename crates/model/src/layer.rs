@@ -73,7 +73,7 @@ pub struct Layer {
 impl Layer {
     /// The input's dimension that its columns lie along: channels of a
     /// convolution, inputs of a matrix product.
-    pub fn input_axis(&self) -> usize {
+    pub(crate) fn input_axis(&self) -> usize {
         match self.kind {
             LayerKind::Conv { .. } => 1,
             LayerKind::Fc => self.input_shape.len() - 1,
@@ -96,7 +96,7 @@ pub struct Unsplit {
 
 /// The layers of `model` in topological order, and the nodes that look like
 /// layers but are none.
-pub fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
+pub(crate) fn layers(model: &Model) -> (Vec<Layer>, Vec<Unsplit>) {
     let graph = &model.graph;
     let (mut layers, mut others) = (Vec::new(), Vec::new());
     for (index, node) in graph.nodes.iter().enumerate() {

@@ -52,7 +52,7 @@ pub struct ReadOptions {
 
 /// Gives `length` bytes from `offset` of the file `location`, a relative path
 /// without parent folders, for tensors stored beside the model.
-pub type Resolver<'a> = &'a mut dyn FnMut(&str, u64, u64) -> io::Result<Bytes>;
+pub(crate) type Resolver<'a> = &'a mut dyn FnMut(&str, u64, u64) -> io::Result<Bytes>;
 
 /// Why a file cannot be used as a model.
 #[derive(Debug, thiserror::Error)]

@@ -33,7 +33,7 @@ use crate::tensor::{DType, TensorError};
 use rows::RowSource;
 
 /// Each block of the weights file starts at a multiple of so many bytes.
-pub const ALIGN_BYTES: u64 = 64;
+pub(crate) const ALIGN_BYTES: u64 = 64;
 
 /// Constants smaller than this are in the task file itself.
 const INLINE_BYTES: usize = 1024;
@@ -65,7 +65,7 @@ pub enum Work {
 
 /// A value that a task reads or makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskValue {
+pub(crate) struct TaskValue {
     /// Its name in the task's graph.
     pub name: String,
     /// Element type.
@@ -475,12 +475,14 @@ impl Layout<'_> {
 
     /// What the task reads: its wire values in the order of the stage's
     /// `reads`, whole.
-    pub fn task_inputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
+    #[cfg(test)]
+    pub(crate) fn task_inputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
         Ok(task::inputs(self.staged, self.task(task)?))
     }
 
     /// What the task makes: one shard, or the graph's outputs in their order.
-    pub fn task_outputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
+    #[cfg(test)]
+    pub(crate) fn task_outputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
         task::outputs(self.staged, self.task(task)?)
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use quorate_code::Code;
 
-use crate::division::whole::Whole;
 use crate::division::{self, Codable, Cut, Division, Misfit, Slice};
 use crate::layer::Layer;
 use crate::region::{shape, whole};
@@ -118,8 +117,9 @@ impl PartialEq for Part {
 
 impl Part {
     /// All of a stage.
-    pub fn whole() -> Part {
-        Part::data(Arc::new(Whole), 0)
+    #[cfg(test)]
+    pub(crate) fn whole() -> Part {
+        Part::data(Arc::new(crate::division::whole::Whole), 0)
     }
 
     /// A data shard.
@@ -130,11 +130,6 @@ impl Part {
     /// A parity shard of `code`, whose data shards are the division's.
     pub fn parity(division: Arc<dyn Division>, code: Arc<Code>, parity: usize) -> Part {
         Part { division, shard: Shard::Parity { code, parity } }
-    }
-
-    /// The division that it is a part of.
-    pub fn division(&self) -> &dyn Division {
-        &*self.division
     }
 
     /// Of a parity shard: the coefficients that are not zero, and whose they
@@ -199,7 +194,7 @@ impl Part {
     }
 
     /// Rows of the layer's weights that it needs.
-    pub fn rows(&self, layer: &Layer) -> usize {
+    pub(crate) fn rows(&self, layer: &Layer) -> usize {
         match self.weights(layer) {
             Weights::Slice(Slice::Rows(rows)) => rows.len(),
             Weights::Slice(Slice::Columns(_)) => layer.rows,
@@ -267,7 +262,7 @@ impl Part {
     }
 
     /// Whether it is a part of `layer`.
-    pub fn check_layer(&self, layer: &Layer) -> Result<(), PartError> {
+    pub(crate) fn check_layer(&self, layer: &Layer) -> Result<(), PartError> {
         let shards = self.division.shards();
         let fits = |shard: usize| {
             let name = || layer.name.clone();

@@ -33,7 +33,7 @@ pub fn hull(a: &Region, b: &Region) -> Region {
 
 /// `n` ranges that cover `0..length`: contiguous, lengths at most 1 apart, the
 /// longer ones first. `None` unless 1 <= n <= length.
-pub fn even(length: usize, n: usize) -> Option<Vec<Range<usize>>> {
+pub(crate) fn even(length: usize, n: usize) -> Option<Vec<Range<usize>>> {
     if n == 0 || n > length {
         return None;
     }

@@ -11,11 +11,11 @@ use crate::onnx::{
 use crate::tensor::{DType, Tensor};
 
 /// LeNet-5 trained on MNIST.
-pub const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
+pub(crate) const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
 
 /// The bytes of a model kept beside the repository; `None`, with a note, where
 /// it is absent.
-pub fn shared(name: &str) -> Option<Bytes> {
+pub(crate) fn shared(name: &str) -> Option<Bytes> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/");
     match std::fs::read(format!("{folder}{name}")) {
         Ok(bytes) => Some(bytes.into()),
@@ -27,13 +27,13 @@ pub fn shared(name: &str) -> Option<Bytes> {
 }
 
 /// A model under construction.
-pub struct Sample {
+pub(crate) struct Sample {
     pub proto: ModelProto,
 }
 
 impl Sample {
     /// A model without nodes at opset 17, with f32 inputs.
-    pub fn new(inputs: &[(&str, &[usize])], outputs: &[&str]) -> Sample {
+    pub(crate) fn new(inputs: &[(&str, &[usize])], outputs: &[&str]) -> Sample {
         let input = inputs.iter().map(|(n, s)| value_info(n, DType::F32, s)).collect();
         let output =
             outputs.iter().map(|&n| ValueInfoProto { name: Some(n.into()), ..Default::default() });
@@ -41,16 +41,16 @@ impl Sample {
         Sample { proto: onnx::model(graph, 17) }
     }
 
-    pub fn graph(&mut self) -> &mut GraphProto {
+    pub(crate) fn graph(&mut self) -> &mut GraphProto {
         self.proto.graph.get_or_insert_default()
     }
 
-    pub fn opset(mut self, version: i64) -> Sample {
+    pub(crate) fn opset(mut self, version: i64) -> Sample {
         self.proto.opset_import[0].version = Some(version);
         self
     }
 
-    pub fn node(
+    pub(crate) fn node(
         mut self,
         op: &str,
         inputs: &[&str],
@@ -68,36 +68,36 @@ impl Sample {
     }
 
     /// An f32 initializer with the values 0, 1, 2, ...
-    pub fn counting(self, name: &str, shape: &[usize]) -> Sample {
+    pub(crate) fn counting(self, name: &str, shape: &[usize]) -> Sample {
         let count: usize = shape.iter().product();
         let values: Vec<f32> = (0..count).map(|v| v as f32).collect();
         self.tensor(name, Tensor::from_f32(shape.to_vec(), &values).unwrap())
     }
 
-    pub fn ints(self, name: &str, values: &[i64]) -> Sample {
+    pub(crate) fn ints(self, name: &str, values: &[i64]) -> Sample {
         self.tensor(name, Tensor::from_i64(vec![values.len()], values).unwrap())
     }
 
-    pub fn tensor(self, name: &str, t: Tensor) -> Sample {
+    pub(crate) fn tensor(self, name: &str, t: Tensor) -> Sample {
         self.initializer(inline_tensor(name, t.dtype(), t.shape(), t.data().clone()))
     }
 
-    pub fn initializer(mut self, tensor: TensorProto) -> Sample {
+    pub(crate) fn initializer(mut self, tensor: TensorProto) -> Sample {
         self.graph().initializer.push(tensor);
         self
     }
 
     /// What the file says of a value; `None` leaves a dimension open.
-    pub fn declare(mut self, name: &str, shape: &[usize]) -> Sample {
+    pub(crate) fn declare(mut self, name: &str, shape: &[usize]) -> Sample {
         self.graph().value_info.push(value_info(name, DType::F32, shape));
         self
     }
 
-    pub fn bytes(&self) -> Bytes {
+    pub(crate) fn bytes(&self) -> Bytes {
         self.proto.encode_to_vec().into()
     }
 
-    pub fn read(&self) -> Result<Model, ModelError> {
+    pub(crate) fn read(&self) -> Result<Model, ModelError> {
         Model::read(self.bytes(), &Limits::default())
     }
 }

@@ -226,7 +226,8 @@ impl Staged {
     }
 
     /// The stages that read the value `value`.
-    pub fn readers(&self, value: usize) -> impl Iterator<Item = usize> + '_ {
+    #[cfg(test)]
+    pub(crate) fn readers(&self, value: usize) -> impl Iterator<Item = usize> + '_ {
         let reads = move |(i, s): (usize, &Stage)| s.reads.contains(&value).then_some(i);
         self.stages.iter().enumerate().filter_map(reads)
     }

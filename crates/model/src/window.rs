@@ -25,7 +25,7 @@ pub struct Window {
 /// What a range of outputs reads along one dimension: real elements, and
 /// padding before and after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// Elements of the input.
     pub input: Range<usize>,
     /// Padding before and after.
@@ -35,7 +35,7 @@ pub struct Reach {
 impl Window {
     /// The window of a `Conv` whose types were inferred: `kernel`, `input` and
     /// `output` are its spatial shapes.
-    pub fn read(
+    pub(crate) fn read(
         node: &Node,
         kernel: &[usize],
         input: &[usize],
@@ -74,7 +74,7 @@ impl Window {
 
     /// What the outputs `out` of dimension `d` read of an input of `length`;
     /// `None` where they read padding alone.
-    pub fn reach(&self, d: usize, out: &Range<usize>, length: usize) -> Option<Reach> {
+    pub(crate) fn reach(&self, d: usize, out: &Range<usize>, length: usize) -> Option<Reach> {
         let start = out.start * self.strides[d];
         let end = (out.end - 1) * self.strides[d] + self.extent[d];
         let before = self.pads[d].0;

@@ -12,7 +12,4 @@ mod plan_file;
 mod shelf;
 mod write;
 
-pub use folder::Folder;
-pub use model_file::ModelFile;
-pub use plan_file::read_plan;
-pub use write::write;
+pub use self::{folder::Folder, model_file::ModelFile, plan_file::read_plan, write::write};

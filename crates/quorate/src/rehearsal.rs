@@ -90,14 +90,14 @@ impl Rehearsal {
     ) -> Rehearsal {
         let store = |name: &str| TaskStore::new(engine.clone(), &bundle.join(name));
         let devices: Vec<TaskStore> =
-            plans.cluster.names().iter().map(|name| store(name)).collect();
+            plans.cluster().names().iter().map(|name| store(name)).collect();
         Rehearsal {
             plan: plans.main().clone(),
             members: plans.everybody(),
             devices: Arc::new(devices),
             gateway: Arc::new(store(GATEWAY_FOLDER)),
             inputs,
-            whole: vec![None; plans.values.len()],
+            whole: vec![None; plans.values().len()],
             outputs,
             note: None,
             plans: Arc::new(plans),
@@ -107,8 +107,8 @@ impl Rehearsal {
     /// The same bundle under each of its fallback plans, with the first devices
     /// on the seats.
     pub fn fallbacks(&self) -> impl Iterator<Item = Rehearsal> + '_ {
-        self.plans.plans[1..].iter().map(|plan| {
-            let (plan, members) = (plan.clone(), DeviceSet::first(plan.seats));
+        self.plans.all()[1..].iter().map(|plan| {
+            let (plan, members) = (plan.clone(), DeviceSet::first(plan.seats()));
             Rehearsal { plan, members, ..self.clone() }
         })
     }
@@ -127,20 +127,20 @@ impl Rehearsal {
     /// many shards as its code repairs whichever they are.
     pub fn stages(&self, progress: &mut dyn FnMut(Progress)) -> anyhow::Result<Vec<Finding>> {
         let plan = &self.plan;
-        let mut values: Values = vec![None; self.plans.values.len()];
+        let mut values: Values = vec![None; self.plans.values().len()];
         for (value, tensor) in self.whole.iter().enumerate() {
             if let Some(tensor) = tensor {
                 values[value] = Some(self.as_gathered(ValueId(value as u16), tensor));
             }
         }
         let mut findings = Vec::new();
-        for (index, stage) in plan.stages.iter().enumerate() {
+        for (index, stage) in plan.stages().iter().enumerate() {
             let id = StageId(index as u16);
             let sharding = plan.stage_sharding(id);
             let (n, m) = (sharding.code.data_shards(), sharding.code.parity_shards());
             let code = sharding.code.name();
             let what = format!("layer {} ({} {n}+{m} {code})", stage.name, stage.method);
-            let limit = self.plans.tolerance.max(sharding.stated_error());
+            let limit = self.plans.tolerance().max(sharding.stated_error());
             let mut finding = Finding::new(what, limit);
             let shards = self.run_stage(id, self.members, |_| &values)?;
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
@@ -150,7 +150,7 @@ impl Rehearsal {
                 finding.add(error, || format!("lost: {}", list(lost)));
             }
             findings.push(finding);
-            progress(Progress { done: index + 1, total: plan.stages.len() });
+            progress(Progress { done: index + 1, total: plan.stages().len() });
         }
         Ok(findings)
     }
@@ -163,7 +163,7 @@ impl Rehearsal {
     ) -> anyhow::Result<Vec<Finding>> {
         // Where single devices are not covered, those that are.
         let most = self.plan.tolerance().max(1);
-        let sets = losses(self.plan.seats, most);
+        let sets = losses(self.plan.seats(), most);
         let devices =
             |set: &ShardSet| set.iter().filter_map(|seat| self.members.nth(seat)).collect();
         let viable = |dead: &DeviceSet| self.plan.viable(self.members, self.members.without(*dead));
@@ -178,9 +178,9 @@ impl Rehearsal {
         cases: &[DeviceSet],
         progress: &mut dyn FnMut(Progress),
     ) -> anyhow::Result<Finding> {
-        let plan = match self.plan.id == self.plans.main().id {
+        let plan = match self.plan.id() == self.plans.main().id() {
             true => String::new(),
-            false => format!(" under plan {}", self.plan.name),
+            false => format!(" under plan {}", self.plan.name()),
         };
         let what = format!("answer{plan}, devices dead throughout");
         let mut finding = Finding::new(what, self.limit());
@@ -188,7 +188,7 @@ impl Rehearsal {
             progress(Progress { done: case + 1, total: cases.len() });
             let alive = self.members.without(dead);
             let mut values = self.with_inputs()?;
-            for (index, stage) in self.plan.stages.iter().enumerate() {
+            for (index, stage) in self.plan.stages().iter().enumerate() {
                 let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
                 let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
                 values[stage.value.index()] = Some(gathered);
@@ -208,11 +208,11 @@ impl Rehearsal {
         let estimate = self.plan.inconsistent_error();
         let what = format!("answer, each reader loses other shards (estimate {estimate:.0e})");
         let mut finding = Finding::new(what, self.limit());
-        let count = self.plans.cluster.devices().len();
+        let count = self.plans.cluster().devices().len();
         for trial in 0..trials {
             let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
             let mut views: Vec<Values> = vec![self.with_inputs()?; count + 1];
-            for (index, stage) in self.plan.stages.iter().enumerate() {
+            for (index, stage) in self.plan.stages().iter().enumerate() {
                 let id = StageId(index as u16);
                 let view = |device: DeviceId| &views[device.index()];
                 let shards = self.run_stage(id, self.members, view)?;
@@ -230,7 +230,7 @@ impl Rehearsal {
     }
 
     fn with_inputs(&self) -> anyhow::Result<Values> {
-        let mut values: Values = vec![None; self.plans.values.len()];
+        let mut values: Values = vec![None; self.plans.values().len()];
         for (tensor, value) in self.inputs.iter().zip(self.plan.inputs()) {
             values[value.index()] = Some(self.as_gathered(value, tensor));
         }
@@ -239,12 +239,12 @@ impl Rehearsal {
 
     /// The error that an answer may have.
     fn limit(&self) -> f64 {
-        self.plans.tolerance.max(self.plan.stated_error())
+        self.plans.tolerance().max(self.plan.stated_error())
     }
 
     /// A whole value, as if it had been gathered.
     fn as_gathered(&self, value: ValueId, tensor: &Tensor) -> Arc<Gathered> {
-        let (values, plan) = (self.plans.values.clone(), self.plan.clone());
+        let (values, plan) = (self.plans.values().clone(), self.plan.clone());
         Arc::new(Gathered::of_tensor(values, plan, value, tensor.clone()))
     }
 
@@ -257,7 +257,7 @@ impl Rehearsal {
         view: impl Fn(DeviceId) -> &'a Values,
     ) -> anyhow::Result<Vec<Option<Bytes>>> {
         let plan = &self.plan;
-        let stage = &plan.stages[id.index()];
+        let stage = &plan.stages()[id.index()];
         let mut shards = Vec::new();
         for (shard, seat) in plan.stage_sharding(id).seats.iter().enumerate() {
             let device = self.members.nth(seat.index()).context("a member a seat")?;
@@ -282,7 +282,7 @@ impl Rehearsal {
         shards: &[Option<Bytes>],
         lost: ShardSet,
     ) -> anyhow::Result<Arc<Gathered>> {
-        let (values, plan) = (self.plans.values.clone(), self.plan.clone());
+        let (values, plan) = (self.plans.values().clone(), self.plan.clone());
         let mut gather = Gather::new(values, plan, value, self.members, DeviceSet::default());
         for (index, shard) in shards.iter().enumerate() {
             if let Some(payload) = shard
@@ -293,13 +293,13 @@ impl Rehearsal {
         }
         match gather.decide(Time(0), Duration::ZERO) {
             Decision::Gathered(gathered) => Ok(gathered),
-            _ => Err(anyhow!("value {} is not quorate", self.plans.values[value.index()].name)),
+            _ => Err(anyhow!("value {} is not quorate", self.plans.values()[value.index()].name)),
         }
     }
 
     fn answer_error(&self, values: &Values) -> anyhow::Result<f64> {
         let inputs: Option<Vec<_>> =
-            self.plan.result.iter().map(|value| values[value.index()].clone()).collect();
+            self.plan.result().iter().map(|value| values[value.index()].clone()).collect();
         let outputs = self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)?;
         answer_difference(&outputs, &self.outputs)
     }

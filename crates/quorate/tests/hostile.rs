@@ -39,7 +39,7 @@ fn input(plans: &Plans) -> Data {
         input: true,
         request: RequestId { run: RUN, number: 0 },
         attempt: 0,
-        plan: plans.main().id,
+        plan: plans.main().id(),
         members: plans.everybody(),
         suspects: DeviceSet::default(),
         deadline_left_us: 1_000_000,

@@ -13,9 +13,10 @@ use crate::frame::{Data, Frame};
 use crate::gather::{Decision, Gather, Gathered};
 use crate::id::DeviceSet;
 use crate::parcel::Parcel;
-use crate::plan::{Plan, Value, WaitPolicy};
-use crate::region::{crop, whole};
+use crate::plan::{Plan, WaitPolicy};
 use crate::time::Time;
+use quorate_model::region::{crop, whole};
+use quorate_model::value::Value;
 
 /// Least time of a second attempt, whoever is suspected meanwhile; each further
 /// one has twice as long. Otherwise suspicions that come and go faster than a
@@ -109,7 +110,7 @@ impl Pending {
         let mut commands = Vec::new();
         for (tensor, value) in self.inputs.iter().zip(self.attempt.plan.inputs()) {
             // What the gateway itself reads of the inputs it has already.
-            if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == value) {
+            if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == value) {
                 self.gathers[at].accept(now, 0, tensor.data().clone());
             }
             let Attempt { plan, members, .. } = &self.attempt;
@@ -131,7 +132,7 @@ impl Pending {
         if !self.attempt.includes(data) || self.gathered {
             return;
         }
-        if let Some(at) = self.attempt.plan.result.iter().position(|v| *v == data.value) {
+        if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
             self.gathers[at].accept(now, data.shard.into(), data.payload.bytes().clone());
         }
     }
@@ -210,7 +211,7 @@ impl Pending {
     pub(super) fn provenance(&self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
-        for (gather, value) in self.gathers.iter().zip(&self.attempt.plan.result) {
+        for (gather, value) in self.gathers.iter().zip(self.attempt.plan.result()) {
             let seats = self.attempt.plan.sharding(*value).map_or(&[][..], |s| &s.seats);
             for shard in gather.have().iter() {
                 let seat = seats.get(shard).and_then(|seat| self.attempt.members.nth(seat.index()));
@@ -228,7 +229,7 @@ impl Pending {
     /// The error of a request whose deadline has passed.
     pub(super) fn overdue(&self, missing: String) -> RequestError {
         let short = self.gathers.iter().position(|gather| !gather.is_quorate()).unwrap_or(0);
-        let value = self.attempt.plan.result[short];
+        let value = self.attempt.plan.result()[short];
         let needed = self.attempt.plan.sharding(value).map_or(0, |s| s.code.data_shards());
         RequestError::Deadline {
             deadline_ms: self.allowed.as_millis(),
@@ -236,7 +237,7 @@ impl Pending {
             stage: format!("result {}", self.values[value.index()].name),
             got: self.gathers[short].have().len(),
             needed,
-            plan: self.attempt.plan.name.clone(),
+            plan: self.attempt.plan.name().to_owned(),
             missing,
         }
     }
@@ -244,5 +245,5 @@ impl Pending {
 
 /// The gathers of an attempt's results.
 fn gathers(values: &Arc<Vec<Value>>, attempt: &Attempt) -> Vec<Gather> {
-    attempt.plan.result.iter().map(|value| attempt.gather(values, *value, None)).collect()
+    attempt.plan.result().iter().map(|value| attempt.gather(values, *value, None)).collect()
 }

@@ -43,7 +43,7 @@ impl Bench {
     }
 
     fn up(&mut self, at: u64, device: DeviceId) -> &mut Bench {
-        let held = self.plans.plans.iter().map(|plan| plan.id).collect();
+        let held = self.plans.all().iter().map(|plan| plan.id()).collect();
         self.handle(at, Event::Up(device, held))
     }
 
@@ -66,7 +66,7 @@ impl Bench {
 
     /// A shard of the result, as the sender of that attempt makes it.
     fn result(&mut self, at: u64, number: u64, shard: usize, sent: &Data) -> &mut Bench {
-        let index = self.plans.plans.iter().position(|p| p.id == sent.plan).expect("known");
+        let index = self.plans.all().iter().position(|p| p.id() == sent.plan).expect("known");
         let mut data = data(&self.plans, index, number, Y, shard);
         (data.attempt, data.members) = (sent.attempt, sent.members);
         let crate::admit::Peer::Device(from) = crate::fixture::maker(&self.plans, &data) else {

@@ -14,8 +14,9 @@ use quorate_model::region::Region;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
 use crate::half::widen;
-use crate::plan::{Sharding, Value};
-use crate::region::{self, whole};
+use crate::plan::Sharding;
+use quorate_model::region::{self, whole};
+use quorate_model::value::Value;
 
 /// Why a gathered value cannot be assembled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -16,7 +16,7 @@ const WAIT: Duration = Duration::from_millis(5);
 fn fixture(suspects: &[DeviceId]) -> Gather {
     let plans = plans();
     let everybody = plans.everybody();
-    Gather::new(plans.values.clone(), plans.main().clone(), H, everybody, devices(suspects))
+    Gather::new(plans.values().clone(), plans.main().clone(), H, everybody, devices(suspects))
 }
 
 /// Where a gather stands: `-`, `w` and the time, or the shards used.

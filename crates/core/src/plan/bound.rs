@@ -3,8 +3,8 @@
 use quorate_code::{Code, Patterns, ShardSet};
 use quorate_model::tensor::DType;
 
-use super::sharding::PATTERNS_MAX;
-use super::{Plan, Sharding};
+use super::allocation::Plan;
+use super::sharding::{PATTERNS_MAX, Sharding};
 use crate::id::StageId;
 
 /// Relative error of a number rounded to f16.

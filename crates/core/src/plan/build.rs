@@ -8,8 +8,10 @@ use std::sync::Arc;
 use quorate_model::tensor::byte_len;
 use quorate_model::value::Value;
 
+use super::allocation::Plan;
 use super::draft::{Draft, PlanDraft};
-use super::{Plan, Plans, Sharding};
+use super::plans::Plans;
+use super::sharding::Sharding;
 use crate::cluster::{Cluster, ClusterPart, Device};
 use crate::id::{PlanId, ValueId};
 
@@ -21,17 +23,16 @@ const PLANS_MAX: usize = 64;
 /// Why a draft makes no plans.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct BuildError {
+pub(crate) struct BuildError {
     /// What of the draft is wrong.
-    pub at: At,
+    pub(super) at: At,
     /// What is wrong: what, got, limit.
-    pub message: String,
+    pub(super) message: String,
 }
 
 /// A place in a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum At {
+pub(super) enum At {
     /// All of it.
     Draft,
     ModelSha256,
@@ -55,8 +56,7 @@ pub enum At {
 
 /// A place in a stage's draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum StageAt {
+pub(super) enum StageAt {
     Name,
     Method,
     Read(usize),
@@ -87,7 +87,7 @@ fn error<T>(at: At, message: impl Into<String>) -> Result<T, BuildError> {
 
 impl Plans {
     /// Checks a draft. The only way to plans.
-    pub fn build(draft: Draft) -> Result<Plans, BuildError> {
+    pub(crate) fn build(draft: Draft) -> Result<Plans, BuildError> {
         let sha = &draft.model_sha256;
         if sha.len() != 64 || !sha.bytes().all(|b| b.is_ascii_hexdigit()) {
             return error(At::ModelSha256, "model_sha256 is not 64 hexadecimal digits");

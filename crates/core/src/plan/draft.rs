@@ -8,68 +8,68 @@ use quorate_model::division::method::Method;
 use quorate_model::region::Region;
 use quorate_model::value::Value;
 
-use super::WaitPolicy;
+use super::wait::WaitPolicy;
 use crate::cluster::Device;
 
 /// Plans for one model and one cluster.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// File name of the model.
-    pub model: String,
+    pub(crate) model: String,
     /// SHA-256 of the model file, in hex.
-    pub model_sha256: String,
+    pub(crate) model_sha256: String,
     /// The devices.
-    pub devices: Vec<Device>,
+    pub(crate) devices: Vec<Device>,
     /// All values that cross stage borders.
-    pub values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
     /// The main plan, then its fallbacks.
-    pub plans: Vec<PlanDraft>,
+    pub(crate) plans: Vec<PlanDraft>,
     /// How long a consumer stays with the roster.
-    pub wait: WaitPolicy,
+    pub(crate) wait: WaitPolicy,
     /// Relative error of an answer that is still right.
-    pub tolerance: f64,
+    pub(crate) tolerance: f64,
 }
 
 /// One allocation of the whole model.
 #[derive(Clone, Debug)]
-pub struct PlanDraft {
+pub(crate) struct PlanDraft {
     /// Its name in the file.
-    pub name: String,
+    pub(crate) name: String,
     /// Number of seats. Those of the first plan of a draft are the devices.
-    pub seats: usize,
+    pub(crate) seats: usize,
     /// Stages, each after those it reads from.
-    pub stages: Vec<StageDraft>,
+    pub(crate) stages: Vec<StageDraft>,
     /// Values the gateway gathers for the answer.
-    pub result: Vec<String>,
+    pub(crate) result: Vec<String>,
 }
 
 /// One stage of a plan.
 #[derive(Clone, Debug)]
-pub struct StageDraft {
+pub(crate) struct StageDraft {
     /// The layer by which it is divided; `None` where no one layer is at its
     /// end.
-    pub layer: Option<String>,
+    pub(crate) layer: Option<String>,
     /// How it is divided.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The method's numbers, by the word that a plan file has for them.
-    pub lengths: BTreeMap<String, Lengths>,
+    pub(crate) lengths: BTreeMap<String, Lengths>,
     /// Values its tasks read.
-    pub reads: Vec<String>,
+    pub(crate) reads: Vec<String>,
     /// The value it makes.
-    pub value: String,
+    pub(crate) value: String,
     /// What each data shard reads of the only value read; `None` where tasks
     /// read whole values.
-    pub parts: Option<Vec<Region>>,
+    pub(crate) parts: Option<Vec<Region>>,
     /// Element type that its shards travel as; `None` for the value's own.
-    pub wire: Option<String>,
+    pub(crate) wire: Option<String>,
     /// The code's name; `None` for none, or for copies where there are any.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// Seats of the data shards.
-    pub data: Vec<usize>,
+    pub(crate) data: Vec<usize>,
     /// Seats of the parity shards.
-    pub parity: Vec<usize>,
+    pub(crate) parity: Vec<usize>,
     /// Seats of copies of the data shards, in turn.
-    pub replicas: Vec<usize>,
+    pub(crate) replicas: Vec<usize>,
 }
 
 impl StageDraft {

@@ -11,11 +11,9 @@ mod lengths;
 mod read;
 mod write;
 
-use super::Plans;
+use super::plans::Plans;
 use entry::PlanFile;
 
-/// Version of the file's form.
-const FORMAT: u32 = 2;
 /// Longest plan file that is read.
 pub const BYTES_MAX: usize = 16 << 20;
 

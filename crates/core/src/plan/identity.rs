@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quorate_model::value::Value;
 
-use super::Plans;
+use super::plans::Plans;
 use crate::hash::sha256_hex;
 use crate::id::{PlanId, StageId};
 

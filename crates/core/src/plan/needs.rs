@@ -5,24 +5,21 @@ use std::collections::BTreeMap;
 use quorate_model::region::{Region, hull, whole};
 use quorate_model::value::Value;
 
-use super::{Plan, Sharding};
+use super::allocation::{Needs, Plan};
+use super::sharding::Sharding;
 use crate::id::{DeviceId, DeviceSet, SeatId, StageId, ValueId};
 
-/// By value and seat: the part of it that the seat's tasks read, where that is
-/// not all.
-pub(super) type Needs = Vec<BTreeMap<SeatId, Region>>;
-
 /// A part of a shard, `None` for all of it, and the devices that need it.
-pub type Recipients = (Option<Region>, Vec<DeviceId>);
+pub(crate) type Recipients = (Option<Region>, Vec<DeviceId>);
 
 impl Plan {
     /// The part of `value` that `seat` is sent; `None` for all of it.
-    pub fn need(&self, value: ValueId, seat: SeatId) -> Option<&Region> {
+    pub(crate) fn need(&self, value: ValueId, seat: SeatId) -> Option<&Region> {
         self.needs[value.index()].get(&seat)
     }
 
     /// What `device` is sent of `value`; `None` for all of it.
-    pub fn device_need(
+    pub(crate) fn device_need(
         &self,
         value: ValueId,
         device: DeviceId,
@@ -67,7 +64,7 @@ impl Plan {
 
     /// What of `shard` of `value` each of `members` that reads it is sent,
     /// those together who are sent the same.
-    pub fn recipients(
+    pub(crate) fn recipients(
         &self,
         values: &[Value],
         value: ValueId,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use quorate_model::value::Value;
 
-use super::{Plan, WaitPolicy};
+use super::allocation::Plan;
+use super::wait::WaitPolicy;
 use crate::cluster::{Cluster, ClusterError};
 use crate::id::{DeviceId, DeviceSet, PlanId, ValueId};
 
@@ -14,32 +15,72 @@ use crate::id::{DeviceId, DeviceSet, PlanId, ValueId};
 #[derive(Clone, Debug)]
 pub struct Plans {
     /// File name of the model.
-    pub model: String,
+    pub(super) model: String,
     /// SHA-256 of the model file, in hex.
-    pub model_sha256: String,
+    pub(super) model_sha256: String,
     /// The devices.
-    pub cluster: Cluster,
+    pub(super) cluster: Cluster,
     /// All values that cross stage borders.
-    pub values: Arc<Vec<Value>>,
+    pub(super) values: Arc<Vec<Value>>,
     /// The main plan, then its fallbacks.
-    pub plans: Vec<Arc<Plan>>,
+    pub(super) plans: Vec<Arc<Plan>>,
     /// How long a consumer stays with the roster.
-    pub wait: WaitPolicy,
+    pub(super) wait: WaitPolicy,
     /// Relative error of an answer that is still right.
-    pub tolerance: f64,
+    pub(super) tolerance: f64,
     /// Hash of everything that packing depends on, by name.
-    pub fingerprints: BTreeMap<String, String>,
+    pub(super) fingerprints: BTreeMap<String, String>,
 }
 
 impl Plans {
+    /// File name of the model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// SHA-256 of the model file, in hex.
+    pub fn model_sha256(&self) -> &str {
+        &self.model_sha256
+    }
+
+    /// The devices.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// All values that cross stage borders.
+    pub fn values(&self) -> &Arc<Vec<Value>> {
+        &self.values
+    }
+
+    /// The main plan, then its fallbacks.
+    pub fn all(&self) -> &[Arc<Plan>] {
+        &self.plans
+    }
+
+    /// How long a consumer stays with the roster.
+    pub fn wait(&self) -> WaitPolicy {
+        self.wait
+    }
+
+    /// Relative error of an answer that is still right.
+    pub fn tolerance(&self) -> f64 {
+        self.tolerance
+    }
+
+    /// Hash of everything that packing depends on, by name.
+    pub(crate) fn fingerprints(&self) -> &BTreeMap<String, String> {
+        &self.fingerprints
+    }
+
     /// The main plan.
     pub fn main(&self) -> &Arc<Plan> {
         &self.plans[0]
     }
 
     /// The plan of this identity.
-    pub fn by_id(&self, id: PlanId) -> Option<&Arc<Plan>> {
-        self.plans.iter().find(|plan| plan.id == id)
+    pub(crate) fn by_id(&self, id: PlanId) -> Option<&Arc<Plan>> {
+        self.plans.iter().find(|plan| plan.id() == id)
     }
 
     /// Every device.
@@ -50,6 +91,11 @@ impl Plans {
     /// The same plans with the devices at other addresses, in their order.
     pub fn at(&self, addresses: &[String]) -> Result<Plans, ClusterError> {
         Ok(Plans { cluster: self.cluster.at(addresses)?, ..self.clone() })
+    }
+
+    /// The same plans with another tolerance.
+    pub fn with_tolerance(&self, tolerance: f64) -> Plans {
+        Plans { tolerance, ..self.clone() }
     }
 
     /// Name of a seat of the plan at `plan`: that of its device, or its number.
@@ -68,7 +114,7 @@ impl Plans {
     }
 
     /// The value of this name.
-    pub fn value(&self, name: &str) -> Option<ValueId> {
+    pub(crate) fn value(&self, name: &str) -> Option<ValueId> {
         self.values.iter().position(|v| v.name == name).map(|i| ValueId(i as u16))
     }
 

@@ -40,7 +40,7 @@ pub struct Sharding {
 
 impl Sharding {
     /// A value divided so, whose shards `seats` make with `code`.
-    pub fn new(
+    pub(crate) fn new(
         code: Code,
         division: Arc<dyn Division>,
         seats: Vec<SeatId>,
@@ -52,7 +52,7 @@ impl Sharding {
     }
 
     /// An input of the model, which the gateway sends whole.
-    pub fn input(value: &Value) -> Sharding {
+    pub(crate) fn input(value: &Value) -> Sharding {
         let code = Code::uncoded(1).expect("one shard");
         Sharding::new(code, Arc::new(Whole), Vec::new(), None, value.dtype)
     }
@@ -63,7 +63,7 @@ impl Sharding {
     }
 
     /// Are there parity shards that are no copies?
-    pub fn is_coded(&self) -> bool {
+    pub(crate) fn is_coded(&self) -> bool {
         self.code.parity_shards() > 0 && !self.is_replicated()
     }
 
@@ -77,29 +77,29 @@ impl Sharding {
     }
 
     /// Where a data shard lies in the value.
-    pub fn region(&self, value: &Value, data: usize) -> Region {
+    pub(crate) fn region(&self, value: &Value, data: usize) -> Region {
         self.division.place(&value.shape, value.axis, data)
     }
 
     /// What of `shard` is sent to one who needs `need`: a part of the value,
     /// `None` for nothing. Only of values that are not coded parts are sent.
-    pub fn sent(&self, value: &Value, shard: usize, need: &Region) -> Option<Region> {
+    pub(crate) fn sent(&self, value: &Value, shard: usize, need: &Region) -> Option<Region> {
         intersection(&self.region(value, self.data_of(shard)?), need)
     }
 
     /// The data shard that `shard` is, or is a copy of; `None` for parity.
-    pub fn data_of(&self, shard: usize) -> Option<usize> {
+    pub(crate) fn data_of(&self, shard: usize) -> Option<usize> {
         let n = self.code.data_shards();
         (shard < n || self.is_replicated()).then_some(shard % n)
     }
 
     /// Shape of `shard` of `value`: a copy has that of what it is a copy of.
-    pub fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
+    pub(crate) fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
         self.part(shard).output_shape(&value.shape, value.axis)
     }
 
     /// What a frame with `shard` of `value` names beside its number.
-    pub fn place(&self, value: &Value, shard: usize) -> Range<usize> {
+    pub(crate) fn place(&self, value: &Value, shard: usize) -> Range<usize> {
         self.division.mark(&value.shape, value.axis, self.data_of(shard))
     }
 
@@ -112,7 +112,7 @@ impl Sharding {
     }
 
     /// What recovers the value from these shards.
-    pub fn decoder(&self, received: ShardSet) -> Result<Decoder, CodeError> {
+    pub(crate) fn decoder(&self, received: ShardSet) -> Result<Decoder, CodeError> {
         // A cache that somebody panicked over is still a cache.
         self.decoders.lock().unwrap_or_else(PoisonError::into_inner).get(received)
     }
@@ -120,7 +120,7 @@ impl Sharding {
     /// The shards that everybody is asked to use: the data shards, those of
     /// suspects replaced by parity shards. All data shards where that does
     /// not reach.
-    pub fn roster(&self, members: DeviceSet, suspects: DeviceSet) -> ShardSet {
+    pub(crate) fn roster(&self, members: DeviceSet, suspects: DeviceSet) -> ShardSet {
         let all_data = ShardSet::first(self.code.data_shards());
         if self.seats.is_empty() {
             return all_data;
@@ -151,7 +151,7 @@ impl Sharding {
 
     /// How many devices, whichever they are, may fail without any effect on
     /// this value.
-    pub fn tolerance(&self) -> usize {
+    pub(crate) fn tolerance(&self) -> usize {
         let seats: BTreeSet<SeatId> = self.seats.iter().copied().collect();
         if seats.len() == self.seats.len() {
             return self.code.tolerance();

@@ -2,7 +2,8 @@
 
 use quorate_model::division;
 
-use super::{Plan, Stage};
+use super::allocation::Plan;
+use super::stage::Stage;
 use crate::hash::sha256_hex;
 use crate::id::StageId;
 
@@ -32,7 +33,7 @@ impl Plan {
     }
 
     /// Is the task of this shard given only what it reads?
-    pub fn is_cut(&self, stage: StageId, shard: usize) -> bool {
+    pub(crate) fn is_cut(&self, stage: StageId, shard: usize) -> bool {
         let reads = &self.stages[stage.index()].reads;
         reads.iter().any(|value| self.part_read(stage, shard, *value).is_some())
     }

@@ -9,6 +9,7 @@ use quorate_model::stage::Staged;
 use super::*;
 use crate::cluster::{Cluster, ClusterError, Link, Profile, Rates};
 use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
+use crate::id::{DeviceId, DeviceSet, PlanId, SeatId};
 use crate::planner::{self, MethodRequest, PlanRequest, PlannerError};
 
 fn lenet() -> Staged {
@@ -26,7 +27,7 @@ fn request(data: usize, spares: usize, fewest_devices: usize) -> PlanRequest {
 
 /// Everything of plans that their file says.
 fn said(plans: &Plans) -> String {
-    let ids: Vec<PlanId> = plans.plans.iter().map(|plan| plan.id).collect();
+    let ids: Vec<PlanId> = plans.all().iter().map(|plan| plan.id()).collect();
     format!("{plans:?} {ids:?}")
 }
 
@@ -44,7 +45,8 @@ fn what_the_rule_makes_reads_back_equal() {
                 assert_eq!(read.to_toml(), file);
                 assert_eq!(made.main().tolerance(), spares);
                 assert_eq!(made.plans.len(), 1 + (data + spares).saturating_sub(fewest));
-                let ids: std::collections::BTreeSet<_> = made.plans.iter().map(|p| p.id).collect();
+                let ids: std::collections::BTreeSet<_> =
+                    made.plans.iter().map(|p| p.id()).collect();
                 assert_eq!(ids.len(), made.plans.len(), "ids differ");
             }
         }
@@ -119,7 +121,7 @@ fn the_rule_makes_every_method() {
     let mut request = request(2, 1, 3);
     request.methods = methods(&[(Some("/fc1/Gemm"), Method::Input), (None, Method::Whole)]);
     let made = planner::even(&staged, &request).expect("planned");
-    let said: Vec<String> = made.main().stages.iter().map(|s| s.method.to_string()).collect();
+    let said: Vec<String> = made.main().stages().iter().map(|s| s.method.to_string()).collect();
     assert_eq!(said, ["whole", "whole", "input", "whole", "whole"]);
 }
 
@@ -150,7 +152,7 @@ fn parts_are_sent_of_what_is_not_coded() {
         assert_eq!(need("/fc2/Gemm_output_0", seat as u8), wanted, "seat {seat}");
     }
     assert_eq!(need("/conv1/Conv_output_0", 0), None, "coded");
-    let groups = plan.recipients(&plans.values, value("input"), 0, plans.everybody());
+    let groups = plan.recipients(plans.values(), value("input"), 0, plans.everybody());
     let sent: Vec<_> = groups.iter().map(|(part, to)| (part.is_some(), to.clone())).collect();
     assert_eq!(sent, [(true, vec![A]), (true, vec![B]), (false, vec![C])]);
     let read = Plans::parse(&plans.to_toml()).expect("reads back");
@@ -181,7 +183,7 @@ fn parts_are_sent_of_what_is_not_coded() {
 #[test]
 fn ids_are_stable() {
     let made = planner::even(&lenet(), &request(4, 1, 4)).expect("planned");
-    let ids: Vec<String> = made.plans.iter().map(|plan| plan.id.to_string()).collect();
+    let ids: Vec<String> = made.plans.iter().map(|plan| plan.id().to_string()).collect();
     assert_eq!(ids, ["be83f2e7a68b8846", "9fe87a3381f6ad62"]);
 }
 
@@ -337,7 +339,7 @@ fn the_order_of_values_counts() {
     let same_shape = |text: &str| same_shape(text).replace("rows = [5]", "rows = [6]");
     let (one, other) = (Plans::parse(&same_shape(PLAN)), Plans::parse(&same_shape(&swapped)));
     let (one, other) = (one.expect("reads"), other.expect("reads"));
-    assert_ne!(one.main().id, other.main().id);
+    assert_ne!(one.main().id(), other.main().id());
     assert!(other.changed_since(&one.fingerprints).contains(&"value h".to_owned()));
 }
 
@@ -352,7 +354,7 @@ fn rosters_leave_out_suspects_where_they_can() {
         assert_eq!(got.iter().collect::<Vec<_>>(), roster, "{suspects:?}");
     }
     // Seats of a plan for fewer are taken by rank.
-    let two = plans.plans[1].sharding(crate::fixture::Y).expect("used");
+    let two = plans.all()[1].sharding(crate::fixture::Y).expect("used");
     let got = two.roster(devices(&[A, C]), devices(&[C]));
     assert_eq!(got.iter().collect::<Vec<_>>(), [0, 1]);
 }
@@ -370,10 +372,10 @@ fn viable_as_long_as_every_stage_is() {
         assert!(unanswered.is_none_or(|stage| stage.name == "fc1"));
         for members in [[A, B], [A, C], [B, C]] {
             let here = all.iter().filter(|d| members.contains(d) && alive.contains(**d)).count();
-            assert_eq!(plans.plans[1].viable(devices(&members), alive), here == 2);
+            assert_eq!(plans.all()[1].viable(devices(&members), alive), here == 2);
         }
     }
-    let partly = plans.plans[1].unanswered(devices(&[A, C]), devices(&[A]));
+    let partly = plans.all()[1].unanswered(devices(&[A, C]), devices(&[A]));
     assert_eq!(partly.map(|stage| stage.name.as_str()), Some("fc2"));
     assert!(!plans.main().viable(DeviceSet::default(), plans.everybody()), "nobody sits");
 }
@@ -386,7 +388,7 @@ proptest! {
         let staged = lenet();
         let made = planner::even(&staged, &request(count, 0, seats)).expect("planned");
         let plan = made.plans.last().expect("one at least");
-        prop_assert_eq!(plan.seats, seats);
+        prop_assert_eq!(plan.seats(), seats);
         for bits in 0..1u64 << count {
             let alive = DeviceSet(bits);
             if alive.len() < seats || (seats == count && alive != made.everybody()) {

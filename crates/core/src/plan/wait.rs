@@ -7,7 +7,7 @@ use quorate_code::Code;
 use quorate_code::chain::{ChainError, ChainLayer};
 use quorate_model::tensor::DType;
 
-use super::Plan;
+use super::allocation::Plan;
 use super::bound::ROUNDING_F16;
 use crate::id::StageId;
 

@@ -13,8 +13,9 @@ use quorate_model::stage::{Stage, Staged};
 use quorate_model::tensor::DType;
 use quorate_model::value::Value;
 
+use super::error::PlannerError;
+use super::request::{MethodRequest, PlanRequest};
 use super::room::{Placed, Room};
-use super::{MethodRequest, PlanRequest, PlannerError};
 use crate::cost;
 use crate::id::SeatId;
 use crate::plan::Plans;
@@ -42,7 +43,8 @@ pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerErro
         plans,
         wait: request.wait,
         tolerance: request.tolerance,
-    })?;
+    });
+    let plans = plans.map_err(|error| PlannerError::Draft { message: error.to_string() })?;
     check_memory(staged, &plans)?;
     Ok(plans)
 }
@@ -66,7 +68,7 @@ fn check_names(staged: &Staged, request: &PlanRequest) -> Result<(), PlannerErro
 /// Do each device's weights under the main plan fit in its memory, where that
 /// is known?
 fn check_memory(staged: &Staged, plans: &Plans) -> Result<(), PlannerError> {
-    for (seat, device) in (0..).zip(plans.cluster.devices()) {
+    for (seat, device) in (0..).zip(plans.cluster().devices()) {
         let Some(profile) = &device.profile else { continue };
         let weight_bytes = cost::weight_bytes(staged, plans, plans.main(), SeatId(seat));
         if weight_bytes > profile.memory_bytes {

@@ -40,12 +40,12 @@ pub(super) struct Placed {
 }
 
 impl Room {
-    pub fn new(seats: usize, spares: usize) -> Room {
+    pub(super) fn new(seats: usize, spares: usize) -> Room {
         Room { seats, spares, first: 0, next: 0, whole: Vec::new() }
     }
 
     /// Divides `stage` by `method` and gives its shards seats.
-    pub fn place(&mut self, stage: &Stage, method: Method) -> Placed {
+    pub(super) fn place(&mut self, stage: &Stage, method: Method) -> Placed {
         match stage.layer() {
             Some(layer) if method.facts().codable != Codable::No => self.coded(layer, method),
             Some(layer) if method != Method::Whole => self.replicas(layer, method),

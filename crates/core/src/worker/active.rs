@@ -15,8 +15,8 @@ use crate::frame::Data;
 use crate::gather::{Accepted, Decision, Gather, Gathered, task_inputs};
 use crate::id::{DeviceId, SeatId, StageId, ValueId};
 use crate::parcel::Parcel;
-use crate::plan::Value;
 use crate::time::Time;
+use quorate_model::value::Value;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Active {
             .collect();
         let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
         for task in &tasks {
-            for &value in &plan.stages[task.stage.index()].reads {
+            for &value in &plan.stages()[task.stage.index()].reads {
                 let need = || plan.need(value, seat).cloned();
                 gathers[value.index()]
                     .get_or_insert_with(|| attempt.gather(&values, value, need()));
@@ -128,7 +128,7 @@ impl Active {
             if state != TaskState::Waiting {
                 continue;
             }
-            let reads = self.attempt.plan.stages[stage.index()].reads.clone();
+            let reads = self.attempt.plan.stages()[stage.index()].reads.clone();
             let decided = reads.iter().filter(|v| self.decide(**v, now, wait, &mut progress));
             if decided.count() == reads.len() {
                 self.tasks[at].state = TaskState::Ready;
@@ -166,12 +166,12 @@ impl Active {
     /// `maker`: for each reader of the value, itself included, what it needs.
     pub(super) fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
         let Attempt { plan, members, request, .. } = &self.attempt;
-        let value = plan.stages[stage.index()].value;
+        let value = plan.stages()[stage.index()].value;
         let recipients = plan.recipients(&self.values, value, shard, *members).into_iter();
         let peers = |devices: Vec<DeviceId>| devices.into_iter().map(Peer::Device).collect();
         let mut groups: Vec<(Option<Region>, Vec<Peer>)> =
             recipients.map(|(part, devices)| (part, peers(devices))).collect();
-        if plan.result.contains(&value) {
+        if plan.result().contains(&value) {
             let gateway = Peer::Gateway(request.run);
             match groups.iter_mut().find(|(part, _)| part.is_none()) {
                 Some((_, peers)) => peers.push(gateway),
@@ -184,7 +184,7 @@ impl Active {
 
     /// The frame that brings a parcel of a job's output.
     pub(super) fn outgoing(&self, now: Time, job: &Job, parcel: Parcel) -> Data {
-        let value = self.attempt.plan.stages[job.task.stage.index()].value;
+        let value = self.attempt.plan.stages()[job.task.stage.index()].value;
         self.attempt.data(now, &self.values, (value, job.task.shard), parcel)
     }
 
@@ -197,13 +197,13 @@ impl Active {
 
     /// Which stages are superseded, found from the last one back.
     fn superseded(&self) -> Vec<bool> {
-        let mut over = vec![false; self.attempt.plan.stages.len()];
-        for (index, stage) in self.attempt.plan.stages.iter().enumerate().rev() {
+        let mut over = vec![false; self.attempt.plan.stages().len()];
+        for (index, stage) in self.attempt.plan.stages().iter().enumerate().rev() {
             let value = stage.value;
-            let readers = &self.attempt.plan.readers[value.index()];
-            over[index] = !self.attempt.plan.result.contains(&value)
+            let readers = &self.attempt.plan.readers(value);
+            over[index] = !self.attempt.plan.result().contains(&value)
                 && readers.iter().all(|reader| {
-                    let made = self.attempt.plan.stages[reader.index()].value;
+                    let made = self.attempt.plan.stages()[reader.index()].value;
                     let gather = self.gathers[made.index()].as_ref();
                     gather.is_some_and(Gather::is_whole) || over[reader.index()]
                 });

@@ -15,8 +15,9 @@ use quorate_model::tensor::Tensor;
 use crate::admit::Peer;
 use crate::id::{DeviceId, StageId};
 use crate::parcel::Parcel;
-use crate::plan::{Plan, Value};
-use crate::region::crop;
+use crate::plan::Plan;
+use quorate_model::region::crop;
+use quorate_model::value::Value;
 
 /// What is to be made of a task's output.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ impl Delivery {
             return Err(format!("task made {} values, expected 1", outputs.len()));
         };
         let sharding = self.plan.stage_sharding(self.stage);
-        let value = &self.values[self.plan.stages[self.stage.index()].value.index()];
+        let value = &self.values[self.plan.stages()[self.stage.index()].value.index()];
         let shape = sharding.shard_shape(value, self.shard);
         if output.dtype() != value.dtype || output.shape() != shape {
             let dtype = value.dtype;
@@ -86,7 +87,7 @@ mod tests {
             (None, vec![Peer::Device(A), Peer::Device(B)]),
             (Some(vec![0..1, 1..3]), vec![Peer::Device(C)]),
         ];
-        let (values, stage, maker) = (plans.values.clone(), StageId(0), A);
+        let (values, stage, maker) = (plans.values().clone(), StageId(0), A);
         (Delivery { plan, values, stage, shard: 0, maker, groups }, output)
     }
 

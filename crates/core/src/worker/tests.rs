@@ -12,7 +12,7 @@ use super::*;
 use crate::admit::Refusal;
 use crate::fixture::{A, B, C, H, PLAN, RUN, X, Y, data, devices, maker, ms, plans, shard_tensor};
 use crate::id::{DeviceSet, ValueId};
-use crate::region::crop;
+use quorate_model::region::crop;
 
 /// A worker of the fixture, with what a driver does around it.
 struct Bench {
@@ -61,7 +61,7 @@ impl Bench {
     /// Ends a job with the output its plan wants.
     fn done(&mut self, at: u64, job: Job) -> &mut Bench {
         let plan = self.plans.by_id(job.task.plan).expect("known").clone();
-        let value = plan.stages[job.task.stage.index()].value;
+        let value = plan.stages()[job.task.stage.index()].value;
         let output = shard_tensor(&self.plans, &plan, value, job.task.shard);
         self.ended(at, job, Ok(output))
     }

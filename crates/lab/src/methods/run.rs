@@ -78,7 +78,7 @@ impl Trial {
         };
         let all = (0..staged.stages.len()).filter(|&stage| here(&staged.stages[stage]));
         let stages: Vec<usize> =
-            all.clone().filter(|&stage| plan.stages[stage].method == method).collect();
+            all.clone().filter(|&stage| plan.stages()[stage].method == method).collect();
         let (count, of) = match self.way {
             Way::Method(_) => (stages.len(), all.count() + self.glue(staged)),
             Way::ByStep => (stages.len(), cells.iter().map(|cell| cell.steps.len()).sum()),
@@ -113,7 +113,7 @@ fn code(plan: &Plan, stages: &[usize]) -> anyhow::Result<&'static str> {
             Codable::Offline => Ok("coded offline"),
             Codable::AtRunTime => Ok("coded at run time"),
             Codable::No => {
-                bail!("{} is not covered: {:?}", plan.stages[stage].name, sharding.division)
+                bail!("{} is not covered: {:?}", plan.stages()[stage].name, sharding.division)
             }
         }
     };

@@ -112,7 +112,7 @@ impl Material {
         inputs: &[Arc<Gathered>],
     ) -> Result<Vec<Tensor>, String> {
         let (folder, stem) =
-            (self.plans.cluster.devices()[device].name.clone(), self.stems[&task].clone());
+            (self.plans.cluster().devices()[device].name.clone(), self.stems[&task].clone());
         self.compute(&folder, &stem, inputs)
     }
 

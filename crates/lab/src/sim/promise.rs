@@ -40,12 +40,12 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
 /// waits for every task before it, each on a link at its slowest.
 fn healthy_us(material: &Material, script: &Script) -> u64 {
     let plan = material.plans.main();
-    let wait = match material.plans.wait {
+    let wait = match material.plans.wait() {
         WaitPolicy::Fixed(wait) => wait,
         WaitPolicy::Auto => Duration::ZERO,
     };
     // A device that has several shards of a stage computes one after the other.
-    let tasks = (0..plan.stages.len() as u16).map(|stage| {
+    let tasks = (0..plan.stages().len() as u16).map(|stage| {
         let seats = &plan.stage_sharding(StageId(stage)).seats;
         let of = |seat| seats.iter().filter(|other| *other == seat).count() as u64;
         seats.iter().map(of).max().unwrap_or(1)

@@ -81,7 +81,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn new(material: &'a mut Material, script: &'a Script) -> Simulation<'a> {
-        let count = material.plans.cluster.devices().len();
+        let count = material.plans.cluster().devices().len();
         let mut random = SplitMix::new(script.seed ^ 0x5151);
         let network = Network::new(count + 1, script.delay_us_max, &mut random);
         let plans = material.plans.clone();
@@ -238,7 +238,7 @@ impl<'a> Simulation<'a> {
         if !self.devices[device].up || self.devices[device].incarnation != incarnation {
             return Ok(());
         }
-        let held: Vec<PlanId> = self.material.plans.plans.iter().map(|plan| plan.id).collect();
+        let held: Vec<PlanId> = self.material.plans.all().iter().map(|plan| plan.id()).collect();
         self.tell(device, worker::Event::Gateway(RUN));
         self.ask(gateway::Event::Up(DeviceId(device as u8), held))
     }

@@ -40,7 +40,8 @@ pub struct ListWord {
 /// The division of a value that a plan file's numbers say; the flag is true
 /// where its shards are coded. `None` where numbers are needed and there are
 /// none; an error is a sentence about the numbers.
-pub type Read = fn(&Value, Option<&Lengths>, bool) -> Option<Result<Arc<dyn Division>, String>>;
+pub(crate) type Read =
+    fn(&Value, Option<&Lengths>, bool) -> Option<Result<Arc<dyn Division>, String>>;
 
 /// What is to be known of a way to divide before anything is divided.
 #[derive(Debug)]

@@ -41,7 +41,7 @@ pub struct MethodError {
 
 impl Method {
     /// The methods that divide a layer, in the order of the paper's table 1.
-    pub const ALL: [Method; 5] =
+    pub(crate) const ALL: [Method; 5] =
         [Method::Output, Method::Input, Method::Channel, Method::Spatial, Method::Filter];
 
     /// What is to be known of it.

@@ -39,7 +39,7 @@ pub(super) struct RowSource<'a> {
 type Write<'w> = &'w mut dyn FnMut(&[u8]) -> Result<(), PackError>;
 
 impl<'a> RowSource<'a> {
-    pub fn new(staged: &'a Staged, layer: &Layer) -> Result<RowSource<'a>, PackError> {
+    pub(super) fn new(staged: &'a Staged, layer: &Layer) -> Result<RowSource<'a>, PackError> {
         let absent = || PackError::Absent { name: layer.weight.clone() };
         let weights = staged.model.graph.constant(&layer.weight).ok_or_else(absent)?;
         let (rows, row_len, orientation) = (layer.rows, layer.row_len, layer.orientation);
@@ -54,7 +54,7 @@ impl<'a> RowSource<'a> {
     }
 
     /// Bytes that `rows` rows take.
-    pub fn bytes(&self, rows: usize) -> u64 {
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
         rows as u64 * self.row_len as u64 * 4
     }
 
@@ -65,7 +65,7 @@ impl<'a> RowSource<'a> {
     }
 
     /// Writes `rows`, one after the other.
-    pub fn write(&self, rows: Range<usize>, write: Write<'_>) -> Result<(), PackError> {
+    pub(super) fn write(&self, rows: Range<usize>, write: Write<'_>) -> Result<(), PackError> {
         let mut piece = Vec::new();
         for start in rows.clone().step_by(self.rows_a_piece()) {
             let rows = start..rows.end.min(start + self.rows_a_piece());
@@ -75,7 +75,11 @@ impl<'a> RowSource<'a> {
     }
 
     /// Writes some columns of every row.
-    pub fn write_columns(&self, columns: Range<usize>, write: Write<'_>) -> Result<(), PackError> {
+    pub(crate) fn write_columns(
+        &self,
+        columns: Range<usize>,
+        write: Write<'_>,
+    ) -> Result<(), PackError> {
         let bytes = |column: usize| column * self.column_len * 4;
         let (mut piece, mut cut) = (Vec::new(), Vec::new());
         for start in (0..self.rows).step_by(self.rows_a_piece()) {
@@ -91,7 +95,7 @@ impl<'a> RowSource<'a> {
 
     /// Writes parity shard `parity` of the data shards that these ranges of
     /// rows are.
-    pub fn write_parity(
+    pub(crate) fn write_parity(
         &self,
         code: &Code,
         parity: usize,

@@ -72,7 +72,7 @@ impl ModelFile {
 
     /// The same model, cut where `plans` cut it.
     pub fn cut_for(self, plans: &Plans) -> anyhow::Result<ModelFile> {
-        let (plan, model) = (&plans.model_sha256, &self.sha256);
+        let (plan, model) = (plans.model_sha256(), &self.sha256);
         ensure!(plan == model, "plan was made for model {plan}, this one is {model} (SHA-256)");
         let staged = Staged::at(self.staged.model, &plans.wires())?;
         Ok(ModelFile { staged, ..self })

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         findings.extend(rehearsal.inconsistent(args.seed, TRIALS)?);
     }
     // What is asked for counts; else what the plan states of itself.
-    let asked = args.tolerance.map(|_| rehearsal.plans().tolerance);
+    let asked = args.tolerance.map(|_| rehearsal.plans().tolerance());
     for finding in &mut findings {
         finding.limit = asked.unwrap_or(finding.limit);
     }
@@ -80,7 +80,7 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
     };
     if let Some(tolerance) = args.tolerance {
         ensure!(tolerance > 0.0, "--tolerance {tolerance}, must be above 0");
-        plans.tolerance = tolerance;
+        plans = plans.with_tolerance(tolerance);
     }
     Ok((model, plans))
 }
@@ -114,8 +114,8 @@ fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> Strin
     let mut out = format!(
         "{}: {} over {}\n\n",
         args.model.display(),
-        counted(main.stages.len(), "stage"),
-        counted(plans.cluster.devices().len(), "device")
+        counted(main.stages().len(), "stage"),
+        counted(plans.cluster().devices().len(), "device")
     );
     let width = findings.iter().map(|f| f.what.chars().count()).max().unwrap_or(0);
     out +=
@@ -131,10 +131,10 @@ fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> Strin
     if uncovered.is_empty() {
         out += &format!("\nany {} may fail\n", counted(main.tolerance().max(1), "device"));
     } else {
-        let covered = plans.cluster.devices().len() - uncovered.len();
+        let covered = plans.cluster().devices().len() - uncovered.len();
         out += &format!(
             "\n{covered} of {} may fail alone, not {}\n",
-            counted(plans.cluster.devices().len(), "device"),
+            counted(plans.cluster().devices().len(), "device"),
             plans.device_names(uncovered)
         );
     }
@@ -162,11 +162,11 @@ fn report(rehearsal: &Rehearsal, findings: &[Finding]) -> serde_json::Value {
     let uncovered: Vec<&str> =
         plans.main().uncovered(plans.everybody()).iter().map(|d| plans.device_name(d)).collect();
     json!({
-        "model": plans.model,
-        "devices": plans.cluster.names(),
+        "model": plans.model(),
+        "devices": plans.cluster().names(),
         "tolerated": plans.main().tolerance(),
         "uncovered": uncovered,
-        "tolerance": plans.tolerance,
+        "tolerance": plans.tolerance(),
         "worst_error": worst,
         "stated_error": plans.main().stated_error(),
         "ok": findings.iter().all(Finding::is_good),

@@ -148,7 +148,7 @@ async fn play_one(
             format!("{data} and {}, coded", counted(spares, "spare"))
         }
     };
-    let view = View::new(&title, &plans.cluster.names());
+    let view = View::new(&title, &plans.cluster().names());
     let play = Play {
         args,
         material,

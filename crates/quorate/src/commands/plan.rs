@@ -49,13 +49,13 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     note(&format!(
         "{}: {} over {} and {}, {}; any {} may fail",
         args.output.display(),
-        counted(main.stages.len(), "stage"),
+        counted(main.stages().len(), "stage"),
         counted(args.cluster.devices, "device"),
         counted(args.cluster.spares, "spare"),
-        counted(plans.plans.len() - 1, "fallback plan"),
+        counted(plans.all().len() - 1, "fallback plan"),
         main.tolerance(),
     ));
-    if let Some(warning) = rounding_warning(main, plans.tolerance) {
+    if let Some(warning) = rounding_warning(main, plans.tolerance()) {
         note(&warning);
     }
     Ok(ExitCode::SUCCESS)
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
 fn rounding_warning(plan: &Plan, tolerance: f64) -> Option<String> {
     // A layer's sums are off by some units of the last place already.
     const UNITS: f64 = 16.0;
-    let codes = (0..plan.stages.len() as u16).map(|id| &plan.stage_sharding(StageId(id)).code);
+    let codes = (0..plan.stages().len() as u16).map(|id| &plan.stage_sharding(StageId(id)).code);
     let code = codes.max_by_key(|code| (code.parity_shards(), code.data_shards()))?;
     let patterns = Patterns::count(code.shards(), code.tolerance());
     let advice = "`quorate check` says what that does to this model";

@@ -78,7 +78,7 @@ fn show(
 ) -> anyhow::Result<()> {
     let best = greatest(&answer.outputs[0], args.top)?;
     let from = &answer.provenance;
-    let plan = &folder.plans.plans[from.plan].name;
+    let plan = &folder.plans.all()[from.plan].name();
     if args.json {
         let top: Vec<_> =
             best.iter().map(|(class, value)| json!({"index": class, "value": value})).collect();

@@ -2,7 +2,8 @@
 
 use anyhow::ensure;
 use quorate::input::Preprocess;
-use quorate_core::plan::{Plans, Value};
+use quorate_core::plan::Plans;
+use quorate_model::value::Value;
 
 use crate::cli::Preprocessing;
 
@@ -10,7 +11,7 @@ use crate::cli::Preprocessing;
 pub(crate) fn input_value(plans: &Plans) -> anyhow::Result<&Value> {
     let inputs: Vec<_> = plans.main().inputs().collect();
     ensure!(inputs.len() == 1, "model has {} inputs, this command gives 1", inputs.len());
-    Ok(&plans.values[inputs[0].index()])
+    Ok(&plans.values()[inputs[0].index()])
 }
 
 /// The command line's words for preprocessing.

@@ -41,7 +41,7 @@ impl Target {
 /// Dials `target` again and again.
 pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender<NetEvent>) {
     let Target { device, outbox, now } = target;
-    let Device { name, address, .. } = &local.plans.cluster.devices()[device.index()];
+    let Device { name, address, .. } = &local.plans.cluster().devices()[device.index()];
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
     while !events.is_closed() {

@@ -85,7 +85,7 @@ fn identify(plans: &Plans, hello: &Hello, opened: Opened) -> anyhow::Result<Peer
         }
         (Opened::There, Role::Gateway(run)) => Ok(Peer::Gateway(*run)),
         (Opened::There, Role::Worker) => {
-            let device = plans.cluster.find(&hello.name);
+            let device = plans.cluster().find(&hello.name);
             device.map(Peer::Device).with_context(|| format!("no device {:?} in plan", hello.name))
         }
     }
@@ -115,7 +115,7 @@ mod tests {
         let plans = plans();
         let local = |(role, name): (Role, &str)| Local::new(role, name, &plans);
         let (dials, answers) = (local(dials), local(answers));
-        let device = plans.cluster.find("b").unwrap();
+        let device = plans.cluster().find("b").unwrap();
         let (here, there) = Stream::pair();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let both = async {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn both_sides_find_out_who_the_other_is() {
-        let [a, b] = ["a", "b"].map(|name| Peer::Device(plans().cluster.find(name).unwrap()));
+        let [a, b] = ["a", "b"].map(|name| Peer::Device(plans().cluster().find(name).unwrap()));
         let met = meet((Role::Worker, "a"), (Role::Worker, "b"));
         assert_eq!(met, [Ok(b), Ok(a)]);
         let met = meet((Role::Gateway(RUN), ""), (Role::Worker, "b"));

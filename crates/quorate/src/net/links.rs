@@ -106,7 +106,7 @@ impl Links {
         let dropped = outboxes.map(|outbox| outbox.push(frame.clone())).sum();
         if dropped > 0 {
             let names: Vec<String> = peers.iter().map(|p| format!("{p:?}")).collect();
-            tracing::debug!("{} of {}: queue full", names.join(" "), self.local.plans.model);
+            tracing::debug!("{} of {}: queue full", names.join(" "), self.local.plans.model());
         }
         dropped
     }

@@ -19,7 +19,7 @@ pub(crate) struct Local {
 impl Local {
     /// A process that takes part in `plans`.
     pub(crate) fn new(role: Role, name: &str, plans: &Arc<Plans>) -> Local {
-        let held = plans.plans.iter().map(|plan| plan.id).collect();
+        let held = plans.all().iter().map(|plan| plan.id()).collect();
         Local {
             hello: Hello { role, name: name.to_owned(), plans: held },
             plans: plans.clone(),

@@ -14,8 +14,10 @@ mod handle;
 mod status;
 mod ticket;
 
-pub use answer::{Answer, AskError};
-pub use assemble::assemble;
-pub use handle::Handle;
-pub use status::Status;
-pub use ticket::Ticket;
+pub use self::{
+    answer::{Answer, AskError},
+    assemble::assemble,
+    handle::Handle,
+    status::Status,
+    ticket::Ticket,
+};

@@ -81,10 +81,10 @@ impl TaskStore {
 /// The file stem of every task of `plans`.
 pub fn stems(plans: &Plans) -> BTreeMap<TaskId, String> {
     let mut stems = BTreeMap::new();
-    for plan in &plans.plans {
-        for seat in 0..plan.seats {
+    for plan in plans.all() {
+        for seat in 0..plan.seats() {
             for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
-                let task = TaskId { plan: plan.id, stage, shard };
+                let task = TaskId { plan: plan.id(), stage, shard };
                 stems.insert(task, plan.task_stem(stage, shard));
             }
         }

@@ -46,11 +46,11 @@ impl Listening {
         engine: Arc<dyn Engine>,
     ) -> anyhow::Result<Listening> {
         let plans = &folder.plans;
-        let device = plans.cluster.find(&options.name).with_context(|| {
+        let device = plans.cluster().find(&options.name).with_context(|| {
             format!(
                 "no device {} in the plan, which has {}",
                 options.name,
-                plans.cluster.names().join(", ")
+                plans.cluster().names().join(", ")
             )
         })?;
         ensure!(
@@ -66,7 +66,7 @@ impl Listening {
         tokio::task::spawn_blocking(move || load_ahead(&ahead, device, &loading)).await??;
         let address = match &options.listen {
             Some(address) => address.clone(),
-            None => plans.cluster.devices()[device.index()].address.clone(),
+            None => plans.cluster().devices()[device.index()].address.clone(),
         };
         let listener = Listener::bind(&address)
             .await

@@ -37,9 +37,9 @@ impl Whole {
         let made = task.run(inputs).context("the model as it was read")?;
         let own = made[..read.graph.outputs.len()].to_vec();
         let file = model.task(engine).and_then(|mut task| Ok(task.run(inputs)?));
-        let (outputs, note) = right(own, file, plans.tolerance, !read.graph.cells.is_empty())?;
-        let mut values: Vec<Option<Tensor>> = vec![None; plans.values.len()];
-        for (value, slot) in plans.values.iter().zip(&mut values) {
+        let (outputs, note) = right(own, file, plans.tolerance(), !read.graph.cells.is_empty())?;
+        let mut values: Vec<Option<Tensor>> = vec![None; plans.values().len()];
+        for (value, slot) in plans.values().iter().zip(&mut values) {
             let at = names.iter().position(|name| *name == value.name);
             *slot = at.map(|at| made[at].clone());
         }

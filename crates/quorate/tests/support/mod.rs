@@ -1,6 +1,6 @@
 //! Bundles and workers for tests: real processes on loopback.
 
-#![allow(dead_code)] // Each test binary uses its own part of this.
+#![allow(dead_code, unreachable_pub)] // Each test binary uses its own part of this.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

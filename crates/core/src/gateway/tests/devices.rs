@@ -38,7 +38,7 @@ fn too_many_losses_move_a_request_to_a_fallback() {
     bench.handle(3, Event::Down(C));
     let (to, sent) = bench.input();
     assert_eq!((to, sent.members, sent.attempt), (vec![B], devices(&[B]), 1));
-    assert_eq!(sent.plan, bench.plans.plans[2].id);
+    assert_eq!(sent.plan, bench.plans.all()[2].id());
     let notices = bench.notices();
     assert!(notices.contains(&Notice::Plan(2)) && notices.contains(&Notice::Resubmitted(1)));
     // Shards of the first attempt count no more.
@@ -87,8 +87,8 @@ fn another_bundle_takes_no_part() {
     let mut bench = Bench::ready();
     bench.submit(0, 42);
     bench.inputs();
-    let held: Vec<PlanId> = bench.plans.plans[..2].iter().map(|plan| plan.id).collect();
-    let lacks = bench.plans.plans[2].id;
+    let held: Vec<PlanId> = bench.plans.all()[..2].iter().map(|plan| plan.id()).collect();
+    let lacks = bench.plans.all()[2].id();
     bench.handle(1, Event::Up(B, held.clone()));
     assert_eq!(bench.notices(), [Notice::Mismatch(B, lacks)]);
     assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]));

@@ -19,7 +19,7 @@ fn new_requests_follow_who_is_there() {
         bench.inputs();
         bench.submit(at, at);
         let (_, sent) = bench.input();
-        assert_eq!(sent.plan, bench.plans.plans[plan].id, "step {step}");
+        assert_eq!(sent.plan, bench.plans.all()[plan].id(), "step {step}");
         assert_eq!(sent.members, devices(members), "step {step}");
     }
     assert_eq!(bench.gateway.pending(), 5);
@@ -35,7 +35,7 @@ fn nobody_is_there_yet() {
     assert!(bench.inputs().is_empty(), "others may come");
     bench.handle(150, Event::Tick);
     let (to, sent) = bench.input();
-    assert_eq!((to, sent.plan), (vec![C], bench.plans.plans[2].id));
+    assert_eq!((to, sent.plan), (vec![C], bench.plans.all()[2].id()));
     bench.result(151, 0, 0, &sent);
     assert!(bench.job().is_some());
 }

@@ -16,7 +16,7 @@ fn time_outs_take_fewer_devices_each() {
         }
     }
     assert_eq!(times, [2000, 6000, 14_000, 30_000], "twice as long each time");
-    let plan = |data: &Data| bench.plans.plans.iter().position(|p| p.id == data.plan);
+    let plan = |data: &Data| bench.plans.all().iter().position(|p| p.id() == data.plan);
     let plans: Vec<_> = sent.iter().map(|data| plan(data).expect("known")).collect();
     assert_eq!(plans, [0, 0, 2, 2, 2]);
     let alone: Vec<_> = sent[2..].iter().map(|data| data.members).collect();
@@ -101,6 +101,6 @@ fn watermarks_keep_their_distance() {
     assert_eq!(marks, [(1, vec![])]);
     assert_eq!(bench.gateway.wake_at(), Some(ms(6)));
     assert_eq!(bench.handle(6, Event::Tick).marks(), [(4, vec![])]);
-    assert_eq!(bench.plans.main().result, [ValueId(2)]);
-    assert_eq!(plans().main().id, bench.plans.main().id);
+    assert_eq!(bench.plans.main().result(), [ValueId(2)]);
+    assert_eq!(plans().main().id(), bench.plans.main().id());
 }

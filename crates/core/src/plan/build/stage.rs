@@ -12,7 +12,8 @@ use super::{At, BuildError, Builder, StageAt, error};
 use crate::id::{SeatId, StageId, ValueId};
 use crate::plan::draft::StageDraft;
 use crate::plan::plans::fallback_seat;
-use crate::plan::{REPLICATION, Sharding, Stage};
+use crate::plan::sharding::{REPLICATION, Sharding};
+use crate::plan::stage::Stage;
 
 /// One stage, while it is checked.
 struct Checked<'a> {

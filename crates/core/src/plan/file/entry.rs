@@ -9,6 +9,9 @@ use toml::Spanned;
 
 use super::lengths::LengthsEntry;
 
+/// Version of the file's form.
+pub(super) const FORMAT: u32 = 2;
+
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanFile {
@@ -63,7 +66,7 @@ pub(super) struct StageEntry {
 
 impl StageEntry {
     /// The layer's name, or the value's where no layer is named.
-    pub fn name(&self) -> &Spanned<String> {
+    pub(super) fn name(&self) -> &Spanned<String> {
         self.layer.as_ref().unwrap_or(&self.value)
     }
 }

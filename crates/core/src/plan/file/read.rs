@@ -9,12 +9,12 @@ use quorate_model::tensor::DType;
 use quorate_model::value::Value;
 use toml::Spanned;
 
-use super::FORMAT;
-use super::entry::{PlanEntry, PlanFile, StageEntry, ValueEntry};
+use super::entry::{FORMAT, PlanEntry, PlanFile, StageEntry, ValueEntry};
 use crate::cluster::{Device, check_names};
+use crate::plan::build::{At, StageAt};
 use crate::plan::draft::{Draft, PlanDraft, StageDraft};
 use crate::plan::plans::read_fallback_seat;
-use crate::plan::{At, StageAt, WaitPolicy};
+use crate::plan::wait::WaitPolicy;
 
 /// A mistake, and the byte at which it is.
 #[derive(Debug)]

@@ -8,9 +8,11 @@ use quorate_model::division::{Codable, Lengths};
 use quorate_model::region::Region;
 use quorate_model::value::Value;
 
-use super::FORMAT;
+use super::entry::FORMAT;
 use crate::id::{SeatId, StageId, ValueId};
-use crate::plan::{Plan, Plans, Sharding};
+use crate::plan::allocation::Plan;
+use crate::plan::plans::Plans;
+use crate::plan::sharding::Sharding;
 
 impl Plans {
     /// The file that [`Plans::parse`] reads back as this.

@@ -25,7 +25,7 @@ fn what_comes_too_late_is_dropped() {
             "not a member",
             |b| b,
             |d| {
-                d.plan = plans().plans[1].id;
+                d.plan = plans().all()[1].id();
                 d.members = devices(&[B, C]);
             },
         ),
@@ -33,7 +33,7 @@ fn what_comes_too_late_is_dropped() {
             "another plan in this attempt",
             |b| b.attempt(0, 1),
             |d| {
-                d.plan = plans().plans[2].id;
+                d.plan = plans().all()[2].id();
                 d.members = devices(&[A]);
                 d.attempt = 1;
             },

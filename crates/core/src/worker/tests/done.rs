@@ -18,7 +18,7 @@ fn a_request_from_input_to_result() {
     assert_eq!(to, &[Peer::Device(B), Peer::Device(C)]);
     assert_eq!((data.value, data.shard, data.place), (H, 0, (0, 3)));
     assert_eq!(data.deadline_left_us, 996_000);
-    assert_eq!(bench.plans.admit(Peer::Device(A), data).map(|p| p.id), Ok(first.task.plan));
+    assert_eq!(bench.plans.admit(Peer::Device(A), data).map(|p| p.id()), Ok(first.task.plan));
     // Its own shard and one other are enough: nothing is sent to itself.
     bench.shard(5, 0, H, 1);
     let second = bench.job();
@@ -65,7 +65,7 @@ fn a_job_counts_for_its_own_plan_only() {
     bench.frame(2000, other);
     bench.done(2001, job);
     assert!(bench.sends().is_empty());
-    assert_eq!(bench.job().task.plan, bench.plans.plans[2].id);
+    assert_eq!(bench.job().task.plan, bench.plans.all()[2].id());
 }
 
 #[test]

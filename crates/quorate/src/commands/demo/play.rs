@@ -81,7 +81,7 @@ impl Play<'_> {
             phase: Phase::Quiet { until: part },
             next_event: 0,
             open: 0,
-            beats: vec![0; self.handle.plans().cluster.devices().len()],
+            beats: vec![0; self.handle.plans().cluster().devices().len()],
             answers,
         };
         let mut refresh = tokio::time::interval(Duration::from_millis(100));
@@ -266,7 +266,7 @@ impl Play<'_> {
                 beat: *beat,
             });
         }
-        let plan = self.handle.plans().plans[status.plan].name.clone();
+        let plan = self.handle.plans().all()[status.plan].name().to_owned();
         let tally = &stream.tally;
         let recent = tally.records.len().saturating_sub(RECENT);
         let latencies = tally.records[recent..].iter().filter_map(|record| match record.end {

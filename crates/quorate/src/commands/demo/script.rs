@@ -74,7 +74,7 @@ impl Script {
             events
                 .iter()
                 .flat_map(|e| &e.devices)
-                .all(|d| d.index() < plans.cluster.devices().len())
+                .all(|d| d.index() < plans.cluster().devices().len())
         );
         Script { events }
     }

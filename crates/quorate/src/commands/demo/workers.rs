@@ -24,7 +24,7 @@ pub(crate) struct Workers {
 impl Workers {
     /// Starts a worker for every device of `plans`.
     pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Workers> {
-        let names = plans.cluster.names();
+        let names = plans.cluster().names();
         let children = names.iter().map(|_| None).collect();
         let (bundle, logs) = (bundle.to_owned(), logs.to_owned());
         let mut workers = Workers { names, bundle, logs, children };

@@ -67,7 +67,7 @@ impl Driver {
         let run = new_run();
         let mut links = Links::new(Local::new(Role::Gateway(run), "", plans));
         links.dial(plans.everybody().iter());
-        let beats = vec![Heartbeat::default(); plans.cluster.devices().len()];
+        let beats = vec![Heartbeat::default(); plans.cluster().devices().len()];
         let (status, shown) = watch::channel(Status { beats, ..Status::default() });
         let (notices, _) = broadcast::channel(NOTICES_MAX);
         let driver = Driver {
@@ -228,7 +228,7 @@ fn tell(plans: &Plans, notice: &Notice) {
             name(device)
         ),
         Notice::Match(device) => tracing::info!("{} holds this bundle now", name(device)),
-        Notice::Plan(plan) => tracing::info!("requests go by plan {}", plans.plans[*plan].name),
+        Notice::Plan(plan) => tracing::info!("requests go by plan {}", plans.all()[*plan].name()),
         Notice::Resubmitted(requests) => tracing::info!("{requests} requests go out again"),
         Notice::Quorate(true) => tracing::info!("enough devices are there"),
         Notice::Quorate(false) => tracing::info!("too few devices are there"),

@@ -116,7 +116,7 @@ impl Handle {
 
 fn inputs(plans: &Plans) -> Vec<Port> {
     let port = |value: quorate_core::id::ValueId| {
-        let value = &plans.values[value.index()];
+        let value = &plans.values()[value.index()];
         Port { name: value.name.clone(), dtype: value.dtype, shape: value.shape.clone() }
     };
     plans.main().inputs().map(port).collect()

@@ -16,7 +16,7 @@ pub(super) fn load_ahead(
     store: &Arc<TaskStore>,
 ) -> anyhow::Result<()> {
     let of_plan = |index: usize| {
-        let plan = &plans.plans[index];
+        let plan = &plans.all()[index];
         let seats = plans.possible_seats(plan, device);
         let tasks = seats.flat_map(|seat| plan.tasks(SeatId(seat as u8)));
         tasks.map(|(stage, shard)| plan.task_stem(stage, shard)).collect::<Vec<_>>()
@@ -24,7 +24,7 @@ pub(super) fn load_ahead(
     for stem in of_plan(0) {
         store.load(&stem)?;
     }
-    let later: Vec<String> = (1..plans.plans.len().min(2)).flat_map(of_plan).collect();
+    let later: Vec<String> = (1..plans.all().len().min(2)).flat_map(of_plan).collect();
     let store = store.clone();
     std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
         yield_to_others();

@@ -1,0 +1,166 @@
+//! One allocation of the whole model.
+
+use std::collections::BTreeMap;
+
+use quorate_code::ShardSet;
+use quorate_model::region::Region;
+
+use super::sharding::Sharding;
+use super::stage::Stage;
+use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
+
+/// By value and seat: the part of it that the seat's tasks read, where that is
+/// not all.
+pub(super) type Needs = Vec<BTreeMap<SeatId, Region>>;
+
+/// One allocation of the whole model.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its identity.
+    pub(super) id: PlanId,
+    /// Its name in the file.
+    pub(super) name: String,
+    /// Number of seats, each one device.
+    pub(super) seats: usize,
+    /// Stages, each after those it reads from.
+    pub(super) stages: Vec<Stage>,
+    /// Values the gateway gathers for the answer.
+    pub(super) result: Vec<ValueId>,
+    /// How each value is divided; `None` for a value this plan does not use.
+    pub(super) shardings: Vec<Option<Sharding>>,
+    /// Stages that read each value.
+    pub(super) readers: Vec<Vec<StageId>>,
+    /// By value and seat: the part of it that the seat's tasks read, where
+    /// that is not all.
+    pub(super) needs: Needs,
+}
+
+impl Plan {
+    /// Its identity.
+    pub fn id(&self) -> PlanId {
+        self.id
+    }
+
+    /// Its name in the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of seats, each one device.
+    pub fn seats(&self) -> usize {
+        self.seats
+    }
+
+    /// Stages, each after those it reads from.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Values the gateway gathers for the answer.
+    pub fn result(&self) -> &[ValueId] {
+        &self.result
+    }
+
+    /// Stages that read `value`.
+    pub(crate) fn readers(&self, value: ValueId) -> &[StageId] {
+        &self.readers[value.index()]
+    }
+
+    /// A plan of one stage without inputs, whose value is the result.
+    #[cfg(test)]
+    pub(crate) fn of_one_stage(sharding: Sharding, seats: usize) -> Plan {
+        let stage = Stage {
+            name: "l".to_owned(),
+            method: quorate_model::division::method::Method::Channel,
+            reads: Vec::new(),
+            value: ValueId(0),
+            parts: Vec::new(),
+        };
+        Plan {
+            id: PlanId(0),
+            name: "p".to_owned(),
+            seats,
+            stages: vec![stage],
+            result: vec![ValueId(0)],
+            shardings: vec![Some(sharding)],
+            readers: vec![Vec::new()],
+            needs: vec![Default::default()],
+        }
+    }
+
+    /// How `value` is divided, if this plan uses it.
+    pub fn sharding(&self, value: ValueId) -> Option<&Sharding> {
+        self.shardings.get(value.index())?.as_ref()
+    }
+
+    /// How a stage's value is divided.
+    pub fn stage_sharding(&self, stage: StageId) -> &Sharding {
+        let value = self.stages[stage.index()].value;
+        self.shardings[value.index()].as_ref().expect("a stage's value is divided")
+    }
+
+    /// The tasks of a seat: stage and shard.
+    pub fn tasks(&self, seat: SeatId) -> impl Iterator<Item = (StageId, usize)> + '_ {
+        (0..self.stages.len() as u16).map(StageId).flat_map(move |stage| {
+            let seats = self.stage_sharding(stage).seats.iter().enumerate();
+            seats.filter(move |(_, s)| **s == seat).map(move |(shard, _)| (stage, shard))
+        })
+    }
+
+    /// Seats whose tasks read `value`.
+    pub(crate) fn reading_seats(&self, value: ValueId) -> Vec<SeatId> {
+        let mut seats: Vec<SeatId> = self.readers[value.index()]
+            .iter()
+            .flat_map(|stage| self.stage_sharding(*stage).seats.iter().copied())
+            .collect();
+        seats.sort_unstable();
+        seats.dedup();
+        seats
+    }
+
+    /// Devices among `members` whose tasks read `value`.
+    pub(crate) fn reading_devices(&self, value: ValueId, members: DeviceSet) -> Vec<DeviceId> {
+        self.reading_seats(value).iter().filter_map(|seat| members.nth(seat.index())).collect()
+    }
+
+    /// Inputs of the model that this plan's stages, or the gateway, read.
+    pub fn inputs(&self) -> impl Iterator<Item = ValueId> + '_ {
+        (0..self.shardings.len() as u16).map(ValueId).filter(|v| {
+            self.shardings[v.index()].as_ref().is_some_and(|sharding| sharding.stage.is_none())
+        })
+    }
+
+    /// Can every stage be answered with those of `members` that are `alive`?
+    pub fn viable(&self, members: DeviceSet, alive: DeviceSet) -> bool {
+        self.unanswered(members, alive).is_none()
+    }
+
+    /// The first stage that cannot be answered by those of `members` that are
+    /// `alive`.
+    pub fn unanswered(&self, members: DeviceSet, alive: DeviceSet) -> Option<&Stage> {
+        (0..self.stages.len() as u16).map(StageId).find_map(|id| {
+            let sharding = self.stage_sharding(id);
+            let here = |shard: &usize| {
+                members.nth(sharding.seats[*shard].index()).is_some_and(|d| alive.contains(d))
+            };
+            let shards: ShardSet = (0..sharding.code.shards()).filter(here).collect();
+            (!sharding.code.is_decodable(shards)).then(|| &self.stages[id.index()])
+        })
+    }
+
+    /// Devices among `members` that may not fail even alone.
+    pub fn uncovered(&self, members: DeviceSet) -> DeviceSet {
+        let alone = |device: &DeviceId| {
+            let mut alive = members;
+            alive.remove(*device);
+            !self.viable(members, alive)
+        };
+        members.iter().filter(alone).collect()
+    }
+
+    /// How many devices, whichever they are, may fail without any effect.
+    pub fn tolerance(&self) -> usize {
+        let shardings = (0..self.stages.len() as u16).map(|s| self.stage_sharding(StageId(s)));
+        shardings.map(Sharding::tolerance).min().unwrap_or(0)
+    }
+}
