@@ -4,7 +4,7 @@ use crate::graph::{Constant, Graph, Node};
 use crate::model::Model;
 use crate::operator::{self, Role};
 use crate::tensor::DType;
-use crate::window::Window;
+use crate::window::{Sliding, Window};
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Layer {
     /// Weights of one output row.
     pub row_len: usize,
     /// How a convolution slides over its input.
-    pub window: Option<Window>,
+    pub(crate) window: Option<Window>,
     /// Weights and biases.
     pub params: u64,
     /// Floating-point operations for one request: two a multiply-accumulate.
@@ -194,8 +194,10 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     let window = match kind {
         LayerKind::Fc => None,
         LayerKind::Conv { .. } => {
-            let (from, to) = (&input_type.shape[2..], &output_type.shape[2..]);
-            Some(Window::read(node, &shape[2..], from, to).map_err(|e| e.to_string())?)
+            let kernel: Vec<i64> = shape[2..].iter().map(|&length| length as i64).collect();
+            let sliding = Sliding::read(node, &kernel);
+            let window = sliding.and_then(|sliding| sliding.over(&input_type.shape[2..]));
+            Some(window.map_err(|e| e.to_string())?)
         }
     };
     let bias_len = bias.and_then(|b| graph.constant(b)).map_or(0, Constant::elements);

@@ -3,75 +3,7 @@
 use super::TypedNode;
 use crate::graph::{Node, NodeError, ValueType};
 use crate::tensor::DType;
-
-/// Largest stride, dilation, kernel or padding.
-const WINDOW_MAX: i64 = 1 << 20;
-
-/// How a window slides over each spatial dimension.
-struct Window {
-    kernel: Vec<i64>,
-    strides: Vec<i64>,
-    dilations: Vec<i64>,
-    /// Padding before and after each dimension; `None` for automatic padding,
-    /// which makes the output's length that of the input by the stride.
-    pads: Option<Vec<(i64, i64)>>,
-    ceil: bool,
-}
-
-impl Window {
-    fn read(op: &TypedNode<'_>, kernel: Vec<i64>) -> Result<Window, NodeError> {
-        let dims = kernel.len();
-        let list = |name: &str, default: i64, len: usize, least: i64| {
-            let values = op.node.ints(name)?.map_or_else(|| vec![default; len], <[i64]>::to_vec);
-            let fine = values.iter().all(|v| (least..=WINDOW_MAX).contains(v));
-            if values.len() != len || !fine {
-                return Err(op.bad(name, format!("{values:?}"), "one small number a dimension"));
-            }
-            Ok(values)
-        };
-        if kernel.iter().any(|k| !(1..=WINDOW_MAX).contains(k)) {
-            return Err(op.bad("kernel_shape", format!("{kernel:?}"), "positive numbers"));
-        }
-        let strides = list("strides", 1, dims, 1)?;
-        let dilations = list("dilations", 1, dims, 1)?;
-        let pads = match op.node.text("auto_pad", "NOTSET")? {
-            "NOTSET" | "" => {
-                let pads = list("pads", 0, 2 * dims, 0)?;
-                Some((0..dims).map(|d| (pads[d], pads[d + dims])).collect())
-            }
-            "VALID" => Some(vec![(0, 0); dims]),
-            "SAME_UPPER" | "SAME_LOWER" => None,
-            other => return Err(op.bad("auto_pad", other, "an ONNX padding mode")),
-        };
-        let ceil = op.node.int("ceil_mode", 0)? != 0;
-        Ok(Window { kernel, strides, dilations, pads, ceil })
-    }
-
-    /// Output length of dimension `d` for an input of `length`.
-    fn slide(&self, d: usize, length: usize) -> Result<usize, NodeError> {
-        let (length, stride) = (length as i64, self.strides[d]);
-        let Some(pads) = &self.pads else {
-            return Ok((length + stride - 1).div_euclid(stride) as usize);
-        };
-        let (begin, end) = pads[d];
-        let window = (self.kernel[d] - 1) * self.dilations[d] + 1;
-        let room = length + begin + end - window;
-        if room < 0 {
-            return Err(NodeError::Window { window, length: length + begin + end });
-        }
-        let mut steps = if self.ceil { (room + stride - 1) / stride } else { room / stride };
-        // A window that would start in the padding at the end is dropped.
-        // ONNX says so since opset 22; runtimes always did.
-        if self.ceil && steps * stride >= length + begin {
-            steps -= 1;
-        }
-        Ok((steps + 1) as usize)
-    }
-
-    fn slide_all(&self, lengths: &[usize]) -> Result<Vec<usize>, NodeError> {
-        lengths.iter().enumerate().map(|(d, &length)| self.slide(d, length)).collect()
-    }
-}
+use crate::window::Sliding;
 
 /// Input [n, c, d1..], weight [m, c / group, k1..], bias [m].
 pub(super) fn conv(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
@@ -96,7 +28,7 @@ pub(super) fn conv(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
         return Err(op.bad("kernel_shape", format!("{declared:?}"), "the weight's window"));
     }
     let mut shape = vec![x.shape[0], w.shape[0]];
-    shape.extend(Window::read(op, kernel)?.slide_all(&x.shape[2..])?);
+    shape.extend(Sliding::read(op.node, &kernel)?.output(&x.shape[2..])?);
     op.like_input(shape)
 }
 
@@ -108,7 +40,7 @@ pub(super) fn pool(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
         return Err(op.bad_shape(0, format!("{} dimensions", kernel.len().max(1) + 2)));
     }
     let mut shape = x.shape[..2].to_vec();
-    shape.extend(Window::read(op, kernel)?.slide_all(&x.shape[2..])?);
+    shape.extend(Sliding::read(op.node, &kernel)?.output(&x.shape[2..])?);
     let indices = ValueType { dtype: DType::I64, shape: shape.clone() };
     let mut types = op.like_input(shape)?;
     if op.node.op == "MaxPool" && op.node.outputs.len() > 1 {
