@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::PackError;
+use super::error::PackError;
 use crate::layer::Layer;
 use crate::part::Part;
 use crate::stage::Staged;

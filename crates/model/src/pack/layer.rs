@@ -13,8 +13,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::error::PackError;
+use super::layout::{Place, Task};
 use super::task::{Writer, cut_shape, fresh, taken, type_of};
-use super::{PackError, Place, Task};
+
 use crate::division::Cut;
 use crate::layer::{Layer, Orientation};
 use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};

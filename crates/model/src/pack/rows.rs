@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use quorate_code::{Code, ParitySums};
 
-use super::PackError;
+use super::error::PackError;
 use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
 use crate::scaled::Scaled;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use prost::Message;
 
-use super::{Layout, PackError, Place, Task, TaskValue, Work};
+use super::error::PackError;
+use super::layout::{Layout, Place, Task};
+use super::spec::{TaskValue, Work};
 use crate::graph::ValueType;
 use crate::onnx::{
     GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
@@ -13,6 +15,26 @@ use crate::onnx::{
 use crate::region::shape;
 use crate::stage::Staged;
 use crate::tensor::DType;
+
+impl Layout<'_> {
+    /// The task file: an ONNX model whose weights lie in the weights file.
+    pub fn task_onnx(&self, task: usize) -> Result<Vec<u8>, PackError> {
+        onnx(self, self.task(task)?)
+    }
+
+    /// What the task reads: its wire values in the order of the stage's
+    /// `reads`, whole.
+    #[cfg(test)]
+    pub(crate) fn task_inputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
+        Ok(inputs(self.staged, self.task(task)?))
+    }
+
+    /// What the task makes: one shard, or the graph's outputs in their order.
+    #[cfg(test)]
+    pub(crate) fn task_outputs(&self, task: usize) -> Result<Vec<TaskValue>, PackError> {
+        outputs(self.staged, self.task(task)?)
+    }
+}
 
 /// The wire values that `task` reads.
 pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_code::Code;
 
-use super::{ALIGN_BYTES, Layout, TaskSpec, Work, lay_out};
+use super::layout::{ALIGN_BYTES, Place};
+use super::spec::TaskValue;
+use super::{Layout, TaskSpec, Work, lay_out};
 use crate::division::method::Method;
 use crate::division::rows::Rows;
 use crate::division::terms::Terms;
@@ -142,7 +144,7 @@ fn round_trip(staged: &Staged, specs: &[TaskSpec]) {
     let file = write(&layout);
     for (i, spec) in specs.iter().enumerate() {
         let model = read_back(&layout, i, &file);
-        let names = |values: Vec<super::TaskValue>| -> Vec<String> {
+        let names = |values: Vec<TaskValue>| -> Vec<String> {
             values.into_iter().map(|v| v.name).collect()
         };
         assert_eq!(model.graph.inputs, names(layout.task_inputs(i).unwrap()));
@@ -356,7 +358,7 @@ fn bias_forms() {
 /// Offset of the weights in each task file.
 fn offsets(layout: &Layout<'_>) -> Vec<u64> {
     let offset = |i: usize| match layout.tasks[i].weight {
-        Some(super::Place::File { offset, .. }) => offset,
+        Some(Place::File { offset, .. }) => offset,
         _ => panic!("task {i} has no weights in the file"),
     };
     (0..layout.tasks()).map(offset).collect()
