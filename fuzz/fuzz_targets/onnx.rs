@@ -36,7 +36,8 @@ fuzz_target!(|data: &[u8]| {
         let Ok(staged) = Staged::cut(model.clone(), &cut) else { return };
         let mut request = PlanRequest::local("model.onnx", &"0".repeat(64), 2, 1).expect("devices");
         request.fewest_devices = 2;
-        request.methods = methods.iter().map(|&m| MethodRequest { layer: None, method: m }).collect();
+        request.methods =
+            methods.iter().map(|&m| MethodRequest { layer: None, method: m }).collect();
         let Ok(plans) = planner::even(&staged, &request) else { return };
         let plans = Plans::parse(&plans.to_toml()).expect("a plan that was made is valid");
         let _ = pack(&staged, &request.model_sha256, &plans, &mut Nowhere, &mut |_| ());
