@@ -10,7 +10,7 @@
 //! ```
 //!
 //! *Invariant:* two files that differ only in addresses, `wait` or
-//! `tolerance` have the same [`PlanId`]s.
+//! `tolerance` have the same [plan ids](crate::id::PlanId).
 
 mod allocation;
 mod bound;

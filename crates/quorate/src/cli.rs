@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quorate_core::plan::{WaitPolicy, parse_span};
 use quorate_core::planner::MethodRequest;
+use quorate_model::division::facts::Family;
 use quorate_model::division::method::Method;
 use quorate_model::stage::{Cut, Recurrent};
 
@@ -107,11 +108,8 @@ pub(crate) struct ClusterSize {
 /// How a model is cut and divided.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Splitting {
-    /// How to divide layers: a METHOD for all that it is for, LAYER=METHOD for
-    /// one. Methods: output and input for fully-connected layers; channel,
-    /// spatial and filter for convolutions; whole for both [default: output
-    /// and channel].
-    #[arg(long = "method", value_delimiter = ',', value_name = "[LAYER=]METHOD,…", value_parser = method_request)]
+    /// How to divide layers, by all methods that there are.
+    #[arg(long = "method", value_delimiter = ',', value_name = "[LAYER=]METHOD,…", value_parser = method_request, help = method_help())]
     pub methods: Vec<MethodRequest>,
     /// Layers that end no stage: each is computed, whole, by whoever reads
     /// what it makes (see `quorate inspect` for their names).
@@ -131,6 +129,27 @@ pub(crate) struct Splitting {
     /// input are coded either way.
     #[arg(long, default_value = "whole", value_name = "whole|step", value_parser = recurrent)]
     pub recurrent: Recurrent,
+}
+
+fn method_help() -> String {
+    let of = |family: Family| {
+        let words: Vec<&str> = Method::every()
+            .map(Method::facts)
+            .filter(|f| f.family == family)
+            .map(|f| f.word)
+            .collect();
+        match words.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, first)) => format!("{} and {last}", first.join(", ")),
+            None => String::new(),
+        }
+    };
+    let (fc, conv, any) = (of(Family::Fc), of(Family::Conv), of(Family::Any));
+    format!(
+        "How to divide layers: a METHOD for all that it is for, LAYER=METHOD for one. Methods: \
+         {fc} for fully-connected layers; {conv} for convolutions; {any} for both [default: \
+         output and channel]"
+    )
 }
 
 fn recurrent(text: &str) -> Result<Recurrent, String> {

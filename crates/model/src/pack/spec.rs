@@ -17,11 +17,11 @@ pub struct TaskSpec {
 pub enum Work {
     /// A part of a stage.
     Stage {
-        /// Index in [`Staged::stages`].
+        /// Index in [`Staged::stages`](crate::stage::Staged::stages).
         stage: usize,
         /// Which part of it.
         part: Part,
-        /// Is the input only what the part reads of it ([`Staged::need`])?
+        /// Is the input only what the part reads of it ([`Staged::need`](crate::stage::Staged::need))?
         cut: bool,
     },
     /// The output stage.
