@@ -8,7 +8,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use quorate_core::packing::{Shelf, pack};
 use quorate_core::plan::Plans;
-use quorate_core::planner::{self, MethodRequest, PlanRequest};
+use quorate_core::planner::{self, MethodRequest, PlanRequest, PlannerError};
 use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::{Cut, Recurrent, Staged};
@@ -38,7 +38,13 @@ fuzz_target!(|data: &[u8]| {
         request.fewest_devices = 2;
         request.methods =
             methods.iter().map(|&m| MethodRequest { layer: None, method: m }).collect();
-        let Ok(plans) = planner::even(&staged, &request) else { return };
+        let plans = match planner::even(&staged, &request) {
+            Ok(plans) => plans,
+            Err(PlannerError::Draft { message }) => {
+                panic!("what was planned is refused: {message}")
+            }
+            Err(_) => return,
+        };
         let plans = Plans::parse(&plans.to_toml()).expect("a plan that was made is valid");
         let _ = pack(&staged, &request.model_sha256, &plans, &mut Nowhere, &mut |_| ());
     }

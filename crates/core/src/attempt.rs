@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quorate_model::region::Region;
+use quorate_model::value::Value;
 
 use crate::frame::Data;
 use crate::gather::Gather;
@@ -10,7 +11,6 @@ use crate::id::{DeviceSet, RequestId, ValueId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
 use crate::time::Time;
-use quorate_model::value::Value;
 
 /// What all frames of one attempt say alike.
 #[derive(Clone, Debug)]

@@ -59,7 +59,7 @@ pub enum Slice {
 
 /// What a data shard reads of its layer's input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct InputBox {
     /// The box of the input.
     pub region: Region,
     /// Padding before and after each spatial dimension of that box; `None`
@@ -115,13 +115,13 @@ pub trait Division: fmt::Debug + Send + Sync {
     /// The ranges that tell a shard from the others.
     fn ranges(&self, shard: usize) -> Region;
 
-    /// Where a shard lies in the value; a term is everywhere.
-    fn place(&self, shape: &[usize], axis: usize, shard: usize) -> Region;
+    /// The box of the value that a shard is; a term is everywhere.
+    fn region(&self, shape: &[usize], axis: usize, shard: usize) -> Region;
 
     /// The range that a frame names beside the shard's number, so that a wrong
-    /// number is found; of a parity shard, whose number is `None`, the length
-    /// of the longest.
-    fn mark(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize>;
+    /// number is found. Parity, whose number is `None`, has the size of the
+    /// largest data shard.
+    fn place(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize>;
 
     /// Is this a shard of `layer`?
     fn fits(&self, layer: &Layer, shard: usize) -> Result<(), Misfit>;
@@ -134,7 +134,7 @@ pub trait Division: fmt::Debug + Send + Sync {
     fn bias(&self, layer: &Layer, shard: usize) -> Option<Range<usize>>;
 
     /// What a shard reads; `None` where it would read padding alone.
-    fn read(&self, layer: &Layer, shard: usize) -> Option<Cut>;
+    fn input(&self, layer: &Layer, shard: usize) -> Option<InputBox>;
 
     /// Floating-point operations of a shard.
     fn flops(&self, layer: &Layer, shard: usize) -> u64;
@@ -144,8 +144,7 @@ pub trait Division: fmt::Debug + Send + Sync {
 
     /// A shard of the stage `name`, whose layer is `layer`, for people who open
     /// its task's file.
-    fn explain(&self, name: &str, layer: Option<&Layer>, shard: usize) -> String {
-        let _ = layer;
+    fn explain(&self, name: &str, _layer: Option<&Layer>, shard: usize) -> String {
         format!("{} of layer {name}", words_of(self.noun(), &self.ranges(shard), WORDS))
     }
 
@@ -175,7 +174,7 @@ impl PartialEq for dyn Division {
 pub(crate) fn parity_shape(division: &dyn Division, shape: &[usize], axis: usize) -> Vec<usize> {
     let mut largest = vec![0; shape.len()];
     for shard in 0..division.shards() {
-        for (most, range) in largest.iter_mut().zip(division.place(shape, axis, shard)) {
+        for (most, range) in largest.iter_mut().zip(division.region(shape, axis, shard)) {
             *most = range.len().max(*most);
         }
     }

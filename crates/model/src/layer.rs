@@ -126,7 +126,7 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
     }
 }
 
-/// LayerKind and orientation of a node whose weights have `shape`.
+/// What a node computes, and how its weights, of this shape, lie.
 fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String> {
     let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
     if node.op == "Conv" {

@@ -6,7 +6,7 @@
 
 use crate::graph::Node;
 use crate::operator::{self, Reads};
-use crate::part::{Part, Read};
+use crate::part::{Input, Part};
 use crate::region::{Region, whole};
 use crate::stage::{Stage, Staged};
 
@@ -20,8 +20,8 @@ impl Staged {
         {
             return None;
         }
-        let Read::Cut(cut) = part.read(layer)? else { return None };
-        (cut.region != whole(&layer.input_shape)).then_some(cut.region)
+        let Input::Box(input) = part.input(layer)? else { return None };
+        (input.region != whole(&layer.input_shape)).then_some(input.region)
     }
 
     /// Is the glue of `stage` a chain of element-wise nodes between the two?

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use quorate_code::Code;
 
-use crate::division::{self, Codable, Cut, Division, Misfit, Slice};
+use crate::division::{self, Codable, Division, InputBox, Misfit, Slice};
 use crate::layer::Layer;
 use crate::region::{shape, whole};
 use crate::stage::Stage;
@@ -100,13 +100,22 @@ pub(crate) enum Weights<'a> {
     Parity { code: &'a Code, parity: usize, rows: Vec<Range<usize>> },
 }
 
+/// The bias of a part, by rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Bias<'a> {
+    /// As it is in the layer.
+    Rows(Range<usize>),
+    /// A parity of these rows, as of the weights.
+    Parity { code: &'a Code, parity: usize, rows: Vec<Range<usize>> },
+}
+
 /// What a part reads of its layer's input.
 #[derive(Clone, Debug)]
-pub(crate) enum Read {
+pub(crate) enum Input {
     /// A box of it, or all.
-    Cut(Cut),
+    Box(InputBox),
     /// The sum of boxes of one size, each times its coefficient.
-    Sum(Vec<(f64, Cut)>),
+    Sum(Vec<(f64, InputBox)>),
 }
 
 impl PartialEq for Part {
@@ -132,6 +141,18 @@ impl Part {
         Part { division, shard: Shard::Parity { code, parity } }
     }
 
+    /// The division that it is a part of.
+    #[cfg(test)]
+    pub(crate) fn division(&self) -> &dyn Division {
+        &*self.division
+    }
+
+    /// The number of a data shard; 0 for parity.
+    #[cfg(test)]
+    pub(crate) fn number(&self) -> usize {
+        if let Shard::Data(shard) = self.shard { shard } else { 0 }
+    }
+
     /// Of a parity shard: the coefficients that are not zero, and whose they
     /// are.
     pub fn terms(&self) -> Option<Vec<(f64, usize)>> {
@@ -144,7 +165,7 @@ impl Part {
     /// along `axis`.
     pub fn output_shape(&self, whole: &[usize], axis: usize) -> Vec<usize> {
         match self.shard {
-            Shard::Data(shard) => shape(&self.division.place(whole, axis, shard)),
+            Shard::Data(shard) => shape(&self.division.region(whole, axis, shard)),
             Shard::Parity { .. } => division::parity_shape(&*self.division, whole, axis),
         }
     }
@@ -168,27 +189,30 @@ impl Part {
         }
     }
 
-    /// The ranges of the layer's bias that are added up for its own, each
-    /// times its coefficient; none where it has no bias.
-    pub(crate) fn bias(&self, layer: &Layer) -> Vec<(f64, Range<usize>)> {
-        let of = |(coefficient, shard)| Some((coefficient, self.division.bias(layer, shard)?));
-        match self.shard {
-            Shard::Data(shard) => of((1.0, shard)).into_iter().collect(),
-            Shard::Parity { .. } => self.terms().into_iter().flatten().filter_map(of).collect(),
+    /// The rows of the layer's bias that it adds; `None` where it adds none.
+    pub(crate) fn bias(&self, layer: &Layer) -> Option<Bias<'_>> {
+        match &self.shard {
+            Shard::Data(shard) => self.division.bias(layer, *shard).map(Bias::Rows),
+            Shard::Parity { code, parity } => {
+                let shards = 0..self.division.shards();
+                let rows: Option<_> =
+                    shards.map(|shard| self.division.bias(layer, shard)).collect();
+                rows.map(|rows| Bias::Parity { code, parity: *parity, rows })
+            }
         }
     }
 
     /// What it reads; `None` where that is padding alone.
-    pub(crate) fn read(&self, layer: &Layer) -> Option<Read> {
-        let cut = |shard| self.division.read(layer, shard);
+    pub(crate) fn input(&self, layer: &Layer) -> Option<Input> {
+        let input = |shard| self.division.input(layer, shard);
         match self.shard {
-            Shard::Data(shard) => cut(shard).map(Read::Cut),
+            Shard::Data(shard) => input(shard).map(Input::Box),
             Shard::Parity { .. } if self.division.codable() == Codable::AtRunTime => {
-                let term = |(coefficient, shard)| Some((coefficient, cut(shard)?));
-                self.terms()?.into_iter().map(term).collect::<Option<_>>().map(Read::Sum)
+                let term = |(coefficient, shard)| Some((coefficient, input(shard)?));
+                self.terms()?.into_iter().map(term).collect::<Option<_>>().map(Input::Sum)
             }
             Shard::Parity { .. } => {
-                Some(Read::Cut(Cut { region: whole(&layer.input_shape), pads: None }))
+                Some(Input::Box(InputBox { region: whole(&layer.input_shape), pads: None }))
             }
         }
     }
@@ -291,6 +315,11 @@ impl Part {
                     return wrong("another number of shards than its code");
                 }
                 (0..shards).try_for_each(fits)?;
+                let by_columns =
+                    |shard| matches!(self.division.weights(layer, shard), Slice::Columns(_));
+                if self.division.codable() == Codable::Offline && (0..shards).any(by_columns) {
+                    return wrong("columns of weights, where only rows are combined");
+                }
                 let length = |shard: usize| shape(&self.division.ranges(shard));
                 let alike = (1..shards).all(|shard| length(shard) == length(0));
                 if self.division.codable() == Codable::AtRunTime && !alike {

@@ -54,7 +54,11 @@ impl Sliding {
         }
         let strides = list(node, "strides", 1, dims)?;
         let dilations = list(node, "dilations", 1, dims)?;
-        let extent = kernel.iter().zip(&dilations).map(|(&k, &d)| (k as usize - 1) * d + 1);
+        let extent = |(&k, &d): (&i64, &usize)| (k as usize - 1).checked_mul(d)?.checked_add(1);
+        let extent = kernel.iter().zip(&dilations).map(extent).collect::<Option<_>>();
+        let extent = extent.ok_or_else(|| {
+            bad("dilations", format!("{dilations:?}"), "a window of a size there is")
+        })?;
         let pads = match node.text("auto_pad", "NOTSET")? {
             "NOTSET" | "" => {
                 let pads = list(node, "pads", 0, 2 * dims)?;
@@ -66,7 +70,7 @@ impl Sliding {
             other => return Err(bad("auto_pad", other.to_owned(), "an ONNX padding mode")),
         };
         let ceil = node.int("ceil_mode", 0)? != 0;
-        Ok(Sliding { extent: extent.collect(), strides, pads, ceil })
+        Ok(Sliding { extent, strides, pads, ceil })
     }
 
     /// Lengths of the output's spatial dimensions for an input with these.

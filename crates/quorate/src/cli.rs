@@ -136,7 +136,7 @@ fn method_help() -> String {
         let words: Vec<&str> = Method::every()
             .map(Method::facts)
             .filter(|f| f.family == family)
-            .map(|f| f.word)
+            .map(|f| f.name)
             .collect();
         match words.split_last() {
             Some((last, [])) => (*last).to_owned(),

@@ -21,22 +21,22 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
     /// Operations a second in convolutions.
-    pub conv_flops: f64,
+    pub conv_flops_per_s: f64,
     /// Operations a second in matrix products.
-    pub fc_flops: f64,
+    pub fc_flops_per_s: f64,
     /// Operations a second in all nodes between layers.
-    pub glue_flops: f64,
+    pub glue_flops_per_s: f64,
     /// Bytes a second at which weights are read from memory.
-    pub weight_bytes: f64,
+    pub weight_bytes_per_s: f64,
 }
 
 /// How a device is connected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
     /// Bytes a second, each way.
-    pub bytes: f64,
+    pub bytes_per_s: f64,
     /// What each message costs its sender and its receiver beyond its bytes.
-    pub message: Duration,
+    pub message_overhead: Duration,
     /// How long a message is under way beyond its bytes.
     pub latency: Duration,
 }

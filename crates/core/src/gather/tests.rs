@@ -102,7 +102,7 @@ fn payloads(gather: &Gather) -> Vec<Vec<f32>> {
     let inner: usize = value.shape[value.axis + 1..].iter().product();
     let at = |o: usize, row: usize, i: usize| element((o * value.rows() + row) * inner + i);
     let ranges: Vec<_> = (0..sharding.division.shards())
-        .map(|shard| sharding.region(value, shard)[value.axis].clone())
+        .map(|shard| sharding.division.ranges(shard)[0].clone())
         .collect();
     let data = |shard: usize, o: usize, row: usize, i: usize| {
         let rows = &ranges[shard];

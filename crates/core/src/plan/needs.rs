@@ -10,7 +10,7 @@ use super::sharding::Sharding;
 use crate::id::{DeviceId, DeviceSet, SeatId, StageId, ValueId};
 
 /// A part of a shard, `None` for all of it, and the devices that need it.
-pub(crate) type Recipients = (Option<Region>, Vec<DeviceId>);
+pub(crate) type Group = (Option<Region>, Vec<DeviceId>);
 
 impl Plan {
     /// The part of `value` that `seat` is sent; `None` for all of it.
@@ -70,11 +70,11 @@ impl Plan {
         value: ValueId,
         shard: usize,
         members: DeviceSet,
-    ) -> Vec<Recipients> {
+    ) -> Vec<Group> {
         let Some(sharding) = self.sharding(value) else { return Vec::new() };
         let form = &values[value.index()];
         let all = sharding.data_of(shard).map(|data| sharding.region(form, data));
-        let mut groups: Vec<Recipients> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         for device in self.reading_devices(value, members) {
             let part = match self.device_need(value, device, members) {
                 None => None,

@@ -93,9 +93,9 @@ impl Plans {
         Ok(Plans { cluster: self.cluster.at(addresses)?, ..self.clone() })
     }
 
-    /// The same plans with another tolerance.
-    pub fn with_tolerance(&self, tolerance: f64) -> Plans {
-        Plans { tolerance, ..self.clone() }
+    /// The same plans with another tolerance; `None` unless it is in (0, 1).
+    pub fn with_tolerance(&self, tolerance: f64) -> Option<Plans> {
+        (tolerance > 0.0 && tolerance < 1.0).then(|| Plans { tolerance, ..self.clone() })
     }
 
     /// Name of a seat of the plan at `plan`: that of its device, or its number.

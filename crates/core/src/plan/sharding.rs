@@ -78,7 +78,7 @@ impl Sharding {
 
     /// Where a data shard lies in the value.
     pub(crate) fn region(&self, value: &Value, data: usize) -> Region {
-        self.division.place(&value.shape, value.axis, data)
+        self.division.region(&value.shape, value.axis, data)
     }
 
     /// What of `shard` is sent to one who needs `need`: a part of the value,
@@ -100,7 +100,7 @@ impl Sharding {
 
     /// What a frame with `shard` of `value` names beside its number.
     pub(crate) fn place(&self, value: &Value, shard: usize) -> Range<usize> {
-        self.division.mark(&value.shape, value.axis, self.data_of(shard))
+        self.division.place(&value.shape, value.axis, self.data_of(shard))
     }
 
     /// What travels of a shard that a task made.

@@ -209,8 +209,14 @@ fn weights_fit_in_memory() {
     let staged = lenet();
     let mut request = request(2, 1, 3);
     let with = |memory_bytes: u64| {
-        let rates = Rates { conv_flops: 1e9, fc_flops: 1e9, glue_flops: 1e9, weight_bytes: 1e9 };
-        let link = Link { bytes: 1e7, message: Duration::ZERO, latency: Duration::ZERO };
+        let rates = Rates {
+            conv_flops_per_s: 1e9,
+            fc_flops_per_s: 1e9,
+            glue_flops_per_s: 1e9,
+            weight_bytes_per_s: 1e9,
+        };
+        let link =
+            Link { bytes_per_s: 1e7, message_overhead: Duration::ZERO, latency: Duration::ZERO };
         let mut devices = request.cluster.devices().to_vec();
         devices[1].profile = Some(Profile { rates, memory_bytes, link });
         Cluster::new(devices).expect("as before")
@@ -286,6 +292,16 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("seats = 2", "seats = 0", 57, "0 seats, needs 1 to 3"),
     ("data = [\"seat-1\"]", "data = [\"a\"]", 67, "layer fc1: unknown seat a"),
     ("axis = 0", "axis = 0\nspeed = 3", 18, "unknown field `speed`"),
+    (
+        "rows = [3, 3]",
+        "rowz = [3, 3]",
+        40,
+        "unknown field `rowz`, expected one of `layer`, `method`",
+    ),
+    ("rows = [3, 3]", "lines = 2", 40, "`replicas`, `rows`, `columns`, `tiles`"),
+    ("rows = [3, 3]", "rows = [3, [3]]", 40, "numbers and lists of numbers in one list"),
+    ("rows = [3, 3]", "rows = [-3, 9]", 40, "length -3, must not be negative"),
+    ("rows = [3, 3]", "rows = [[3, 3]]", 40, "rows is one list of lengths"),
     ("format = 2", "format = ", 1, ""),
     ("model = \"small.onnx\"", "", 1, "missing field `model`"),
 ];

@@ -1,6 +1,5 @@
 //! Why there is no plan.
 
-use quorate_code::CodeError;
 use quorate_model::division::method::Method;
 use quorate_model::tensor::DType;
 
@@ -17,8 +16,6 @@ pub enum PlannerError {
     Devices { data: usize, spares: usize },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    #[error("layer {layer}")]
-    Code { layer: String, source: CodeError },
     #[error("layer {layer}: method {method} is for {needed}")]
     Method { layer: String, method: Method, needed: &'static str },
     #[error("model has no layer {layer} at a border of a stage (it has {known})")]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_code::Code;
 use quorate_model::division::facts::Family;
 use quorate_model::division::method::Method;
 use quorate_model::division::{Codable, Division};
@@ -118,15 +117,13 @@ fn plan_stage(
     let mut method = method(stage, &value.name, &request.methods)?;
     let mut placed = room.place(stage, method);
     if let Some(layer) = stage.layer()
-        && !is_of(stage, &placed.division)
+        && !divides(stage, &placed.division)
     {
         // Tiles that read padding alone have nothing to be computed from.
         method = Method::default_for(layer);
         placed = room.place(stage, method);
     }
     let Placed { division, code, data, parity, replicas } = placed;
-    Code::by_name(code, data.len(), parity.len() + replicas.len())
-        .map_err(|source| PlannerError::Code { layer: stage.name.clone(), source })?;
     let parts = if reads_coded { None } else { parts(staged, stage, &division) };
     let name_of = |&value: &usize| staged.values[value].name.clone();
     let lengths = division.lengths().map(|(word, lengths)| (word.to_owned(), lengths));
@@ -161,8 +158,8 @@ fn wire(stage: &Stage, value: &Value, f16: &[String]) -> Result<Option<String>, 
     Ok(asked.then(|| DType::F16.to_string()))
 }
 
-/// Can the stage be divided so?
-fn is_of(stage: &Stage, division: &Arc<dyn Division>) -> bool {
+/// Are all shards of the division parts of the stage?
+fn divides(stage: &Stage, division: &Arc<dyn Division>) -> bool {
     (0..division.shards()).all(|shard| Part::data(division.clone(), shard).check(stage).is_ok())
 }
 

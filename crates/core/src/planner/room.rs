@@ -68,7 +68,7 @@ impl Room {
         self.whole.push(stage.value);
         let mut data = self.round(self.first, self.spares + 1);
         let replicas = data.split_off(1);
-        let code = if self.spares == 0 { "none" } else { REPLICATION };
+        let code = self.copies();
         Placed { division: Arc::new(Whole), code, data, parity: Vec::new(), replicas }
     }
 
@@ -93,7 +93,12 @@ impl Room {
         let division = (method.facts().even)(layer, most, false);
         let n = division.shards();
         let replicas = (1..=self.spares).flat_map(|copy| self.round(copy, n)).collect();
-        let code = if self.spares == 0 { "none" } else { REPLICATION };
+        let code = self.copies();
         Placed { division, code, data: (0..n).collect(), parity: Vec::new(), replicas }
+    }
+
+    /// The code where spares hold copies.
+    fn copies(&self) -> &'static str {
+        if self.spares == 0 { "none" } else { REPLICATION }
     }
 }

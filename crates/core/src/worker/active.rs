@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_model::region::Region;
+use quorate_model::value::Value;
 
 use super::delivery::Delivery;
 use super::gap::Gaps;
@@ -16,7 +17,6 @@ use crate::gather::{Accepted, Decision, Gather, Gathered, task_inputs};
 use crate::id::{DeviceId, SeatId, StageId, ValueId};
 use crate::parcel::Parcel;
 use crate::time::Time;
-use quorate_model::value::Value;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

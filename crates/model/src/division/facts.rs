@@ -32,7 +32,7 @@ impl Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListWord {
     /// The key in the file.
-    pub word: &'static str,
+    pub key: &'static str,
     /// What the numbers are.
     pub meaning: &'static str,
 }
@@ -40,14 +40,14 @@ pub struct ListWord {
 /// The division of a value that a plan file's numbers say; the flag is true
 /// where its shards are coded. `None` where numbers are needed and there are
 /// none; an error is a sentence about the numbers.
-pub(crate) type Read =
+pub(crate) type Parse =
     fn(&Value, Option<&Lengths>, bool) -> Option<Result<Arc<dyn Division>, String>>;
 
 /// What is to be known of a way to divide before anything is divided.
 #[derive(Debug)]
 pub struct Facts {
     /// Its name.
-    pub word: &'static str,
+    pub name: &'static str,
     /// The layers that it is for.
     pub family: Family,
     /// Each device needs only a part of the layer's input.
@@ -72,5 +72,5 @@ pub struct Facts {
     /// where they are to be coded.
     pub even: fn(&Layer, usize, bool) -> Arc<dyn Division>,
     /// Reads it from a plan file.
-    pub read: Read,
+    pub parse: Parse,
 }

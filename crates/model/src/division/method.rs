@@ -90,12 +90,12 @@ impl Method {
 
 /// The methods' names with commas between.
 pub fn names(methods: impl IntoIterator<Item = Method>) -> String {
-    methods.into_iter().map(|method| method.facts().word).collect::<Vec<_>>().join(", ")
+    methods.into_iter().map(|method| method.facts().name).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.facts().word)
+        f.write_str(self.facts().name)
     }
 }
 
@@ -104,6 +104,6 @@ impl FromStr for Method {
 
     fn from_str(word: &str) -> Result<Method, MethodError> {
         let mut every = Method::every();
-        every.find(|m| m.facts().word == word).ok_or_else(|| MethodError { got: word.to_owned() })
+        every.find(|m| m.facts().name == word).ok_or_else(|| MethodError { got: word.to_owned() })
     }
 }

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family, ListWord};
-use super::{Codable, Cut, Division, Lengths, Merge, Misfit, Slice, consecutive, share, within};
+use super::{
+    Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, consecutive, share, within,
+};
 use crate::layer::Layer;
 use crate::region::{Region, even, whole};
 use crate::value::Value;
@@ -19,7 +21,7 @@ pub struct Rows(pub Vec<Range<usize>>);
 
 /// Fully connected: each device makes some outputs, from the whole input.
 pub(super) const OUTPUT: Facts = Facts {
-    word: "output",
+    name: "output",
     family: Family::Fc,
     divides_input: false,
     divides_weight: true,
@@ -27,22 +29,22 @@ pub(super) const OUTPUT: Facts = Facts {
     codable: Codable::Offline,
     why: "the whole input meets divided weights, so a combination of weights gives the same \
           combination of outputs",
-    list: Some(ListWord { word: WORD, meaning: "lengths along the value's axis" }),
+    list: Some(ListWord { key: WORD, meaning: "lengths along the value's axis" }),
     f32_only: false,
     commutes_with_pooling: true,
     shards_max: |layer| layer.rows,
     even: |layer, shards, _| Arc::new(Rows(ranges(layer.rows, shards))),
-    read,
+    parse,
 };
 
 /// Convolution: each device has some filters and makes their channels.
-pub(super) const CHANNEL: Facts = Facts { word: "channel", family: Family::Conv, ..OUTPUT };
+pub(super) const CHANNEL: Facts = Facts { name: "channel", family: Family::Conv, ..OUTPUT };
 
 fn ranges(rows: usize, shards: usize) -> Vec<Range<usize>> {
     even(rows, shards.min(rows)).unwrap_or_default()
 }
 
-fn read(
+fn parse(
     value: &Value,
     lengths: Option<&Lengths>,
     _: bool,
@@ -76,13 +78,13 @@ impl Division for Rows {
         std::iter::once(self.0[shard].clone()).collect()
     }
 
-    fn place(&self, shape: &[usize], axis: usize, shard: usize) -> Region {
+    fn region(&self, shape: &[usize], axis: usize, shard: usize) -> Region {
         let mut region = whole(shape);
         region[axis] = self.0[shard].clone();
         region
     }
 
-    fn mark(&self, _: &[usize], _: usize, shard: Option<usize>) -> Range<usize> {
+    fn place(&self, _: &[usize], _: usize, shard: Option<usize>) -> Range<usize> {
         let longest = || self.0.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
         shard.map_or_else(|| 0..longest(), |shard| self.0[shard].clone())
     }
@@ -99,8 +101,8 @@ impl Division for Rows {
         Some(self.0[shard].clone())
     }
 
-    fn read(&self, layer: &Layer, _: usize) -> Option<Cut> {
-        Some(Cut { region: whole(&layer.input_shape), pads: None })
+    fn input(&self, layer: &Layer, _: usize) -> Option<InputBox> {
+        Some(InputBox { region: whole(&layer.input_shape), pads: None })
     }
 
     fn flops(&self, layer: &Layer, shard: usize) -> u64 {

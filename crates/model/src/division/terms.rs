@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family, ListWord};
-use super::{Codable, Cut, Division, Lengths, Merge, Misfit, Slice, consecutive, share, within};
+use super::{
+    Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, consecutive, share, within,
+};
 use crate::layer::Layer;
 use crate::region::{Region, even, whole};
 use crate::value::Value;
@@ -20,7 +22,7 @@ pub struct Terms(pub Vec<Range<usize>>);
 
 /// Fully connected: each device reads some inputs; the results are added.
 pub(super) const INPUT: Facts = Facts {
-    word: "input",
+    name: "input",
     family: Family::Fc,
     divides_input: true,
     divides_weight: true,
@@ -28,7 +30,7 @@ pub(super) const INPUT: Facts = Facts {
     codable: Codable::No,
     why: "outputs are partial sums of different inputs; no combination of weights made before a \
           request stands for a lost one",
-    list: Some(ListWord { word: WORD, meaning: "lengths along the layer's input" }),
+    list: Some(ListWord { key: WORD, meaning: "lengths along the layer's input" }),
     f32_only: true,
     commutes_with_pooling: true,
     shards_max: |layer| layer.columns,
@@ -36,15 +38,15 @@ pub(super) const INPUT: Facts = Facts {
         let shards = shards.min(layer.columns);
         Arc::new(Terms(even(layer.columns, shards).unwrap_or_default()))
     },
-    read,
+    parse,
 };
 
 /// Convolution: each device has some channels of every filter; the results
 /// are added.
-pub(super) const FILTER: Facts = Facts { word: "filter", family: Family::Conv, ..INPUT };
+pub(super) const FILTER: Facts = Facts { name: "filter", family: Family::Conv, ..INPUT };
 
 /// How many columns there are only the model knows.
-fn read(
+fn parse(
     _: &Value,
     lengths: Option<&Lengths>,
     _: bool,
@@ -77,11 +79,11 @@ impl Division for Terms {
         std::iter::once(self.0[shard].clone()).collect()
     }
 
-    fn place(&self, shape: &[usize], _: usize, _: usize) -> Region {
+    fn region(&self, shape: &[usize], _: usize, _: usize) -> Region {
         whole(shape)
     }
 
-    fn mark(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize> {
+    fn place(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize> {
         shard.map_or(0..shape[axis], |shard| self.0[shard].clone())
     }
 
@@ -97,10 +99,10 @@ impl Division for Terms {
         (self.0[shard].start == 0).then_some(0..layer.rows)
     }
 
-    fn read(&self, layer: &Layer, shard: usize) -> Option<Cut> {
+    fn input(&self, layer: &Layer, shard: usize) -> Option<InputBox> {
         let mut region = whole(&layer.input_shape);
         region[layer.input_axis()] = self.0[shard].clone();
-        Some(Cut { region, pads: None })
+        Some(InputBox { region, pads: None })
     }
 
     fn flops(&self, layer: &Layer, shard: usize) -> u64 {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family, ListWord};
-use super::{Codable, Cut, Division, Lengths, Merge, Misfit, Slice, share};
+use super::{Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, share};
 use crate::layer::Layer;
 use crate::region::{Region, consecutive, even, shape, whole};
 use crate::value::Value;
@@ -27,22 +27,22 @@ pub struct Tiles {
 
 /// Convolution: each device makes a part of every channel's area.
 pub(super) const SPATIAL: Facts = Facts {
-    word: "spatial",
+    name: "spatial",
     family: Family::Conv,
     divides_input: true,
     divides_weight: false,
     divides_output: true,
     codable: Codable::AtRunTime,
     why: "weights are not divided, so inputs must be combined for each request",
-    list: Some(ListWord { word: WORD, meaning: "lengths along each spatial dimension" }),
+    list: Some(ListWord { key: WORD, meaning: "lengths along each spatial dimension" }),
     f32_only: true,
     commutes_with_pooling: false,
     shards_max: |layer| layer.output_shape[2..].iter().fold(1, |n, &d| n.saturating_mul(d)),
     even: |layer, shards, coded| {
         Arc::new(Tiles::new(grid(&layer.output_shape[2..], shards), coded))
     },
-    read: |value, lengths, coded| {
-        Some(read(value, lengths?, coded).map(|tiles| Arc::new(tiles) as _))
+    parse: |value, lengths, coded| {
+        Some(parse(value, lengths?, coded).map(|tiles| Arc::new(tiles) as _))
     },
 };
 
@@ -60,7 +60,7 @@ impl Tiles {
     }
 }
 
-fn read(value: &Value, lengths: &Lengths, coded: bool) -> Result<Tiles, String> {
+fn parse(value: &Value, lengths: &Lengths, coded: bool) -> Result<Tiles, String> {
     let Lengths::Lists(lengths) = lengths else {
         return Err(format!("{WORD} are a list of lengths for each spatial dimension"));
     };
@@ -109,7 +109,7 @@ impl Division for Tiles {
         self.boxes[shard].clone()
     }
 
-    fn place(&self, shape: &[usize], axis: usize, shard: usize) -> Region {
+    fn region(&self, shape: &[usize], axis: usize, shard: usize) -> Region {
         let mut region = whole(shape);
         let spatial = region[axis + 1..].iter_mut();
         spatial.zip(&self.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
@@ -117,7 +117,7 @@ impl Division for Tiles {
     }
 
     /// The first and the last element of a tile's area; of parity its size.
-    fn mark(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize> {
+    fn place(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize> {
         let Some(shard) = shard else {
             return 0..self.boxes[0].iter().map(ExactSizeIterator::len).product();
         };
@@ -138,7 +138,7 @@ impl Division for Tiles {
         if !fits {
             return Err(Misfit::Other(format!("none of its {output:?} outputs")));
         }
-        match self.read(layer, shard) {
+        match self.input(layer, shard) {
             Some(_) => Ok(()),
             None => Err(Misfit::Other("it reads nothing but padding".to_owned())),
         }
@@ -152,7 +152,7 @@ impl Division for Tiles {
         Some(0..layer.rows)
     }
 
-    fn read(&self, layer: &Layer, shard: usize) -> Option<Cut> {
+    fn input(&self, layer: &Layer, shard: usize) -> Option<InputBox> {
         let window = layer.window.as_ref()?;
         let mut region = whole(&layer.input_shape);
         let mut pads = Vec::new();
@@ -162,7 +162,7 @@ impl Division for Tiles {
             region[2 + d] = reach.input;
             pads.push(reach.pads);
         }
-        Some(Cut { region, pads: Some(pads) })
+        Some(InputBox { region, pads: Some(pads) })
     }
 
     fn flops(&self, layer: &Layer, shard: usize) -> u64 {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family};
-use super::{Codable, Cut, Division, Lengths, Merge, Misfit, Slice};
+use super::{Codable, Division, InputBox, Lengths, Merge, Misfit, Slice};
 use crate::layer::Layer;
 use crate::region::{Region, whole};
 
@@ -15,7 +15,7 @@ pub struct Whole;
 
 /// One device computes the stage.
 pub(super) const WHOLE: Facts = Facts {
-    word: "whole",
+    name: "whole",
     family: Family::Any,
     divides_input: false,
     divides_weight: false,
@@ -27,7 +27,7 @@ pub(super) const WHOLE: Facts = Facts {
     commutes_with_pooling: true,
     shards_max: |_| 1,
     even: |_, _, _| Arc::new(Whole),
-    read: |_, _, _| Some(Ok(Arc::new(Whole))),
+    parse: |_, _, _| Some(Ok(Arc::new(Whole))),
 };
 
 impl Division for Whole {
@@ -48,18 +48,18 @@ impl Division for Whole {
     }
 
     fn noun(&self) -> &'static str {
-        WHOLE.word
+        WHOLE.name
     }
 
     fn ranges(&self, _: usize) -> Region {
         Region::new()
     }
 
-    fn place(&self, shape: &[usize], _: usize, _: usize) -> Region {
+    fn region(&self, shape: &[usize], _: usize, _: usize) -> Region {
         whole(shape)
     }
 
-    fn mark(&self, shape: &[usize], axis: usize, _: Option<usize>) -> Range<usize> {
+    fn place(&self, shape: &[usize], axis: usize, _: Option<usize>) -> Range<usize> {
         0..shape[axis]
     }
 
@@ -75,8 +75,8 @@ impl Division for Whole {
         Some(0..layer.rows)
     }
 
-    fn read(&self, layer: &Layer, _: usize) -> Option<Cut> {
-        Some(Cut { region: whole(&layer.input_shape), pads: None })
+    fn input(&self, layer: &Layer, _: usize) -> Option<InputBox> {
+        Some(InputBox { region: whole(&layer.input_shape), pads: None })
     }
 
     fn flops(&self, layer: &Layer, _: usize) -> u64 {

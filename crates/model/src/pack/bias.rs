@@ -1,10 +1,13 @@
 //! A layer's bias, cut or coded like its weights.
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use quorate_code::ParitySums;
 
 use super::error::PackError;
 use crate::layer::Layer;
-use crate::part::Part;
+use crate::part::{Bias, Part};
 use crate::stage::Staged;
 use crate::tensor::Tensor;
 
@@ -17,10 +20,7 @@ pub(super) fn bias(
     part: &Part,
 ) -> Result<Option<(Vec<usize>, Bytes)>, PackError> {
     let Some(name) = &layer.bias else { return Ok(None) };
-    let terms = part.bias(layer);
-    if terms.is_empty() {
-        return Ok(None);
-    }
+    let Some(bias) = part.bias(layer) else { return Ok(None) };
     let constant = staged.model.graph.constant(name);
     let constant = constant.ok_or_else(|| PackError::Absent { name: name.clone() })?;
     let wrap = |why| PackError::Initializer { name: name.clone(), why };
@@ -33,16 +33,22 @@ pub(super) fn bias(
     };
     let at = |line: usize, row: usize| {
         let column = if columns == 1 { 0 } else { row };
-        f64::from(values.get(line * columns + column).copied().unwrap_or(0.0))
+        values.get(line * columns + column).copied().unwrap_or(0.0)
     };
     let rows = part.rows(layer);
     let mut out = Vec::with_capacity(lines * rows);
     for line in 0..lines {
-        let sum = |row| {
-            let reach = terms.iter().filter(|(_, range)| row < range.len());
-            reach.map(|(c, range)| c * at(line, range.start + row)).sum::<f64>()
-        };
-        out.extend((0..rows).map(|row| sum(row) as f32));
+        let of = |rows: &Range<usize>| rows.clone().map(|row| at(line, row)).collect::<Vec<f32>>();
+        match &bias {
+            Bias::Rows(rows) => out.extend(of(rows)),
+            Bias::Parity { code, parity, rows: shards } => {
+                let mut sums = ParitySums::one(code, *parity, rows);
+                for (shard, rows) in shards.iter().enumerate() {
+                    sums.add(shard, 0, &of(rows))?;
+                }
+                out.extend(sums.parity(0));
+            }
+        }
     }
     let shape = if lines == 1 { vec![rows] } else { vec![lines, rows] };
     let tensor = Tensor::from_f32(shape.clone(), &out).map_err(wrap)?;

@@ -17,10 +17,10 @@ use super::error::PackError;
 use super::layout::{Place, Task};
 use super::task::{Writer, cut_shape, fresh, taken, type_of};
 
-use crate::division::Cut;
+use crate::division::InputBox;
 use crate::layer::{Layer, Orientation};
 use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};
-use crate::part::{Part, Read};
+use crate::part::{Input, Part};
 use crate::region::{Region, shape};
 use crate::stage::Stage;
 use crate::tensor::{DType, Tensor, TensorError};
@@ -113,8 +113,8 @@ impl Writer<'_> {
             return;
         }
         let columns = names.of(&layer.weight, "columns");
-        let turn = format!("{}_transpose", layer.name);
-        let node = self.node(&turn, "Transpose", &[weight], &columns);
+        let transposed = format!("{}_transpose", layer.name);
+        let node = self.node(&transposed, "Transpose", &[weight], &columns);
         node.attribute = vec![ints_attribute("perm", &[1, 0])];
         self.info(&columns, DType::F32, &[shape[1], shape[0]]);
         self.node(&layer.name, "MatMul", &[feed, &columns], &layer.output);
@@ -133,8 +133,8 @@ impl Writer<'_> {
         let shape = cut.unwrap_or_else(|| layer.input_shape.clone());
         let whole = Feed { name: layer.input.clone(), shape };
         let absent = || PackError::Absent { name: layer.input.clone() };
-        match part.read(layer).ok_or_else(absent)? {
-            Read::Cut(Cut { region, pads }) => {
+        match part.input(layer).ok_or_else(absent)? {
+            Input::Box(InputBox { region, pads }) => {
                 let feed = if given { whole } else { self.slice(&whole, &region, names)? };
                 let pads = pads.map(|pads| {
                     let before = pads.iter().map(|p| p.0 as i64);
@@ -142,7 +142,7 @@ impl Writer<'_> {
                 });
                 Ok((feed, pads))
             }
-            Read::Sum(terms) => {
+            Input::Sum(terms) => {
                 let pads = vec![0; 2 * layer.input_shape.len().saturating_sub(2)];
                 let sum = self.combination(&whole, &terms, names)?;
                 Ok((sum.ok_or_else(absent)?, Some(pads)))
@@ -154,11 +154,11 @@ impl Writer<'_> {
     fn combination(
         &mut self,
         whole: &Feed,
-        terms: &[(f64, Cut)],
+        terms: &[(f64, InputBox)],
         names: &mut Names<'_>,
     ) -> Result<Option<Feed>, PackError> {
         let mut sum: Option<Feed> = None;
-        for (coefficient, Cut { region, pads }) in terms {
+        for (coefficient, InputBox { region, pads }) in terms {
             let cut = self.slice(whole, region, names)?;
             let padded = self.pad(cut, pads.as_deref().unwrap_or(&[]), names)?;
             let term = self.times(padded, *coefficient as f32, names);

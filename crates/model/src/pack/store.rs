@@ -63,8 +63,8 @@ fn check_name(name: &str) -> Result<(), PackError> {
 
 /// Blocks of one weight: the initializer, by rows or by columns.
 type WeightKey = (String, Orientation);
-/// Bits of the coefficients of a parity with their ranges of rows; zero with
-/// a range of columns.
+/// Tells weights that are computed from each other: of a parity each data
+/// shard's coefficient and first and last row, of a term its columns.
 type TermsKey = Vec<(u64, usize, usize)>;
 
 /// Assigns offsets.

@@ -8,15 +8,15 @@ use quorate_code::Code;
 use super::layout::{ALIGN_BYTES, Place};
 use super::spec::TaskValue;
 use super::{Layout, TaskSpec, Work, lay_out};
+use crate::division::Division;
 use crate::division::method::Method;
 use crate::division::rows::Rows;
 use crate::division::terms::Terms;
 use crate::division::tiles::Tiles;
-use crate::division::{Division, Slice};
 use crate::layer::{Layer, LayerKind, Orientation};
 use crate::model::{Limits, Model, ReadOptions};
 use crate::onnx::{AttributeProto, float_attribute, int_attribute};
-use crate::part::{Part, Weights};
+use crate::part::Part;
 use crate::sample::{LENET, Sample, shared};
 use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
@@ -118,21 +118,25 @@ fn weights(layer: &Layer, values: &[f32], part: &Part) -> Vec<f32> {
     };
     let mut out = Vec::new();
     let each = layer.row_len / layer.columns;
-    let columns = match part.weights(layer) {
-        Weights::Slice(Slice::Columns(columns)) => columns.start * each..columns.end * each,
+    let division = part.division();
+    let range = |shard: usize| division.ranges(shard)[0].clone();
+    // By columns, by rows, or all.
+    let (noun, terms) = (division.noun(), part.terms());
+    let columns = match noun {
+        "columns" => range(part.number()).start * each..range(part.number()).end * each,
         _ => 0..layer.row_len,
     };
-    for row in 0..part.rows(layer) {
+    let sums: Vec<(f64, Range<usize>)> = match (noun, terms) {
+        ("rows", None) => vec![(1.0, range(part.number()))],
+        ("rows", Some(terms)) => terms.into_iter().map(|(c, shard)| (c, range(shard))).collect(),
+        _ => vec![(1.0, 0..layer.rows)],
+    };
+    let rows = sums.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0);
+    for row in 0..rows {
         for column in columns.clone() {
-            out.push(match part.weights(layer) {
-                Weights::Slice(Slice::Rows(rows)) => at(rows.start + row, column),
-                Weights::Slice(Slice::Columns(_)) => at(row, column),
-                Weights::Parity { code, parity, rows } => {
-                    let terms = code.generator_row(parity).iter().zip(&rows);
-                    let terms = terms.filter(|(_, r)| row < r.len());
-                    terms.map(|(c, r)| c * f64::from(at(r.start + row, column))).sum::<f64>() as f32
-                }
-            });
+            let reach = sums.iter().filter(|(_, rows)| row < rows.len());
+            let sum = reach.map(|(c, rows)| c * f64::from(at(rows.start + row, column)));
+            out.push(sum.sum::<f64>() as f32);
         }
     }
     out

@@ -79,8 +79,8 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
         }
     };
     if let Some(tolerance) = args.tolerance {
-        ensure!(tolerance > 0.0, "--tolerance {tolerance}, must be above 0");
-        plans = plans.with_tolerance(tolerance);
+        let other = plans.with_tolerance(tolerance);
+        plans = other.with_context(|| format!("--tolerance {tolerance}, must be in (0, 1)"))?;
     }
     Ok((model, plans))
 }

@@ -162,7 +162,7 @@ impl Checked<'_> {
     fn division(&self, value: &Value) -> Result<Arc<dyn Division>, BuildError> {
         let StageDraft { method, lengths, parity, .. } = self.draft;
         let facts = method.facts();
-        let needed = facts.list.map_or("", |list| list.word);
+        let needed = facts.list.map_or("", |list| list.key);
         if let Some(word) = lengths.keys().find(|word| *word != needed) {
             let at = StageAt::Lengths(word.clone());
             return self.error(at, format!("method {method} takes no {word}"));
@@ -172,7 +172,7 @@ impl Checked<'_> {
             let message = format!("method {method} needs f32, {name} is {dtype}");
             return self.error(StageAt::Method, message);
         }
-        match (facts.read)(value, lengths.get(needed), !parity.is_empty()) {
+        match (facts.parse)(value, lengths.get(needed), !parity.is_empty()) {
             Some(Ok(division)) => Ok(division),
             Some(Err(message)) => self.error(StageAt::Lengths(needed.to_owned()), message),
             None => self.error(StageAt::Method, format!("method {method} needs {needed}")),

@@ -80,11 +80,17 @@ struct Key(String);
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Key, D::Error> {
         let key = String::deserialize(from)?;
-        let is_list = |method: Method| method.facts().list.is_some_and(|list| list.word == key);
-        if KEYS.contains(&key.as_str()) || Method::every().any(is_list) {
+        let mut known = KEYS.to_vec();
+        for list in Method::every().filter_map(|method| method.facts().list) {
+            if !known.contains(&list.key) {
+                known.push(list.key);
+            }
+        }
+        if known.contains(&key.as_str()) {
             return Ok(Key(key));
         }
-        Err(D::Error::unknown_field(&key, KEYS))
+        let known = known.join("`, `");
+        Err(D::Error::custom(format!("unknown field `{key}`, expected one of `{known}`")))
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
     };
     let devices = devices(file)?;
     let values = file.values.iter().map(value).collect::<Result<_, _>>()?;
-    let plan = |(index, entry): (usize, &PlanEntry)| plan(index, entry, &devices);
-    let plans = file.plans.iter().enumerate().map(plan).collect::<Result<_, _>>()?;
+    let read = |(index, entry): (usize, &PlanEntry)| plan(index, entry, &devices);
+    let plans = file.plans.iter().enumerate().map(read).collect::<Result<_, _>>()?;
     Ok(Draft {
         model: file.model.clone(),
         model_sha256: file.model_sha256.get_ref().clone(),
@@ -96,16 +96,17 @@ fn plan(index: usize, entry: &PlanEntry, devices: &[Device]) -> Result<PlanDraft
         Some(seats) => *seats.get_ref(),
     };
     let of_device = |name: &str| devices.iter().position(|device| device.name == name);
-    let stage = |entry: &StageEntry| match index {
+    let read = |entry: &StageEntry| match index {
         0 => stage(entry, "device", &of_device),
         _ => stage(entry, "seat", &read_fallback_seat),
     };
-    let stages = entry.stages.iter().map(stage).collect::<Result<_, _>>()?;
+    let stages = entry.stages.iter().map(read).collect::<Result<_, _>>()?;
     let result = entry.result.get_ref().iter().map(|word| word.get_ref().clone()).collect();
     Ok(PlanDraft { name, seats, stages, result })
 }
 
-/// The plan's seats have names of a `kind`, which `find` knows.
+/// One stage. `find` gives the seat of a name; `kind` is what a seat is called
+/// in messages.
 fn stage(
     entry: &StageEntry,
     kind: &str,

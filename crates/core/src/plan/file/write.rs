@@ -138,10 +138,10 @@ const FALLBACK_COMMENT: &str = "\
 fn main_comment() -> String {
     let mut groups: Vec<(Option<ListWord>, Codable, Vec<&str>)> = Vec::new();
     for method in Method::every() {
-        let Facts { word, list, codable, .. } = *method.facts();
+        let Facts { name, list, codable, .. } = *method.facts();
         match groups.iter_mut().find(|(l, c, _)| (*l, *c) == (list, codable)) {
-            Some((_, _, words)) => words.push(word),
-            None => groups.push((list, codable, vec![word])),
+            Some((_, _, words)) => words.push(name),
+            None => groups.push((list, codable, vec![name])),
         }
     }
     groups.sort_by_key(|(list, codable, _)| (list.is_none(), *codable == Codable::No));
@@ -149,7 +149,7 @@ fn main_comment() -> String {
     for (list, codable, words) in groups {
         let codes = if codable == Codable::No { "replicas only" } else { "any code" };
         let numbers = match list {
-            Some(ListWord { word, meaning }) => format!("{word} = {meaning}"),
+            Some(ListWord { key, meaning }) => format!("{key} = {meaning}"),
             None => "not divided".to_owned(),
         };
         let _ = writeln!(out, "#   {:15}  {numbers}; {codes}", words.join(", "));

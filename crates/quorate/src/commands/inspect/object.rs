@@ -79,7 +79,7 @@ fn methods(stage: &Stage, layer: &Layer, devices: usize) -> Vec<Value> {
     let object = |cost: MethodCost| {
         let facts = cost.method.facts();
         json!({
-            "method": facts.word,
+            "method": facts.name,
             "divides_input": facts.divides_input,
             "divides_weight": facts.divides_weight,
             "divides_output": facts.divides_output,

@@ -100,7 +100,7 @@ fn table_one() -> String {
     out += "method   for   input    weight   output   robust\n";
     let mark = |divided: bool| if divided { "divided" } else { "whole" };
     for method in Method::every() {
-        let Facts { word, family, codable, why, .. } = method.facts();
+        let Facts { name, family, codable, why, .. } = method.facts();
         let Facts { divides_input, divides_weight, divides_output, .. } = *method.facts();
         let [input, weight, output] = [divides_input, divides_weight, divides_output].map(mark);
         let kind = match family {
@@ -109,7 +109,7 @@ fn table_one() -> String {
             Family::Any => "all",
         };
         let robust = robust(*codable);
-        out += &format!("{word:8} {kind:5} {input:8} {weight:8} {output:8} {robust}: {why}\n");
+        out += &format!("{name:8} {kind:5} {input:8} {weight:8} {output:8} {robust}: {why}\n");
     }
     out
 }
@@ -154,7 +154,7 @@ fn work(staged: &Staged, width: usize, devices: usize) -> String {
             let default = if method == Method::default_for(layers[0]) { " (default)" } else { "" };
             line([
                 &name,
-                facts.word,
+                facts.name,
                 &(facts.shards_max)(layers[0]).to_string(),
                 &short(cost.flops),
                 &bytes(cost.weight_bytes),
