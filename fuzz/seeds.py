@@ -32,7 +32,7 @@ def write(target, name, data):
 
 
 def frame(kind, body):
-    """A frame behind its length; crates/core/src/frame.rs has the layout."""
+    """A frame behind its length; crates/core/src/frame.rs and the files in frame/ have the layout."""
     head = b"QR" + bytes([1, kind])
     return head + struct.pack("<I", zlib.crc32(head + body)) + body
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! model -> trials: kind of layer x way to divide it x spares
-//! trial -> plan by rule -> bundle -> rehearsal with lost devices -> row
+//! trial -> even plan -> bundle -> rehearsal with lost devices -> row
 //! ```
 //!
 //! Answers are held against those of ONNX Runtime, which `scripts/golden.py`

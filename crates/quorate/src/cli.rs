@@ -179,14 +179,14 @@ impl Splitting {
         })
     }
 
-    /// Methods as the rule wants them: what is asked for, and whole stages.
+    /// Methods as a planner wants them: what is asked for, and whole stages.
     pub(crate) fn method_requests(&self) -> Vec<MethodRequest> {
         let whole =
             |value: &String| MethodRequest { layer: Some(value.clone()), method: Method::Whole };
         self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
     }
 
-    /// Layers that travel as f16, as the rule wants them.
+    /// Layers that travel as f16, as a planner wants them.
     pub(crate) fn f16_requests(&self) -> Vec<String> {
         let word = |name: &String| if name == "all" { "*".to_owned() } else { name.clone() };
         self.f16.iter().map(word).collect()

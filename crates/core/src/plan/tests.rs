@@ -32,7 +32,7 @@ fn said(plans: &Plans) -> String {
 }
 
 #[test]
-fn what_the_rule_makes_reads_back_equal() {
+fn what_is_planned_reads_back_equal() {
     let staged = lenet();
     for data in 1..=6 {
         for spares in 0..=3.min(data) {
@@ -80,10 +80,10 @@ fn stages_of_every_method() {
     assert!(error.message.contains("two shards on a"), "{error}");
 }
 
-/// Every method by the rule reads back as it was made, and bears as many
+/// Every method, planned evenly, reads back as it was made, and bears as many
 /// losses as there are spares.
 #[test]
-fn the_rule_makes_every_method() {
+fn every_method_is_planned() {
     let staged = lenet();
     let methods = |list: &[(Option<&str>, Method)]| -> Vec<MethodRequest> {
         let one = |(layer, method): &(Option<&str>, Method)| MethodRequest {
@@ -188,7 +188,7 @@ fn ids_are_stable() {
 }
 
 #[test]
-fn the_rule_refuses() {
+fn the_planner_refuses() {
     let staged = lenet();
     let mut spares_only = request(2, 1, 1);
     spares_only.spares = 3;

@@ -11,7 +11,7 @@ Every way to divide a layer, on every model, with devices lost, held against
 ONNX Runtime's answers.
 
 `cargo run --release -p quorate-lab -- methods -o docs/methods.md` makes this
-file. `cargo test -p quorate-lab --test methods` runs every cell again and fails
+file. `cargo test -p quorate-lab --test methods` runs every trial again and fails
 where a row is missing, is one too many, says anything else, or has too large an
 error.
 

@@ -79,7 +79,7 @@ pub struct Material {
 }
 
 impl Material {
-    /// Packs `model` by the rule into a temporary folder.
+    /// Plans `model` evenly and packs it into a temporary folder.
     pub fn new(model: Bytes, packing: &Packing) -> Result<Material, Error> {
         let staged = Staged::new(Model::read(model.clone(), &Limits::default())?)?;
         let mut request =

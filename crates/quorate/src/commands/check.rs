@@ -74,7 +74,7 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
         }
         None => {
             let model = model.cut(&args.splitting.cut()?)?;
-            let plans = rule_plan(&model, args)?;
+            let plans = even_plan(&model, args)?;
             (model, plans)
         }
     };
@@ -85,7 +85,7 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
     Ok((model, plans))
 }
 
-fn rule_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
+fn even_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
     let (data, spares) = (args.cluster.devices, args.cluster.spares);
     let mut request = PlanRequest::local(&model.name, &model.sha256, data, spares)?;
     request.fewest_devices = data + spares;

@@ -52,6 +52,9 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
                 known.clear();
                 outbox.forget_older(STALE);
                 let end = converse(greeted, outbox.clone(), &events).await;
+                if events.is_closed() {
+                    return;
+                }
                 tracing::info!("{name} at {address}: {end:#}");
             }
             Err(error) => {

@@ -55,7 +55,8 @@ impl Links {
     }
 
     /// Waits for the next event, and appends it and those that have happened
-    /// by then, up to a limit. Safe to give up: no event is lost.
+    /// by then, up to a limit. Safe to give up: no event is lost. All of them
+    /// count already for where frames are sent.
     pub(crate) async fn next(&mut self, into: &mut Vec<NetEvent>) {
         let from = into.len();
         self.events.recv_many(into, BATCH).await;
