@@ -220,11 +220,6 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         row_len,
         window,
         params: (weights.elements() + bias_len) as u64,
-        flops: node_flops(graph, index),
+        flops: operator::flops(graph, node),
     })
-}
-
-/// Floating-point operations of one node, estimated.
-pub(crate) fn node_flops(graph: &Graph, node: usize) -> u64 {
-    operator::flops(graph, &graph.nodes[node])
 }

@@ -95,9 +95,17 @@ enum Shard {
 pub(crate) enum Weights<'a> {
     /// As they are in the layer.
     Slice(Slice),
-    /// A parity of ranges of rows, one for each data shard; shorter ones count
-    /// as padded with zeros to the longest.
-    Parity { code: &'a Code, parity: usize, rows: Vec<Range<usize>> },
+    /// A parity of ranges of rows.
+    Parity(ParityRows<'a>),
+}
+
+/// A parity of ranges of rows, one for each data shard; shorter ones count as
+/// padded with zeros to the longest.
+#[derive(Clone, Debug)]
+pub(crate) struct ParityRows<'a> {
+    pub code: &'a Code,
+    pub parity: usize,
+    pub rows: Vec<Range<usize>>,
 }
 
 /// The bias of a part, by rows.
@@ -106,7 +114,7 @@ pub(crate) enum Bias<'a> {
     /// As it is in the layer.
     Rows(Range<usize>),
     /// A parity of these rows, as of the weights.
-    Parity { code: &'a Code, parity: usize, rows: Vec<Range<usize>> },
+    Parity(ParityRows<'a>),
 }
 
 /// What a part reads of its layer's input.
@@ -184,7 +192,7 @@ impl Part {
                     Slice::Columns(_) => 0..layer.rows,
                 };
                 let rows = (0..self.division.shards()).map(rows).collect();
-                Weights::Parity { code, parity: *parity, rows }
+                Weights::Parity(ParityRows { code, parity: *parity, rows })
             }
         }
     }
@@ -197,7 +205,7 @@ impl Part {
                 let shards = 0..self.division.shards();
                 let rows: Option<_> =
                     shards.map(|shard| self.division.bias(layer, shard)).collect();
-                rows.map(|rows| Bias::Parity { code, parity: *parity, rows })
+                rows.map(|rows| Bias::Parity(ParityRows { code, parity: *parity, rows }))
             }
         }
     }
@@ -222,7 +230,7 @@ impl Part {
         match self.weights(layer) {
             Weights::Slice(Slice::Rows(rows)) => rows.len(),
             Weights::Slice(Slice::Columns(_)) => layer.rows,
-            Weights::Parity { rows, .. } => longest(&rows),
+            Weights::Parity(ParityRows { rows, .. }) => longest(&rows),
         }
     }
 
@@ -270,7 +278,7 @@ impl Part {
     /// Whether it is a part of `stage`.
     pub fn check(&self, stage: &Stage) -> Result<(), PartError> {
         let Some(layer) = stage.layer() else {
-            if self.division.ranges(0).is_empty() {
+            if self.division.shards() == 1 && self.division.ranges(0).is_empty() {
                 return Ok(());
             }
             return self.cannot(stage, "it does not end in one layer");

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::graph::Node;
-use crate::layer::{Layer, LayerKind, Unsplit, layers, node_flops};
+use crate::layer::{Layer, LayerKind, Unsplit, layers};
 use crate::model::Model;
 use crate::operator;
 use crate::value::Value;
@@ -234,7 +234,8 @@ impl Staged {
 
     /// Floating-point operations of a stage, glue included.
     pub fn stage_flops(&self, stage: &Stage) -> u64 {
-        let tail = stage.tail.iter().map(|&node| node_flops(&self.model.graph, node));
+        let graph = &self.model.graph;
+        let tail = stage.tail.iter().map(|&node| operator::flops(graph, &graph.nodes[node]));
         let layer = stage.layer.as_ref().map_or(0, |layer| layer.flops);
         tail.fold(stage.glue_flops.saturating_add(layer), u64::saturating_add)
     }
@@ -446,7 +447,9 @@ impl<'a> Walk<'a> {
     }
 
     fn flops(&self, glue: &[usize]) -> u64 {
-        glue.iter().fold(0, |n, &i| n.saturating_add(node_flops(&self.model.graph, i)))
+        let graph = &self.model.graph;
+        let flops = glue.iter().map(|&node| operator::flops(graph, &graph.nodes[node]));
+        flops.fold(0, u64::saturating_add)
     }
 }
 

@@ -8,7 +8,7 @@ use quorate_code::{Code, CodeError, Decoder, Patterns, ShardSet, cache::DecoderC
 use quorate_model::division::Division;
 use quorate_model::division::whole::Whole;
 use quorate_model::part::Part;
-use quorate_model::region::{Region, intersection};
+use quorate_model::region::{Region, intersection, shape};
 use quorate_model::tensor::{DType, Tensor};
 use quorate_model::value::Value;
 
@@ -95,7 +95,10 @@ impl Sharding {
 
     /// Shape of `shard` of `value`: a copy has that of what it is a copy of.
     pub(crate) fn shard_shape(&self, value: &Value, shard: usize) -> Vec<usize> {
-        self.part(shard).output_shape(&value.shape, value.axis)
+        match self.data_of(shard) {
+            Some(data) => shape(&self.region(value, data)),
+            None => self.part(shard).output_shape(&value.shape, value.axis),
+        }
     }
 
     /// What a frame with `shard` of `value` names beside its number.

@@ -7,7 +7,7 @@ use quorate_code::ParitySums;
 
 use super::error::PackError;
 use crate::layer::Layer;
-use crate::part::{Bias, Part};
+use crate::part::{Bias, ParityRows, Part};
 use crate::stage::Staged;
 use crate::tensor::Tensor;
 
@@ -41,7 +41,7 @@ pub(super) fn bias(
         let of = |rows: &Range<usize>| rows.clone().map(|row| at(line, row)).collect::<Vec<f32>>();
         match &bias {
             Bias::Rows(rows) => out.extend(of(rows)),
-            Bias::Parity { code, parity, rows: shards } => {
+            Bias::Parity(ParityRows { code, parity, rows: shards }) => {
                 let mut sums = ParitySums::one(code, *parity, rows);
                 for (shard, rows) in shards.iter().enumerate() {
                     sums.add(shard, 0, &of(rows))?;

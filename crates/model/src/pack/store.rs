@@ -14,7 +14,7 @@ use super::task::nodes;
 use crate::division::Slice;
 use crate::graph::Constant;
 use crate::layer::{Layer, Orientation};
-use crate::part::{Part, Weights};
+use crate::part::{ParityRows, Part, Weights};
 use crate::scaled::Scaled;
 use crate::stage::Staged;
 
@@ -165,7 +165,7 @@ impl<'a> Store<'a> {
                 let bits = vec![(0, columns.start, columns.end)];
                 self.once((key(layer), bits), length, Content::Columns { source, columns })
             }
-            Weights::Parity { code, parity, rows } => {
+            Weights::Parity(ParityRows { code, parity, rows }) => {
                 let row = code.generator_row(parity).iter().zip(&rows);
                 let bits = row.map(|(c, r)| (c.to_bits(), r.start, r.end)).collect();
                 let content = Content::Parity { source, code: code.clone(), parity, rows };
