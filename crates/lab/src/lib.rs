@@ -4,6 +4,7 @@ pub mod codes;
 mod engine;
 pub mod experiment;
 pub mod experiments;
+pub mod fleet;
 pub mod methods;
 pub mod plot;
 pub mod report;
