@@ -1,13 +1,15 @@
 //! All experiments, a file each.
 
+mod arrivals;
 mod cost;
+mod layer;
 
 use anyhow::Context;
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Goal, Verdict};
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[&arrivals::Arrivals, &cost::Cost];
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
@@ -19,6 +21,12 @@ pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
     found
         .map(|experiment| vec![*experiment])
         .with_context(|| format!("no experiment {name}; there are {}, and all", names()))
+}
+
+/// The verdict on how often this machine was too slow to emulate the devices:
+/// what was measured then is not true of them.
+fn overruns(count: usize) -> Verdict {
+    Verdict::new("times this machine was too slow to emulate", count as f64, Goal::Equals(0.0, 0.0))
 }
 
 #[cfg(test)]

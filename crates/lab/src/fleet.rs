@@ -125,7 +125,7 @@ impl<'a> Fleet<'a> {
     /// Lets time pass for the devices.
     pub fn pass(&mut self, time: Duration) {
         let time = time.mul_f64(self.handle.dilation());
-        self.runtime.block_on(tokio::time::sleep(time));
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Waits until all devices are believed alive, at most so long.

@@ -8,6 +8,7 @@
 mod alexnet;
 mod c3d;
 mod classifier;
+mod fc;
 mod mlp;
 mod net;
 mod recurrent;
@@ -19,6 +20,7 @@ mod weights;
 
 use std::io::{self, Write};
 
+pub use fc::fc;
 pub use net::Net;
 use net::RecurrentOp;
 
