@@ -1,15 +1,28 @@
 //! All experiments, a file each.
 
+mod alexnet;
 mod arrivals;
+mod case_1;
+mod case_2;
 mod cost;
 mod layer;
+mod multi_loss;
+mod overruns;
+mod stragglers;
 
 use anyhow::Context;
 
-use crate::experiment::{Experiment, Goal, Verdict};
+use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&arrivals::Arrivals, &cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[
+    &arrivals::Arrivals,
+    &case_1::Case1,
+    &case_2::Case2,
+    &stragglers::Stragglers,
+    &multi_loss::MultiLoss,
+    &cost::Cost,
+];
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
@@ -21,12 +34,6 @@ pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
     found
         .map(|experiment| vec![*experiment])
         .with_context(|| format!("no experiment {name}; there are {}, and all", names()))
-}
-
-/// The verdict on how often this machine was too slow to emulate the devices:
-/// what was measured then is not true of them.
-fn overruns(count: usize) -> Verdict {
-    Verdict::new("times this machine was too slow to emulate", count as f64, Goal::Equals(0.0, 0.0))
 }
 
 #[cfg(test)]

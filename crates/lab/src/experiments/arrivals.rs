@@ -6,7 +6,7 @@ use quorate::emulation;
 use quorate_core::cluster::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::layer;
+use super::{layer, overruns};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
@@ -80,7 +80,7 @@ impl Experiment for Arrivals {
         let spec: Spec = context.spec()?;
         let mut sites: Option<[Site; 2]> = None;
         let mut outcome = Outcome::default();
-        let (mut seen, mut overruns) = (Vec::new(), 0);
+        let (mut seen, mut late) = (Vec::new(), 0);
         for (index, world) in spec.world.iter().enumerate() {
             let key = format!("{}.{}", world.profile, world.network);
             context.progress(index, spec.world.len(), &key);
@@ -93,11 +93,11 @@ impl Experiment for Arrivals {
                 let sites = sites.as_ref().expect("just made");
                 watch(context, &spec, world, sites)
             })?;
-            overruns += one.overruns;
+            late += one.overruns;
             seen.push((world, one));
         }
         report(&spec, &seen, &mut outcome)?;
-        outcome.verdicts.push(super::overruns(overruns));
+        outcome.verdicts.push(overruns::verdict(late));
         Ok(outcome)
     }
 }
