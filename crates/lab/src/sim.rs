@@ -10,18 +10,28 @@
 //! end no worker keeps anything.
 //! Liveness: each family of simulations promises how late an answer may be.
 
+pub mod blank;
 pub mod branches;
+mod chance;
+mod course;
+mod fault;
 pub mod material;
 mod network;
 mod promise;
 pub mod random;
 mod record;
 pub mod script;
+mod shards;
 mod simulation;
+mod world;
 
+use chance::Chance;
+pub use course::Requests;
+pub use fault::Fault;
 use material::Material;
-pub use record::{Ending, Record};
+pub use record::{Ending, Record, ShardArrival, Traffic};
 use script::{Family, Script};
+pub use shards::Shards;
 use simulation::Simulation;
 
 /// Plays the simulation of a seed; an error names the promise that was broken.
@@ -29,7 +39,8 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     let (devices, tolerance) =
         (material.plans.cluster().devices().len(), material.plans.main().tolerance());
     let script = Script::draw(family, seed, devices, tolerance);
-    let record = Simulation::play(material, &script)?;
+    let chance = Chance::new(&script, devices + 1);
+    let record = Simulation::play(&mut *material, chance, script.course())?;
     promise::check(material, &script, &record)?;
     Ok(record)
 }
