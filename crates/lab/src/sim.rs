@@ -3,7 +3,12 @@
 //!
 //! ```text
 //! seed -> Script (requests, faults) -> Simulation (event queue) -> Record
+//! profiles, network -> timed::Timing --^
 //! ```
+//!
+//! Where its times come from is a [`world::World`]: drawn from a seed, to try
+//! everything that may happen, or by profiles of devices and networks, to know
+//! what something takes ([`timed`]).
 //!
 //! Safety, always: no answer that differs from the whole model's, every
 //! request ends exactly once, or not at all once it was cancelled, and in the
@@ -23,6 +28,7 @@ mod record;
 pub mod script;
 mod shards;
 mod simulation;
+pub mod timed;
 mod world;
 
 use chance::Chance;
