@@ -60,6 +60,9 @@ impl Row {
     }
 }
 
+/// What of a row is looked at.
+type Figure = fn(&Row) -> f64;
+
 const NAMES: [&str; 3] = ["replication", "CDC + replicas", "one spare"];
 
 fn protections(tolerance: usize) -> [Protection; 3] {
@@ -159,7 +162,7 @@ const MB: f64 = 1e6;
 fn report(system: &SystemSpec, spec: &Spec, rows: &[Row], outcome: &mut Outcome) {
     outcome.tables.push(table(system, rows));
     let y = |label: &str, unit: &str| Axis::new(label, unit).from(0.0);
-    let figures: [(&str, Axis, fn(&Row) -> f64); 3] = [
+    let figures: [(&str, Axis, Figure); 3] = [
         ("devices", y("devices beyond those that work", ""), |row| row.extra() as f64),
         ("memory", y("weights in all", "MB"), |row| row.weight_bytes as f64 / MB),
         ("wire", y("sent for a request", "MB"), |row| row.wire_bytes as f64 / MB),
@@ -208,10 +211,10 @@ fn chart(
     rows: &[Row],
     tolerance: usize,
     (name, y): (&str, Axis),
-    value: fn(&Row) -> f64,
+    value: Figure,
 ) -> Chart {
     let x = Axis::new("devices that each split layer is split over", "");
-    let title = format!("{}, tolerance {tolerance}: {}", system.title, y.label);
+    let title = format!("{}, tolerance {tolerance}", system.title);
     let name = format!("{}-{name}-{tolerance}", system.model);
     let mut chart = Chart::new(&name, &title, x, y);
     for protection in NAMES {
@@ -222,12 +225,7 @@ fn chart(
 }
 
 /// A figure against the number of devices a split layer.
-fn series(
-    rows: &[Row],
-    protection: &str,
-    tolerance: usize,
-    value: fn(&Row) -> f64,
-) -> Vec<(f64, f64)> {
+fn series(rows: &[Row], protection: &str, tolerance: usize, value: Figure) -> Vec<(f64, f64)> {
     let here = |row: &&Row| row.protection == protection && row.tolerance == tolerance;
     rows.iter().filter(here).map(|row| (row.split as f64, value(row))).collect()
 }
@@ -253,8 +251,8 @@ fn verdicts(system: &SystemSpec, rows: &[Row], tolerance: usize) -> [Verdict; 3]
     };
     let linear = (tolerance * system.split.len()) as f64;
     [
-        verdict(NAMES[0], "linear", Goal::Equals(linear, 1e-9)),
-        verdict(NAMES[1], "constant", Goal::Equals(0.0, 1e-9)),
-        verdict(NAMES[2], "constant", Goal::Equals(0.0, 1e-9)),
+        verdict(NAMES[0], "linear", Goal::Equals(linear, 0.0)),
+        verdict(NAMES[1], "constant", Goal::Equals(0.0, 0.0)),
+        verdict(NAMES[2], "constant", Goal::Equals(0.0, 0.0)),
     ]
 }
