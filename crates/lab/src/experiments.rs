@@ -1,13 +1,14 @@
 //! All experiments, a file each.
 
 mod cost;
+mod coverage;
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &cost::Cost];
 
 /// Their names and titles, in that order.
 pub fn names() -> Vec<(&'static str, &'static str)> {

@@ -4,9 +4,6 @@
 //! Every figure is read off a plan that was built and checked; none is a
 //! formula of the number of devices.
 
-use std::path::Path;
-
-use quorate::bundle::ModelFile;
 use quorate_core::cost;
 use quorate_core::id::{DeviceSet, SeatId};
 use quorate_core::plan::Plans;
@@ -15,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::system::{Protection, System};
-use crate::zoo::{self, Size};
+use crate::system::{Protection, System, SystemSpec};
+use crate::zoo::Size;
 
 /// Devices, memory and bytes for what tolerance there is.
 pub(super) struct Cost;
@@ -29,15 +26,6 @@ struct Spec {
     devices: Vec<usize>,
     tolerances: Vec<usize>,
     system: Vec<SystemSpec>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SystemSpec {
-    title: String,
-    model: String,
-    wires: Vec<String>,
-    split: Vec<String>,
 }
 
 /// A plan's cost.
@@ -119,9 +107,7 @@ fn costs(
     index: usize,
     context: &mut Context,
 ) -> anyhow::Result<Vec<Row>> {
-    let bytes = zoo::find(&of.model)?.net(spec.size).to_bytes(context.seed());
-    let model = ModelFile::new(format!("{}.onnx", of.model), bytes.into(), Path::new("."))?;
-    let mut system = System::new(model, &of.wires)?;
+    let mut system = System::of(of, spec.size, context.seed())?;
     let (mut rows, total) = (Vec::new(), spec.system.len() * spec.devices.len());
     for (at, &devices) in spec.devices.iter().enumerate() {
         let done = index * spec.devices.len() + at;
