@@ -5,16 +5,21 @@ mod arrivals;
 mod case_1;
 mod case_2;
 mod cost;
+<<<<<<< HEAD
 mod layer;
 mod multi_loss;
 mod overruns;
 mod stragglers;
+=======
+mod coverage;
+>>>>>>> exp-scale
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
+<<<<<<< HEAD
 pub const ALL: &[&dyn Experiment] = &[
     &arrivals::Arrivals,
     &case_1::Case1,
@@ -23,6 +28,14 @@ pub const ALL: &[&dyn Experiment] = &[
     &multi_loss::MultiLoss,
     &cost::Cost,
 ];
+=======
+pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &cost::Cost];
+
+/// Their names and titles, in that order.
+pub fn names() -> Vec<(&'static str, &'static str)> {
+    ALL.iter().map(|experiment| (experiment.name(), experiment.title())).collect()
+}
+>>>>>>> exp-scale
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
@@ -30,7 +43,7 @@ pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
         return Ok(ALL.to_vec());
     }
     let found = ALL.iter().find(|experiment| experiment.name() == name);
-    let names = || ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ");
+    let names = || names().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     found
         .map(|experiment| vec![*experiment])
         .with_context(|| format!("no experiment {name}; there are {}, and all", names()))

@@ -1,6 +1,7 @@
 //! Simulator and experiments over the state machines of quorate-core.
 
 pub mod codes;
+mod drawing;
 mod engine;
 pub mod experiment;
 pub mod experiments;
@@ -11,4 +12,5 @@ pub mod report;
 pub mod runner;
 pub mod sim;
 pub mod system;
+mod whole_file;
 pub mod zoo;
