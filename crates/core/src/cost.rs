@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use quorate_model::division::method::Method;
 use quorate_model::part::Part;
+use quorate_model::region::shape;
 use quorate_model::stage::{Stage, Staged};
 use quorate_model::tensor::DType;
 
-use crate::id::SeatId;
-use crate::plan::{Plan, Plans};
+use crate::id::{DeviceSet, SeatId, StageId, ValueId};
+use crate::plan::{Plan, Plans, Sharding};
 
 /// One method for one stage, over some devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub fn flops(staged: &Staged) -> u64 {
 /// that several tasks share count for each.
 pub fn weight_bytes(staged: &Staged, plans: &Plans, plan: &Plan, seat: SeatId) -> u64 {
     let task = |(stage, shard)| {
-        let value = plan.stages()[crate::id::StageId::index(stage)].value;
+        let value = plan.stages()[StageId::index(stage)].value;
         let made = &plans.values()[value.index()].name;
         let stage = staged.stages.iter().find(|s| staged.values[s.value].name == *made)?;
         Some(match stage.layer() {
@@ -71,4 +72,60 @@ pub fn weight_bytes(staged: &Staged, plans: &Plans, plan: &Plan, seat: SeatId) -
         })
     };
     plan.tasks(seat).filter_map(task).fold(0, u64::saturating_add)
+}
+
+/// Bytes of values that are sent for a request under `plan` while nobody fails:
+/// what the gateway sends of the inputs, what devices send each other, and what
+/// they send the gateway of the result. Headers are not counted, nor is what a
+/// device keeps for itself.
+pub fn wire_bytes(plans: &Plans, plan: &Plan) -> u64 {
+    let members = DeviceSet::first(plan.seats());
+    let values = (0..plans.values().len() as u16).map(ValueId);
+    let used = values.filter_map(|value| Some((value, plan.sharding(value)?)));
+    used.map(|(value, sharding)| {
+        let shards = 0..sharding.seats.len().max(1);
+        shards.map(|shard| sent_bytes(plans, plan, (value, sharding), shard, members)).sum::<u64>()
+    })
+    .sum()
+}
+
+/// Bytes that the maker of a shard sends of it.
+fn sent_bytes(
+    plans: &Plans,
+    plan: &Plan,
+    (value, sharding): (ValueId, &Sharding),
+    shard: usize,
+    members: DeviceSet,
+) -> u64 {
+    let form = &plans.values()[value.index()];
+    let bytes = |shape: &[usize]| {
+        shape.iter().fold(sharding.wire.size() as u64, |n, &d| n.saturating_mul(d as u64))
+    };
+    // An input comes from the gateway, which is no member.
+    let maker = sharding.seats.get(shard).and_then(|seat| members.nth(seat.index()));
+    let all = bytes(&sharding.shard_shape(form, shard));
+    let groups = plan.recipients(plans.values(), value, shard, members).into_iter();
+    let sent = groups.map(|(part, devices)| {
+        let each = part.map_or(all, |part| bytes(&shape(&part)));
+        each * devices.iter().filter(|device| Some(**device) != maker).count() as u64
+    });
+    let to_gateway = maker.is_some() && plan.result().contains(&value);
+    sent.sum::<u64>() + if to_gateway { all } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{edited, plans};
+
+    #[test]
+    fn what_travels_is_counted_once_for_each_who_is_sent_it() {
+        // x: 32 bytes to each of three; h: 12 bytes a shard, to the two others;
+        // y: 12 + 8 + 12 bytes to the gateway. For two: 32, 24 and 12 + 8.
+        let bytes: Vec<u64> = plans().all().iter().map(|plan| wire_bytes(&plans(), plan)).collect();
+        assert_eq!(bytes, [3 * 32 + 3 * 2 * 12 + 32, 32 + 24 + 20, 32 + 20]);
+        let half = Plans::parse(&edited("value = \"h\"\n", "value = \"h\"\nwire = \"f16\"\n"));
+        let half = half.expect("the fixture is right");
+        assert_eq!(wire_bytes(&half, half.main()), 3 * 32 + 3 * 2 * 6 + 32);
+    }
 }

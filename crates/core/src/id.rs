@@ -77,7 +77,7 @@ pub struct DeviceSet(pub u64);
 
 impl DeviceSet {
     /// Most devices that one plan file may name.
-    pub(crate) const MAX: usize = 64;
+    pub const MAX: usize = 64;
 
     /// The first `n` devices.
     pub const fn first(n: usize) -> DeviceSet {

@@ -2,7 +2,12 @@
 
 pub mod codes;
 mod engine;
+pub mod experiment;
+pub mod experiments;
 pub mod methods;
 pub mod plot;
+pub mod report;
+pub mod runner;
 pub mod sim;
+pub mod system;
 pub mod zoo;

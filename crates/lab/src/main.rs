@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use quorate_lab::experiment::Stop;
+use quorate_lab::experiments;
 use quorate_lab::methods::{self, Model, Row, Trial};
+use quorate_lab::runner::{self, Options};
 use quorate_lab::zoo::{self, Size};
 
 #[derive(Debug, Parser)]
@@ -49,6 +52,34 @@ enum Command {
         /// The zoo in full size: minutes and gigabytes.
         #[arg(long)]
         full: bool,
+    },
+    /// Carry out experiments and write a report of them.
+    Run {
+        /// The experiment, one of `--list`, or `all`.
+        #[arg(required_unless_present = "list")]
+        name: Option<String>,
+        /// Print the experiments there are.
+        #[arg(long)]
+        list: bool,
+        /// Smaller counts: all experiments within minutes.
+        #[arg(long)]
+        quick: bool,
+        /// Decides all that is drawn, in place of the specs' seeds.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Go on after a run that was stopped: what is done is kept.
+        #[arg(long)]
+        resume: bool,
+        /// Exit with code 1 also where a verdict does not hold.
+        #[arg(long)]
+        strict: bool,
+        /// The program that experiments with real processes start [default:
+        /// `quorate` beside this one].
+        #[arg(long)]
+        program: Option<PathBuf>,
+        /// The folder of the report.
+        #[arg(short, long, default_value = "report")]
+        output: PathBuf,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -108,6 +139,15 @@ fn methods(model: Option<&str>, output: Option<&Path>, full: bool) -> anyhow::Re
     }
 }
 
+/// Prints what experiments there are.
+fn list() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for experiment in experiments::ALL {
+        writeln!(out, "{:16}  {}", experiment.name(), experiment.title())?;
+    }
+    Ok(())
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Plot { trace, output } => {
@@ -123,6 +163,14 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Methods { model, output, full } => {
             methods(model.as_deref(), output.as_deref(), full)?;
+        }
+        Command::Run { list: true, .. } => list()?,
+        Command::Run { name, quick, seed, resume, strict, program, output, .. } => {
+            let experiments = experiments::find(name.as_deref().unwrap_or_default())?;
+            let program = program.map_or_else(runner::program_beside, Ok)?;
+            let options = Options { quick, seed, resume, program, output };
+            let ending = runner::run(&experiments, &options, &Stop::on_ctrl_c()?)?;
+            return Ok(ending.code(strict));
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

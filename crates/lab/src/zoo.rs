@@ -23,7 +23,8 @@ pub use net::Net;
 use net::RecurrentOp;
 
 /// How large a model is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Size {
     /// As published, or as is usual.
     Full,
