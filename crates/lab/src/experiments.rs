@@ -1,5 +1,6 @@
 //! All experiments, a file each.
 
+mod accuracy_loss;
 mod cost;
 
 use anyhow::Context;
@@ -7,7 +8,7 @@ use anyhow::Context;
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[&accuracy_loss::AccuracyLoss, &cost::Cost];
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
