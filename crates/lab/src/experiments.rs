@@ -2,13 +2,20 @@
 
 mod accuracy_loss;
 mod cost;
+mod coverage;
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&accuracy_loss::AccuracyLoss, &cost::Cost];
+pub const ALL: &[&dyn Experiment] =
+    &[&accuracy_loss::AccuracyLoss, &coverage::Coverage, &cost::Cost];
+
+/// Their names and titles, in that order.
+pub fn names() -> Vec<(&'static str, &'static str)> {
+    ALL.iter().map(|experiment| (experiment.name(), experiment.title())).collect()
+}
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
@@ -16,7 +23,7 @@ pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {
         return Ok(ALL.to_vec());
     }
     let found = ALL.iter().find(|experiment| experiment.name() == name);
-    let names = || ALL.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ");
+    let names = || names().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     found
         .map(|experiment| vec![*experiment])
         .with_context(|| format!("no experiment {name}; there are {}, and all", names()))

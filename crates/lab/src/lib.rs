@@ -3,6 +3,7 @@
 mod accuracy;
 pub mod codes;
 mod data;
+mod drawing;
 mod engine;
 pub mod experiment;
 pub mod experiments;
@@ -12,4 +13,5 @@ pub mod report;
 pub mod runner;
 pub mod sim;
 pub mod system;
+mod whole_file;
 pub mod zoo;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use quorate_lab::experiment::Stop;
-use quorate_lab::experiments;
 use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::runner::{self, Options};
 use quorate_lab::zoo::{self, Size};
+use quorate_lab::{experiments, report};
 
 #[derive(Debug, Parser)]
 #[command(version, about = "Experiments around quorate")]
@@ -80,6 +80,12 @@ enum Command {
         /// The folder of the report.
         #[arg(short, long, default_value = "report")]
         output: PathBuf,
+    },
+    /// Make the page of a report again, of the JSON files in its folder.
+    Page {
+        /// The folder of the report.
+        #[arg(default_value = "report")]
+        folder: PathBuf,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -171,6 +177,10 @@ fn main() -> anyhow::Result<ExitCode> {
             let options = Options { quick, seed, resume, program, output };
             let ending = runner::run(&experiments, &options, &Stop::on_ctrl_c()?)?;
             return Ok(ending.code(strict));
+        }
+        Command::Page { folder } => {
+            let page = report::write_page(&folder, &experiments::names())?;
+            println!("{}", page.display());
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

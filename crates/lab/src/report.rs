@@ -16,12 +16,16 @@
 mod csv;
 mod date;
 mod files;
+mod index;
+mod json;
 mod log;
 mod machine;
+mod page;
 mod record;
 
 pub use self::{
     files::{clear, steps_of, write_record},
+    index::write_page,
     log::{Ended, Entry, Log},
     machine::Machine,
     record::Record,

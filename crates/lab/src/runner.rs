@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use crate::experiment::{Bar, Context, Experiment, Setting, Spec, Stop, Store};
+use crate::experiments;
 use crate::report::{self, Ended, Entry, Log, Machine, Record};
 
 /// How experiments are carried out.
@@ -63,7 +64,9 @@ pub fn run(
     stop: &Stop,
 ) -> anyhow::Result<Ending> {
     let machine = Machine::here();
-    let mut log = Log::read(&options.output)?;
+    let output = &options.output;
+    std::fs::create_dir_all(output).with_context(|| format!("making {}", output.display()))?;
+    let mut log = Log::read(output)?;
     let mut ending = Ending::default();
     for (at, experiment) in experiments.iter().enumerate() {
         let name = experiment.name();
@@ -90,9 +93,10 @@ pub fn run(
         let Options { quick, seed, resume, .. } = *options;
         let entry = Entry { seconds, quick, seed, resumed: resume, ..Entry::now(&machine, ended) };
         log.experiments.insert(name.to_owned(), entry);
-        log.write(&options.output)?;
+        log.write(output)?;
     }
-    tell_ending(&ending, options);
+    let page = report::write_page(output, &experiments::names())?;
+    tell_ending(&ending, &page);
     Ok(ending)
 }
 
@@ -128,7 +132,7 @@ fn tell_done(place: &str, seconds: f64, record: &Record, ending: &mut Ending) {
     }
 }
 
-fn tell_ending(ending: &Ending, options: &Options) {
+fn tell_ending(ending: &Ending, page: &Path) {
     if !ending.broken.is_empty() {
         eprintln!("verdicts that do not hold:");
         ending.broken.iter().for_each(|(name, words)| eprintln!("  {name}: {words}"));
@@ -140,9 +144,5 @@ fn tell_ending(ending: &Ending, options: &Options) {
     if ending.stopped {
         eprintln!("stopped; what is done is kept: the same command with --resume goes on");
     }
-    tell_page(&options.output);
-}
-
-fn tell_page(folder: &Path) {
-    eprintln!("report: {}", folder.display());
+    eprintln!("report: {}", page.display());
 }

@@ -11,7 +11,10 @@
 //!
 //! What it makes are plan files, read and checked like any other.
 
-use std::collections::BTreeMap;
+mod plan_file;
+mod spec;
+
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use quorate::bundle::ModelFile;
@@ -19,7 +22,11 @@ use quorate_core::id::DeviceSet;
 use quorate_core::plan::Plans;
 use quorate_model::division::method::Method;
 use quorate_model::stage::{Stage, Staged};
-use serde::Serialize;
+
+use plan_file::{PlanEntry, PlanFile, StageEntry, ValueEntry};
+pub use spec::SystemSpec;
+
+use crate::zoo::{self, Size};
 
 /// First port of the addresses in plans.
 const FIRST_PORT: usize = 7001;
@@ -65,6 +72,14 @@ impl Extra {
 }
 
 impl System {
+    /// The system of a spec, with weights that `seed` decides, every stage
+    /// whole.
+    pub fn of(spec: &SystemSpec, size: Size, seed: u64) -> anyhow::Result<System> {
+        let bytes = zoo::find(&spec.model)?.net(size).to_bytes(seed);
+        let model = ModelFile::new(format!("{}.onnx", spec.model), bytes.into(), Path::new("."))?;
+        System::new(model, &spec.wires)
+    }
+
     /// `model` cut at these values, every stage whole.
     pub fn new(mut model: ModelFile, wires: &[String]) -> anyhow::Result<System> {
         model.staged = Staged::at(model.staged.model, wires)?;
@@ -240,57 +255,4 @@ fn stage_entry<'a>(
         parity: names(&extra.parity),
         replicas: names(&extra.replicas),
     })
-}
-
-/// A plan file, of which this writes no more than a system needs.
-#[derive(Serialize)]
-struct PlanFile<'a> {
-    format: u32,
-    model: &'a str,
-    model_sha256: &'a str,
-    wait: &'static str,
-    tolerance: f64,
-    devices: Vec<String>,
-    hosts: BTreeMap<String, String>,
-    value: Vec<ValueEntry<'a>>,
-    plan: Vec<PlanEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct ValueEntry<'a> {
-    name: &'a str,
-    dtype: String,
-    shape: &'a [usize],
-    axis: usize,
-}
-
-impl<'a> ValueEntry<'a> {
-    fn new(value: &'a quorate_model::value::Value) -> ValueEntry<'a> {
-        let dtype = value.dtype.to_string();
-        ValueEntry { name: &value.name, dtype, shape: &value.shape, axis: value.axis }
-    }
-}
-
-#[derive(Serialize)]
-struct PlanEntry<'a> {
-    name: &'static str,
-    result: Vec<&'a str>,
-    stage: Vec<StageEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct StageEntry<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<&'a String>,
-    method: String,
-    reads: Vec<&'a str>,
-    value: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<Vec<usize>>,
-    code: &'static str,
-    data: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    parity: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    replicas: Vec<String>,
 }

@@ -8,6 +8,7 @@
 mod alexnet;
 mod c3d;
 mod classifier;
+mod low_res;
 mod mlp;
 mod net;
 mod recurrent;
@@ -88,6 +89,12 @@ pub const ENTRIES: &[Entry] = &[
         what: "5 conv, 1 fc over a 16x12 frame and over its optical flow, 2 fc, 51 classes",
         source: "after Hadidi et al. 2018 and Ryoo et al. 2018",
         build: two_stream::two_stream,
+    },
+    Entry {
+        name: "low-res",
+        what: "5 conv, 1 fc over a 16x12 frame, 2 fc, 51 classes",
+        source: "after Ryoo et al. 2018",
+        build: low_res::low_res,
     },
     Entry {
         name: "mlp",

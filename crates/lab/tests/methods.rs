@@ -115,6 +115,7 @@ models! {
     alexnet: "alexnet",
     resnet18: "resnet18",
     two_stream: "two-stream",
+    low_res: "low-res",
     mlp: "mlp",
     lstm: "lstm",
     gru: "gru",

@@ -87,8 +87,29 @@ pub struct Series {
     pub name: String,
     /// How it is drawn.
     pub kind: SeriesKind,
-    /// Its points, x and y.
+    /// Its points, x and y. What is not finite is not drawn, and ends a line.
+    #[serde(with = "points")]
     pub points: Vec<(f64, f64)>,
+}
+
+/// Points in JSON, which has no numbers that are not finite: they are null.
+mod points {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        points: &[(f64, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        points.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(f64, f64)>, D::Error> {
+        let points = Vec::<(Option<f64>, Option<f64>)>::deserialize(deserializer)?;
+        let number = |read: Option<f64>| read.unwrap_or(f64::NAN);
+        Ok(points.into_iter().map(|(x, y)| (number(x), number(y))).collect())
+    }
 }
 
 /// Where a mark's line is.
@@ -99,9 +120,12 @@ pub enum Place {
     Horizontal(f64),
     /// Upright, at this x.
     Vertical(f64),
+    /// Shaded from one x to another: how long something lasts.
+    Span(f64, f64),
 }
 
-/// A dashed line with words at it: a value of the paper's, or a limit.
+/// A dashed line with words at it: a value of the paper's, or a limit. Or a
+/// span of x in which something was so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Its words.

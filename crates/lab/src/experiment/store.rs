@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::spec::Spec;
+use crate::whole_file;
 
 /// The file that says what made the steps beside it.
 const MADE_BY: &str = "made-by";
@@ -105,9 +106,7 @@ impl Store {
             let text = serde_json::to_string_pretty(made)? + "\n";
             let back = serde_json::from_str(&text)
                 .context("it does not come back from JSON, which knows finite numbers alone")?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text.as_bytes())?;
-            file.persist(&path)?;
+            whole_file::write(&path, text.as_bytes())?;
             Ok(back)
         };
         keep().with_context(|| format!("keeping step \"{key}\" in {}", path.display()))

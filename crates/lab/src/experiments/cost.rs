@@ -4,9 +4,6 @@
 //! Every figure is read off a plan that was built and checked; none is a
 //! formula of the number of devices.
 
-use std::path::Path;
-
-use quorate::bundle::ModelFile;
 use quorate_core::cost;
 use quorate_core::id::{DeviceSet, SeatId};
 use quorate_core::plan::Plans;
@@ -15,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::system::{Protection, System};
-use crate::zoo::{self, Size};
+use crate::system::{Protection, System, SystemSpec};
+use crate::zoo::Size;
 
 /// Devices, memory and bytes for what tolerance there is.
 pub(super) struct Cost;
@@ -29,15 +26,6 @@ struct Spec {
     devices: Vec<usize>,
     tolerances: Vec<usize>,
     system: Vec<SystemSpec>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SystemSpec {
-    title: String,
-    model: String,
-    wires: Vec<String>,
-    split: Vec<String>,
 }
 
 /// A plan's cost.
@@ -59,6 +47,9 @@ impl Row {
         self.devices - self.working
     }
 }
+
+/// What of a row is looked at.
+type Figure = fn(&Row) -> f64;
 
 const NAMES: [&str; 3] = ["replication", "CDC + replicas", "one spare"];
 
@@ -116,9 +107,7 @@ fn costs(
     index: usize,
     context: &mut Context,
 ) -> anyhow::Result<Vec<Row>> {
-    let bytes = zoo::find(&of.model)?.net(spec.size).to_bytes(context.seed());
-    let model = ModelFile::new(format!("{}.onnx", of.model), bytes.into(), Path::new("."))?;
-    let mut system = System::new(model, &of.wires)?;
+    let mut system = System::of(of, spec.size, context.seed())?;
     let (mut rows, total) = (Vec::new(), spec.system.len() * spec.devices.len());
     for (at, &devices) in spec.devices.iter().enumerate() {
         let done = index * spec.devices.len() + at;
@@ -159,7 +148,7 @@ const MB: f64 = 1e6;
 fn report(system: &SystemSpec, spec: &Spec, rows: &[Row], outcome: &mut Outcome) {
     outcome.tables.push(table(system, rows));
     let y = |label: &str, unit: &str| Axis::new(label, unit).from(0.0);
-    let figures: [(&str, Axis, fn(&Row) -> f64); 3] = [
+    let figures: [(&str, Axis, Figure); 3] = [
         ("devices", y("devices beyond those that work", ""), |row| row.extra() as f64),
         ("memory", y("weights in all", "MB"), |row| row.weight_bytes as f64 / MB),
         ("wire", y("sent for a request", "MB"), |row| row.wire_bytes as f64 / MB),
@@ -208,10 +197,10 @@ fn chart(
     rows: &[Row],
     tolerance: usize,
     (name, y): (&str, Axis),
-    value: fn(&Row) -> f64,
+    value: Figure,
 ) -> Chart {
     let x = Axis::new("devices that each split layer is split over", "");
-    let title = format!("{}, tolerance {tolerance}: {}", system.title, y.label);
+    let title = format!("{}, tolerance {tolerance}", system.title);
     let name = format!("{}-{name}-{tolerance}", system.model);
     let mut chart = Chart::new(&name, &title, x, y);
     for protection in NAMES {
@@ -222,12 +211,7 @@ fn chart(
 }
 
 /// A figure against the number of devices a split layer.
-fn series(
-    rows: &[Row],
-    protection: &str,
-    tolerance: usize,
-    value: fn(&Row) -> f64,
-) -> Vec<(f64, f64)> {
+fn series(rows: &[Row], protection: &str, tolerance: usize, value: Figure) -> Vec<(f64, f64)> {
     let here = |row: &&Row| row.protection == protection && row.tolerance == tolerance;
     rows.iter().filter(here).map(|row| (row.split as f64, value(row))).collect()
 }
@@ -253,8 +237,8 @@ fn verdicts(system: &SystemSpec, rows: &[Row], tolerance: usize) -> [Verdict; 3]
     };
     let linear = (tolerance * system.split.len()) as f64;
     [
-        verdict(NAMES[0], "linear", Goal::Equals(linear, 1e-9)),
-        verdict(NAMES[1], "constant", Goal::Equals(0.0, 1e-9)),
-        verdict(NAMES[2], "constant", Goal::Equals(0.0, 1e-9)),
+        verdict(NAMES[0], "linear", Goal::Equals(linear, 0.0)),
+        verdict(NAMES[1], "constant", Goal::Equals(0.0, 0.0)),
+        verdict(NAMES[2], "constant", Goal::Equals(0.0, 0.0)),
     ]
 }

@@ -73,6 +73,7 @@ pub static MODELS: &[Model] = &[
     seeded("resnet18", &[CONV2, TrialKind::Fc]),
     seeded("resnet50", &[CONV2, TrialKind::Fc]),
     seeded("two-stream", &[CONV2, TrialKind::Fc]),
+    seeded("low-res", &[CONV2, TrialKind::Fc]),
     seeded("mlp", &[TrialKind::Fc]),
     seeded("lstm", &[TrialKind::Fc, TrialKind::Recurrent]),
     seeded("gru", &[TrialKind::Fc, TrialKind::Recurrent]),

@@ -1,15 +1,14 @@
 //! The files of a report.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::csv::csv;
+use super::json::{write_file, write_json};
 use super::record::Record;
+use crate::drawing::svg;
 
 /// The folder of an experiment in that of a report.
 fn folder_of(report: &Path, name: &str) -> PathBuf {
@@ -46,6 +45,9 @@ pub fn write_record(report: &Path, record: &Record) -> anyhow::Result<()> {
     for table in &record.outcome.tables {
         write_file(&folder.join(named(&table.name, "csv")?), csv(table).as_bytes())?;
     }
+    for chart in &record.outcome.charts {
+        write_file(&folder.join(named(&chart.name, "svg")?), svg(chart)?.as_bytes())?;
+    }
     write_json(&folder.join(named(&record.name, "json")?), record)
 }
 
@@ -57,35 +59,4 @@ fn named(stem: &str, extension: &str) -> anyhow::Result<String> {
         "\"{stem}\" names no file: lower-case letters, digits and - are needed"
     );
     Ok(format!("{stem}.{extension}"))
-}
-
-/// Reads a JSON file, if there is one.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .with_context(|| format!("reading {}", path.display())),
-    }
-}
-
-/// Writes a JSON file.
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(value)
-        .with_context(|| format!("writing {}", path.display()))?;
-    write_file(path, (text + "\n").as_bytes())
-}
-
-/// Writes a file: all of it, or nothing.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> anyhow::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

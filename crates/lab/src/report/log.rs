@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::date;
-use super::files::{read_json, write_json};
+use super::json::{read_json, write_json};
 use super::machine::Machine;
 
 /// How an experiment ended.

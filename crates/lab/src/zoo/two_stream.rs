@@ -21,7 +21,8 @@ use super::net::{Net, Slide, Value};
 /// Planes of a frame and of the flow.
 const PLANES: [(&str, usize); 2] = [("frame", 3), ("flow", 20)];
 
-fn stream(net: &mut Net, x: Value, divisor: usize, hidden: usize) -> Value {
+/// One stream: five convolutions and a fully connected layer over `x`.
+pub(super) fn stream(net: &mut Net, x: Value, divisor: usize, hidden: usize) -> Value {
     let name = x.name.clone();
     let mut x = x;
     for (index, rows) in [64, 192, 384, 256, 256].into_iter().enumerate() {
@@ -37,12 +38,18 @@ fn stream(net: &mut Net, x: Value, divisor: usize, hidden: usize) -> Value {
     net.relu(&x)
 }
 
-/// Both streams and the layers that join them.
-pub(super) fn two_stream(size: Size) -> Net {
-    let (divisor, hidden) = match size {
+/// By what the convolutions' filters are divided, and the length of the fully
+/// connected layers.
+pub(super) fn widths(size: Size) -> (usize, usize) {
+    match size {
         Size::Full => (1, 4096),
         Size::Small => (8, 256),
-    };
+    }
+}
+
+/// Both streams and the layers that join them.
+pub(super) fn two_stream(size: Size) -> Net {
+    let (divisor, hidden) = widths(size);
     let mut net = Net::new("two-stream");
     let planes = PLANES.iter().map(|p| p.1).sum();
     let x = net.input("planes", &[1, planes, 12, 16]);

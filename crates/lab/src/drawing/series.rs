@@ -1,0 +1,171 @@
+//! A series: lines, points, bars, steps or a histogram.
+
+use std::collections::BTreeSet;
+
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+
+use super::bars::Bars;
+use super::look::{Look, MARKER, Marker, STROKE, look};
+use super::scene::{Drawn, Scene, Sheet};
+use crate::experiment::{Series, SeriesKind};
+
+/// Markers on a line, about; of points that are more, some have none.
+const MARKERS_MAX: usize = 16;
+/// How much of the white shows through a bar of a histogram.
+const PALE: f64 = 0.3;
+
+/// Draws the series at the place `at` of its chart.
+pub(super) fn draw(scene: &Scene<'_, '_>, series: &Series, at: usize, bars: &Bars) -> Drawn {
+    let look = look(at);
+    match series.kind {
+        SeriesKind::Points => draw_points(scene, &series.points, look),
+        SeriesKind::Line => pieces(scene, &series.points)
+            .iter()
+            .try_for_each(|piece| draw_line(scene.sheet, piece, look, true)),
+        SeriesKind::Steps => pieces(scene, &stairs(&series.points))
+            .iter()
+            .try_for_each(|piece| draw_line(scene.sheet, piece, look, false)),
+        SeriesKind::Bars => {
+            let shown = series.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+            shown.copied().try_for_each(|(x, y)| draw_bar(scene, bars.bar(at, x), y, look))
+        }
+        SeriesKind::Histogram => draw_histogram(scene, &series.points, look),
+    }
+}
+
+/// The points on the sheet, in pieces that end where a point cannot be shown;
+/// of neighbours at one spot there is one.
+fn pieces(scene: &Scene<'_, '_>, points: &[(f64, f64)]) -> Vec<Vec<(i32, i32)>> {
+    let mut pieces = vec![Vec::new()];
+    for &(x, y) in points {
+        match (scene.x.nearest(x), scene.y.nearest(y)) {
+            (Some(x), Some(y)) => pieces.iter_mut().rev().take(1).for_each(|piece| {
+                let spot = (scene.place)(x, y);
+                if piece.last() != Some(&spot) {
+                    piece.push(spot);
+                }
+            }),
+            _ => pieces.push(Vec::new()),
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// From each point level to the next one's x, then up or down to it.
+fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let corners = points.windows(2).flat_map(|pair| [pair[0], (pair[1].0, pair[0].1)]);
+    corners.chain(points.last().copied()).collect()
+}
+
+fn draw_line(sheet: &Sheet<'_>, line: &[(i32, i32)], look: Look, markers: bool) -> Drawn {
+    let style = ShapeStyle::from(&look.colour).stroke_width(STROKE);
+    match look.dash {
+        Some((dash, gap)) if line.len() > 1 => {
+            let dashed = DashedPathElement::new(line.iter().copied(), dash, gap, style);
+            sheet.draw(&dashed)?;
+        }
+        _ => sheet.draw(&PathElement::new(line, style))?,
+    }
+    let every = line.len().div_ceil(MARKERS_MAX).max(1);
+    let marked = line.iter().step_by(every).filter(|_| markers);
+    marked.copied().try_for_each(|spot| draw_marker(sheet, look, spot))
+}
+
+fn draw_points(scene: &Scene<'_, '_>, points: &[(f64, f64)], look: Look) -> Drawn {
+    let shown = points.iter().filter(|(x, y)| scene.x.shows(*x) && scene.y.shows(*y));
+    let spots: BTreeSet<(i32, i32)> = shown.map(|(x, y)| (scene.place)(*x, *y)).collect();
+    spots.into_iter().try_for_each(|spot| draw_marker(scene.sheet, look, spot))
+}
+
+/// A bar with its series' marker at the end.
+fn draw_bar(scene: &Scene<'_, '_>, (from, until): (f64, f64), y: f64, look: Look) -> Drawn {
+    let (low, high) = (scene.y.base(), scene.y.clamp(y));
+    let (first, last) = ((scene.place)(from, low), (scene.place)(until, high));
+    let fill = look.colour.filled();
+    scene.sheet.draw(&Rectangle::new([first, last], fill))?;
+    let edge = ShapeStyle::from(&WHITE).stroke_width(2);
+    scene.sheet.draw(&Rectangle::new([first, last], edge))?;
+    draw_marker(scene.sheet, look, ((first.0 + last.0) / 2, last.1))
+}
+
+fn draw_histogram(scene: &Scene<'_, '_>, points: &[(f64, f64)], look: Look) -> Drawn {
+    let low = scene.y.base();
+    for pair in points.windows(2).filter(|pair| pair[0].1 > 0.0) {
+        let (from, until) = (scene.x.clamp(pair[0].0), scene.x.clamp(pair[1].0));
+        let corners = [(scene.place)(from, low), (scene.place)(until, scene.y.clamp(pair[0].1))];
+        scene.sheet.draw(&Rectangle::new(corners, look.colour.mix(PALE).filled()))?;
+    }
+    let first = points.first().map(|point| (point.0, low));
+    let outline: Vec<(f64, f64)> = first.into_iter().chain(stairs(points)).collect();
+    let outline = pieces(scene, &outline);
+    outline.iter().try_for_each(|piece| draw_line(scene.sheet, piece, look, false))
+}
+
+/// A series' marker around a spot, edged with white so that it stands out of
+/// lines and bars.
+fn draw_marker(sheet: &Sheet<'_>, look: Look, (x, y): (i32, i32)) -> Drawn {
+    const R: i32 = MARKER;
+    let at = |(dx, dy): (i32, i32)| (x + dx, y + dy);
+    let shape = |corners: &[(i32, i32)]| {
+        let corners: Vec<(i32, i32)> = corners.iter().map(|corner| at(*corner)).collect();
+        sheet.draw(&Polygon::new(corners.clone(), look.colour.filled()))?;
+        let edge = corners.iter().chain(corners.first()).copied().collect::<Vec<_>>();
+        sheet.draw(&PathElement::new(edge, ShapeStyle::from(&WHITE).stroke_width(2)))
+    };
+    let stroke = |from, until| {
+        let line = ShapeStyle::from(&look.colour).stroke_width(STROKE);
+        sheet.draw(&PathElement::new(vec![at(from), at(until)], line))
+    };
+    match look.marker {
+        Marker::Circle => {
+            sheet.draw(&Circle::new((x, y), R, look.colour.filled()))?;
+            sheet.draw(&Circle::new((x, y), R, ShapeStyle::from(&WHITE).stroke_width(2)))
+        }
+        Marker::Square => shape(&[(-R, -R), (R, -R), (R, R), (-R, R)]),
+        Marker::Triangle => shape(&[(0, -R - 2), (R + 1, R), (-R - 1, R)]),
+        Marker::Diamond => shape(&[(0, -R - 3), (R + 3, 0), (0, R + 3), (-R - 3, 0)]),
+        Marker::Cross => stroke((-R, -R), (R, R)).and_then(|()| stroke((-R, R), (R, -R))),
+        Marker::Plus => stroke((-R, 0), (R, 0)).and_then(|()| stroke((0, -R), (0, R))),
+    }
+}
+
+/// What a series looks like, for the legend: from here so far to the right.
+pub(super) fn sample(
+    sheet: &Sheet<'_>,
+    kind: SeriesKind,
+    look: Look,
+    (x, y): (i32, i32),
+    width: i32,
+) -> Drawn {
+    let line = [(x, y), (x + width, y)];
+    let filled = |colour: ShapeStyle| {
+        sheet.draw(&Rectangle::new([(x, y - 13), (x + width, y + 13)], colour))
+    };
+    match kind {
+        SeriesKind::Line | SeriesKind::Steps => draw_line(sheet, &line, look, false)?,
+        SeriesKind::Points => {}
+        SeriesKind::Bars => filled(look.colour.filled())?,
+        SeriesKind::Histogram => {
+            filled(look.colour.mix(PALE).filled())?;
+            draw_line(sheet, &[(x, y - 13), (x + width, y - 13)], look, false)?;
+        }
+    }
+    match kind {
+        SeriesKind::Steps | SeriesKind::Histogram => Ok(()),
+        _ => draw_marker(sheet, look, (x + width / 2, y)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stairs_go_level_first() {
+        let points = [(0.0, 0.0), (1.0, 0.5), (3.0, 1.0)];
+        let stairs = stairs(&points);
+        assert_eq!(stairs, [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (3.0, 0.5), (3.0, 1.0)]);
+    }
+}
