@@ -1,41 +1,37 @@
 //! All experiments, a file each.
 
+mod accuracy_loss;
 mod alexnet;
 mod arrivals;
 mod case_1;
 mod case_2;
 mod cost;
-<<<<<<< HEAD
+mod coverage;
 mod layer;
 mod multi_loss;
 mod overruns;
 mod stragglers;
-=======
-mod coverage;
->>>>>>> exp-scale
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-<<<<<<< HEAD
 pub const ALL: &[&dyn Experiment] = &[
     &arrivals::Arrivals,
+    &accuracy_loss::AccuracyLoss,
     &case_1::Case1,
     &case_2::Case2,
     &stragglers::Stragglers,
+    &coverage::Coverage,
     &multi_loss::MultiLoss,
     &cost::Cost,
 ];
-=======
-pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &cost::Cost];
 
 /// Their names and titles, in that order.
 pub fn names() -> Vec<(&'static str, &'static str)> {
     ALL.iter().map(|experiment| (experiment.name(), experiment.title())).collect()
 }
->>>>>>> exp-scale
 
 /// The experiments that `name` asks for: one, or `all`.
 pub fn find(name: &str) -> anyhow::Result<Vec<&'static dyn Experiment>> {

@@ -1,6 +1,8 @@
 //! Simulator and experiments over the state machines of quorate-core.
 
+mod accuracy;
 pub mod codes;
+mod data;
 mod drawing;
 mod engine;
 pub mod experiment;
