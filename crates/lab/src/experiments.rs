@@ -7,6 +7,7 @@ mod case_1;
 mod case_2;
 mod cost;
 mod coverage;
+mod emulation;
 mod layer;
 mod multi_loss;
 mod overruns;
@@ -18,6 +19,7 @@ use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
 pub const ALL: &[&dyn Experiment] = &[
+    &emulation::Emulation,
     &arrivals::Arrivals,
     &accuracy_loss::AccuracyLoss,
     &case_1::Case1,

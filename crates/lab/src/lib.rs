@@ -2,6 +2,7 @@
 
 mod accuracy;
 pub mod codes;
+pub mod confined;
 mod data;
 mod drawing;
 mod engine;

@@ -21,7 +21,7 @@ mod weights;
 
 use std::io::{self, Write};
 
-pub use fc::fc;
+pub use fc::{fc, fc_chain};
 pub use net::Net;
 use net::RecurrentOp;
 
