@@ -2,13 +2,14 @@
 
 mod cost;
 mod coverage;
+mod table_1;
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &table_1::Table1, &cost::Cost];
 
 /// Their names and titles, in that order.
 pub fn names() -> Vec<(&'static str, &'static str)> {

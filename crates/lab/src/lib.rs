@@ -1,5 +1,6 @@
 //! Simulator and experiments over the state machines of quorate-core.
 
+pub mod balance;
 pub mod codes;
 mod drawing;
 mod engine;
@@ -7,6 +8,7 @@ pub mod experiment;
 pub mod experiments;
 pub mod methods;
 pub mod plot;
+mod remembering;
 pub mod report;
 pub mod runner;
 pub mod sim;
