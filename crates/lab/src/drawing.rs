@@ -27,12 +27,16 @@ mod series;
 mod text;
 mod ticks;
 
-use anyhow::Context;
 pub(crate) use ticks::{grouped, words};
 
 use crate::experiment::Chart;
 
 /// Draws a chart.
 pub(crate) fn svg(chart: &Chart) -> anyhow::Result<String> {
-    picture::draw(chart).with_context(|| format!("drawing chart {}", chart.name))
+    picture::draw(&chart.title, &[chart])
+}
+
+/// Draws charts one below the other; `title` is for those who do not see them.
+pub(crate) fn stacked(title: &str, charts: &[&Chart]) -> anyhow::Result<String> {
+    picture::draw(title, charts)
 }

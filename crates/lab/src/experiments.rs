@@ -12,6 +12,7 @@ mod layer;
 mod multi_loss;
 mod overruns;
 mod stragglers;
+mod table_1;
 
 use anyhow::Context;
 
@@ -27,6 +28,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &stragglers::Stragglers,
     &coverage::Coverage,
     &multi_loss::MultiLoss,
+    &table_1::Table1,
     &cost::Cost,
 ];
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use crate::drawing;
 use crate::experiment::{Bar, Context, Experiment, Setting, Spec, Stop, Store};
 use crate::experiments;
 use crate::report::{self, Ended, Entry, Log, Machine, Record};
@@ -126,8 +127,10 @@ fn tell_done(place: &str, seconds: f64, record: &Record, ending: &mut Ending) {
     let holding = verdicts.iter().filter(|verdict| verdict.holds()).count();
     eprintln!("{place}: {seconds:.1} s, {holding} of {} verdicts hold", verdicts.len());
     for verdict in verdicts.iter().filter(|verdict| !verdict.holds()) {
-        let (unit, ours) = (verdict.unit_name(), verdict.ours());
-        let words = format!("{}: {ours} {unit}, needs {}", verdict.what(), verdict.goal());
+        let ours = drawing::words(verdict.ours());
+        let unit = verdict.unit_name();
+        let ours = if unit.is_empty() { ours } else { format!("{ours} {unit}") };
+        let words = format!("{}: {ours}, needs {}", verdict.what(), verdict.goal());
         ending.broken.push((record.name.clone(), words));
     }
 }
