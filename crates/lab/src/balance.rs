@@ -22,7 +22,8 @@ pub struct Work {
     /// Floating-point operations of its layers, without glue and without adding
     /// up inputs.
     pub flops: u64,
-    /// Median time of its tasks, in milliseconds.
+    /// Least time that its tasks have taken, in milliseconds: what disturbs a
+    /// run makes it longer, never shorter.
     pub ms: f64,
 }
 
@@ -30,7 +31,7 @@ pub struct Work {
 struct Loaded {
     work: Work,
     tasks: Vec<(Box<dyn Task>, Vec<Tensor>)>,
-    times: Vec<f64>,
+    least_ms: f64,
 }
 
 /// Divides every layer of a model over `data` devices and a spare that holds
@@ -46,7 +47,7 @@ pub fn measure(
 ) -> anyhow::Result<Vec<Work>> {
     let mut devices = load(staged, methods, data)?;
     // The first round warms up.
-    for round in 0..=rounds {
+    for round in 0..=rounds.max(1) {
         progress(round);
         for device in &mut devices {
             let since = Instant::now();
@@ -54,16 +55,12 @@ pub fn measure(
                 task.run(inputs)?;
             }
             if round > 0 {
-                device.times.push(since.elapsed().as_secs_f64() * 1e3);
+                device.least_ms = device.least_ms.min(since.elapsed().as_secs_f64() * 1e3);
             }
         }
     }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times.get(times.len() / 2).copied().context("no round")
-    };
-    let work = |device: Loaded| Ok(Work { ms: median(device.times)?, ..device.work });
-    devices.into_iter().map(work).collect()
+    let work = |device: Loaded| Work { ms: device.least_ms, ..device.work };
+    Ok(devices.into_iter().map(work).collect())
 }
 
 fn load(staged: &Staged, methods: &[Method], data: usize) -> anyhow::Result<Vec<Loaded>> {
@@ -91,7 +88,7 @@ fn load(staged: &Staged, methods: &[Method], data: usize) -> anyhow::Result<Vec<
             flops += layer.map_or(0, |layer| plan.stage_sharding(stage).part(shard).flops(layer));
         }
         let work = Work { device: name, flops, ms: 0.0 };
-        devices.push(Loaded { work, tasks, times: Vec::new() });
+        devices.push(Loaded { work, tasks, least_ms: f64::INFINITY });
     }
     // Task files stay mapped after their folder is gone.
     Ok(devices)

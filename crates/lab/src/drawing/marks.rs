@@ -55,7 +55,7 @@ pub(super) fn draw_words(scene: &Scene<'_, '_>, marks: &[Mark]) -> Drawn {
         let (x, y) = match mark.at {
             Place::Horizontal(y) if scene.y.shows(y) => {
                 let y = (scene.place)(scene.x.base(), y).1;
-                (right - width, (y - WORDS - 2).max(top))
+                ((right - width).max(left), (y - WORDS - 2).max(top))
             }
             Place::Vertical(x) if scene.x.shows(x) => {
                 let x = (scene.place)(x, scene.y.base()).0 + 6;

@@ -112,6 +112,12 @@ fn draw_histogram(scene: &Scene<'_, '_>, points: &[(f64, f64)], look: Look) -> D
 /// A series' marker around a spot, edged with white so that it stands out of
 /// lines and bars.
 fn draw_marker(sheet: &Sheet<'_>, look: Look, spot: (i32, i32)) -> Drawn {
+    if matches!(look.marker, Marker::Cross | Marker::Plus) {
+        // Strokes have no edge but a wider stroke below them.
+        let below = Look { colour: RGBColor(255, 255, 255), ..look };
+        draw_strokes(sheet, below, spot, MARKER, STROKE + 5)?;
+        return draw_strokes(sheet, look, spot, MARKER, STROKE);
+    }
     draw_shape(sheet, look, spot, MARKER)?;
     let edge = ShapeStyle::from(&WHITE).stroke_width(2);
     match outline(look.marker, spot, MARKER) {
@@ -137,18 +143,21 @@ fn outline(marker: Marker, (x, y): (i32, i32), r: i32) -> Option<Vec<(i32, i32)>
 }
 
 /// A marker's shape alone.
-fn draw_shape(sheet: &Sheet<'_>, look: Look, (x, y): (i32, i32), r: i32) -> Drawn {
-    let stroke = |(dx, dy): (i32, i32)| {
-        let width = STROKE.min(r as u32 / 2 + 1);
-        let line = ShapeStyle::from(&look.colour).stroke_width(width);
-        sheet.draw(&PathElement::new(vec![(x - dx, y - dy), (x + dx, y + dy)], line))
-    };
-    match (look.marker, outline(look.marker, (x, y), r)) {
+fn draw_shape(sheet: &Sheet<'_>, look: Look, spot: (i32, i32), r: i32) -> Drawn {
+    match (look.marker, outline(look.marker, spot, r)) {
         (_, Some(corners)) => sheet.draw(&Polygon::new(corners, look.colour.filled())),
-        (Marker::Cross, _) => stroke((r, r)).and_then(|()| stroke((-r, r))),
-        (Marker::Plus, _) => stroke((r, 0)).and_then(|()| stroke((0, r))),
-        _ => sheet.draw(&Circle::new((x, y), r, look.colour.filled())),
+        (Marker::Circle, _) => sheet.draw(&Circle::new(spot, r, look.colour.filled())),
+        _ => draw_strokes(sheet, look, spot, r, STROKE.min(r as u32 / 2 + 1)),
     }
+}
+
+/// A marker of two strokes.
+fn draw_strokes(sheet: &Sheet<'_>, look: Look, (x, y): (i32, i32), r: i32, width: u32) -> Drawn {
+    let style = ShapeStyle::from(&look.colour).stroke_width(width);
+    let ends = if look.marker == Marker::Cross { [(r, r), (-r, r)] } else { [(r, 0), (0, r)] };
+    ends.into_iter().try_for_each(|(dx, dy)| {
+        sheet.draw(&PathElement::new(vec![(x - dx, y - dy), (x + dx, y + dy)], style))
+    })
 }
 
 /// What a series looks like, for the legend: from here so far to the right.

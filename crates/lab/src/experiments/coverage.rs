@@ -269,14 +269,18 @@ fn table(case: &Case, rows: &[Row]) -> Table {
             row.devices.into(),
             row.covered.into(),
             row.percent().into(),
-            // Its last digits depend on the processor's instructions.
-            (row.covered > 0).then(|| format!("{:.0e}", row.error)).into(),
+            (row.covered > 0).then(|| in_one_digit(row.error)).into(),
             mb(row.weight_bytes),
             mb(row.largest_bytes),
             mb(row.wire_bytes),
         ]);
     }
     table
+}
+
+/// An error whose other digits depend on the processor's instructions.
+fn in_one_digit(error: f64) -> String {
+    if error == 0.0 { "0".to_owned() } else { format!("{error:.0e}") }
 }
 
 fn chart(case: &Case, rows: &[Row]) -> Chart {
