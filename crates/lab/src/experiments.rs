@@ -1,14 +1,34 @@
 //! All experiments, a file each.
 
+mod accuracy_loss;
+mod alexnet;
+mod arrivals;
+mod case_1;
+mod case_2;
 mod cost;
 mod coverage;
+mod emulation;
+mod layer;
+mod multi_loss;
+mod overruns;
+mod stragglers;
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] = &[&coverage::Coverage, &cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[
+    &emulation::Emulation,
+    &arrivals::Arrivals,
+    &accuracy_loss::AccuracyLoss,
+    &case_1::Case1,
+    &case_2::Case2,
+    &stragglers::Stragglers,
+    &coverage::Coverage,
+    &multi_loss::MultiLoss,
+    &cost::Cost,
+];
 
 /// Their names and titles, in that order.
 pub fn names() -> Vec<(&'static str, &'static str)> {

@@ -1,10 +1,14 @@
 //! Simulator and experiments over the state machines of quorate-core.
 
+mod accuracy;
 pub mod codes;
+pub mod confined;
+mod data;
 mod drawing;
 mod engine;
 pub mod experiment;
 pub mod experiments;
+pub mod fleet;
 pub mod methods;
 pub mod plot;
 pub mod report;

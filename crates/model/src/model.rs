@@ -7,6 +7,7 @@
 
 mod build;
 mod initializer;
+mod section;
 mod write;
 
 use std::collections::BTreeMap;

@@ -379,6 +379,10 @@ pub(crate) struct Run {
     /// The network that the workers emulate.
     #[command(flatten)]
     pub emulated: Emulate,
+    /// What this side counts as on that network: only what messages cost the
+    /// device matters.
+    #[arg(long, default_value = "laptop", value_name = "DEVICE")]
+    pub emulate: String,
     /// Print one JSON object a line and input.
     #[arg(long)]
     pub json: bool,

@@ -186,20 +186,27 @@ impl Rehearsal {
         let mut finding = Finding::new(what, self.limit());
         for (case, &dead) in cases.iter().enumerate() {
             progress(Progress { done: case + 1, total: cases.len() });
-            let alive = self.members.without(dead);
-            let mut values = self.with_inputs()?;
-            for (index, stage) in self.plan.stages().iter().enumerate() {
-                let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
-                let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
-                values[stage.value.index()] = Some(gathered);
-            }
-            let error = self.answer_error(&values)?;
+            let answer = self.answer(&self.inputs, dead)?;
+            let error = answer_difference(&answer, &self.outputs)?;
             let names = self.plans.device_names(dead);
             finding.add(error, || {
                 if dead.is_empty() { "none is dead".to_owned() } else { format!("{names} dead") }
             });
         }
         Ok(finding)
+    }
+
+    /// What is answered to `inputs` with these devices dead from the first
+    /// stage to the last. An error where that is more than the plan bears.
+    pub fn answer(&self, inputs: &[Tensor], dead: DeviceSet) -> anyhow::Result<Vec<Tensor>> {
+        let alive = self.members.without(dead);
+        let mut values = self.with_inputs(inputs);
+        for (index, stage) in self.plan.stages().iter().enumerate() {
+            let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
+            let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
+            values[stage.value.index()] = Some(gathered);
+        }
+        self.result(&values)
     }
 
     /// The final answer when every device that reads a value, and the
@@ -211,7 +218,7 @@ impl Rehearsal {
         let count = self.plans.cluster().devices().len();
         for trial in 0..trials {
             let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
-            let mut views: Vec<Values> = vec![self.with_inputs()?; count + 1];
+            let mut views: Vec<Values> = vec![self.with_inputs(&self.inputs); count + 1];
             for (index, stage) in self.plan.stages().iter().enumerate() {
                 let id = StageId(index as u16);
                 let view = |device: DeviceId| &views[device.index()];
@@ -223,18 +230,18 @@ impl Rehearsal {
                     view[stage.value.index()] = Some(gathered);
                 }
             }
-            let error = self.answer_error(&views[count])?;
+            let error = answer_difference(&self.result(&views[count])?, &self.outputs)?;
             finding.add(error, || format!("trial {trial} of seed {seed}"));
         }
         Ok(vec![finding])
     }
 
-    fn with_inputs(&self) -> anyhow::Result<Values> {
+    fn with_inputs(&self, inputs: &[Tensor]) -> Values {
         let mut values: Values = vec![None; self.plans.values().len()];
-        for (tensor, value) in self.inputs.iter().zip(self.plan.inputs()) {
+        for (tensor, value) in inputs.iter().zip(self.plan.inputs()) {
             values[value.index()] = Some(self.as_gathered(value, tensor));
         }
-        Ok(values)
+        values
     }
 
     /// The error that an answer may have.
@@ -297,10 +304,10 @@ impl Rehearsal {
         }
     }
 
-    fn answer_error(&self, values: &Values) -> anyhow::Result<f64> {
+    /// What the gateway makes of the last values.
+    fn result(&self, values: &Values) -> anyhow::Result<Vec<Tensor>> {
         let inputs: Option<Vec<_>> =
             self.plan.result().iter().map(|value| values[value.index()].clone()).collect();
-        let outputs = self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)?;
-        answer_difference(&outputs, &self.outputs)
+        self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)
     }
 }

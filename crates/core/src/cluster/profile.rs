@@ -22,6 +22,8 @@ pub struct Profile {
     pub rates: Rates,
     /// Memory for weights, in bytes.
     pub memory_bytes: u64,
+    /// Bytes a second at which weights are loaded from where they are stored.
+    pub storage_bytes_per_s: f64,
     /// What each message costs its sender and its receiver beyond its bytes.
     pub message_cost: Duration,
     /// What a computed result waits before it goes out: the device's own
@@ -98,6 +100,7 @@ impl Profile {
             what: file.what,
             rates,
             memory_bytes: positive("memory_bytes", &file.memory_bytes)? as u64,
+            storage_bytes_per_s: positive("storage_bytes_per_s", &file.storage_bytes_per_s)?,
             message_cost: duration_us("message_cost_us", &file.message_cost_us)?,
             answer_delay: match file.answer_delay {
                 Some(delay) => delay.read("answer_delay")?,
@@ -113,6 +116,7 @@ struct File {
     name: String,
     what: String,
     memory_bytes: Figure,
+    storage_bytes_per_s: Figure,
     message_cost_us: Figure,
     compute: Compute,
     answer_delay: Option<DelayFile>,

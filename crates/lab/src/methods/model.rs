@@ -1,6 +1,6 @@
 //! The models of the table.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use quorate::bundle::ModelFile;
@@ -9,6 +9,7 @@ use quorate_model::tensor::{Tensor, read_f32};
 
 use super::subject::Subject;
 use super::trial_kind::TrialKind;
+use crate::data;
 use crate::zoo::{self, Size};
 
 /// Decides the weights of the zoo's models.
@@ -93,7 +94,7 @@ impl Model {
     pub fn missing(&self) -> Option<&'static str> {
         let Origin::File { file, input } = &self.origin else { return None };
         let needed = [Some(*file), input.file()];
-        needed.into_iter().flatten().find(|file| path_of(file).is_none())
+        needed.into_iter().flatten().find(|file| data::find(file).is_none())
     }
 
     /// Loads it, its input and the right answers; the zoo's models in `size`.
@@ -113,7 +114,7 @@ impl Model {
 
     fn open(&self, size: Size) -> anyhow::Result<ModelFile> {
         match &self.origin {
-            Origin::File { file, .. } => ModelFile::open(&existing(file)?),
+            Origin::File { file, .. } => ModelFile::open(&data::existing(file)?),
             Origin::Zoo => {
                 let bytes = zoo::find(self.name)?.net(size).to_bytes(ZOO_SEED);
                 ModelFile::new(format!("{}.onnx", self.name), bytes.into(), Path::new("."))
@@ -132,7 +133,7 @@ impl Model {
         };
         let pre = Preprocess { scale: Some(scale), ..Preprocess::default() };
         let mut made = match input.file() {
-            Some(file) => input::read(&existing(file)?, shape, &pre, Some(1))?.tensors,
+            Some(file) => input::read(&data::existing(file)?, shape, &pre, Some(1))?.tensors,
             None => input::seeded(shape, 0, 1)?,
         };
         made.pop().context("no input")
@@ -146,7 +147,7 @@ impl Model {
         };
         let full = matches!(self.origin, Origin::Zoo) && size == Size::Full;
         let name = format!("{}{}.f32", self.name, if full { "_full" } else { "" });
-        let path = repository().join(folder).join(name);
+        let path = data::repository(folder).join(name);
         let bytes = std::fs::read(&path).with_context(|| format!("{}", path.display()))?;
         let (values, needed) = (read_f32(&bytes), shape.iter().product());
         let first = values.get(..needed).with_context(|| {
@@ -164,18 +165,4 @@ impl Input {
             Input::Seeded => None,
         }
     }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The file in the assets or beside the repository.
-fn path_of(file: &str) -> Option<PathBuf> {
-    let places = [repository().join("assets"), repository().join("../shared/data")];
-    places.into_iter().map(|place| place.join(file)).find(|path| path.exists())
-}
-
-fn existing(file: &str) -> anyhow::Result<PathBuf> {
-    path_of(file).with_context(|| format!("{file} is neither in assets nor in ../shared/data"))
 }

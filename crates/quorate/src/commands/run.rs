@@ -19,9 +19,6 @@ use crate::cli;
 use crate::engine::engine;
 use crate::words::print;
 
-/// What a gateway counts as on an emulated network.
-const GATEWAY_DEVICE: &str = "laptop";
-
 /// Runs the command.
 pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     let folder = Folder::open(&gateway_folder(&args.bundle))?.with_hosts(&args.hosts)?;
@@ -43,7 +40,7 @@ fn gateway_folder(bundle: &Path) -> PathBuf {
 }
 
 async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow::Result<ExitCode> {
-    let emulation = emulation(GATEWAY_DEVICE, &args.emulated)?;
+    let emulation = emulation(&args.emulate, &args.emulated)?;
     let config = GatewayConfig::default();
     let handle = Handle::emulated(folder, engine(), config, emulation.as_ref())?;
     assemble(&handle, args.patience).await?;
