@@ -76,6 +76,14 @@ impl World for Chance {
         self.task_nanos()
     }
 
+    fn start(&mut self, _: usize) -> Nanos {
+        0
+    }
+
+    fn noticed(&self, _: bool) -> Option<Nanos> {
+        None
+    }
+
     fn reconnect(&self) -> Nanos {
         self.delay_us_max * NANOS_PER_US
     }

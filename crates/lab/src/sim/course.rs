@@ -43,6 +43,8 @@ pub(super) enum Until {
 #[derive(Clone, Debug)]
 pub(super) struct Course<T> {
     pub(super) requests: Requests,
+    /// When it begins: its times are counted from there.
+    pub(super) begin: Nanos,
     /// Time each of them has.
     pub(super) deadline: Duration,
     /// When somebody stops waiting for which request.

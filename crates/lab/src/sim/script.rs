@@ -127,6 +127,7 @@ impl Script {
             requests: Requests::At(
                 self.submits.iter().copied().map(Duration::from_micros).collect(),
             ),
+            begin: 0,
             deadline: self.deadline,
             cancels: self.cancels.iter().map(|(at, of)| (at * NANOS_PER_US, *of)).collect(),
             changes,

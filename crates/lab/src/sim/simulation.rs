@@ -3,12 +3,13 @@
 //! *Invariant:* a simulation depends on its course, its world and its bundle
 //! alone.
 
+mod agenda;
 mod change;
 mod device;
 mod execute;
 mod happening;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use quorate_core::id::{DeviceId, GatewayRun, PlanId};
 use quorate_core::time::Time;
 use quorate_core::worker;
 
+use self::agenda::Agenda;
 use self::device::Device;
 use self::happening::Happening;
 use super::course::{Course, Requests, Until};
@@ -38,8 +40,7 @@ pub(super) struct Simulation<S, W: World> {
     world: W,
     course: Course<W::Trouble>,
     now: Nanos,
-    queue: BTreeMap<(Nanos, u64), Happening<W::Hop>>,
-    sequence: u64,
+    agenda: Agenda<Happening<W::Hop>>,
     devices: Vec<Device<W::Hop>>,
     gateway: Gateway,
     /// Links on which nothing passes.
@@ -88,8 +89,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             shards,
             world,
             now: 0,
-            queue: BTreeMap::new(),
-            sequence: 0,
+            agenda: Agenda::new(),
             cut: BTreeSet::new(),
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
@@ -108,7 +108,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
             next: Vec::new(),
         };
         for device in 0..count {
-            simulation.at(0, Happening::Connected { device, incarnation: 0 });
+            let start = simulation.world.start(device);
+            simulation.at(start, Happening::Connected { device, incarnation: 0 });
         }
         simulation.schedule();
         simulation
@@ -123,20 +124,22 @@ impl<S: Shards, W: World> Simulation<S, W> {
             Requests::OneByOne { count, .. } => {
                 (0..count).for_each(|_| self.add());
                 if count > 0 {
-                    self.at(0, Happening::Submit(0));
+                    self.at(self.course.begin, Happening::Submit(0));
                 }
             }
         }
         for (at, index) in self.course.cancels.clone() {
-            self.at(at, Happening::Cancel(index));
+            self.at(self.course.begin.saturating_add(at), Happening::Cancel(index));
         }
         for index in 0..self.course.changes.len() {
-            self.at(self.course.changes[index].0, Happening::Change(index));
+            let at = self.course.begin.saturating_add(self.course.changes[index].0);
+            self.at(at, Happening::Change(index));
         }
     }
 
-    /// Has one more request come in at `at`.
+    /// Has one more request come in at `at` of the course.
     pub(super) fn request_at(&mut self, at: Nanos) {
+        let at = self.course.begin.saturating_add(at);
         self.at(at, Happening::Submit(self.record.endings.len()));
         self.limit = self.limit.max(at.saturating_add(2 * nanos(self.course.deadline)));
         self.add();
@@ -155,14 +158,17 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.open
     }
 
-    /// When the next thing happens.
-    pub(super) fn next_at(&self) -> Option<Nanos> {
-        self.queue.first_key_value().map(|((at, _), _)| *at)
+    /// Goes on with all that happens before `until` of the course.
+    pub(super) fn go_on(&mut self, until: Nanos) -> Result<(), String> {
+        let until = self.course.begin.saturating_add(until);
+        while self.agenda.next_at().is_some_and(|at| at < until) {
+            self.step()?;
+        }
+        Ok(())
     }
 
     fn at(&mut self, time: Nanos, happening: Happening<W::Hop>) {
-        self.sequence += 1;
-        self.queue.insert((time, self.sequence), happening);
+        self.agenda.push(time, happening);
     }
 
     /// The time that the nodes are told.
@@ -171,8 +177,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     /// Lets the next thing happen; false if there is none.
-    pub(super) fn step(&mut self) -> Result<bool, String> {
-        let Some(((time, sequence), happening)) = self.queue.pop_first() else { return Ok(false) };
+    fn step(&mut self) -> Result<bool, String> {
+        let Some((time, sequence, happening)) = self.agenda.pop() else { return Ok(false) };
         self.now = time;
         self.record.events += 1;
         (time / NANOS_PER_US, sequence).hash(&mut self.hasher);
@@ -188,7 +194,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
         match self.course.until {
             Until::After(linger) => self.now >= ended.saturating_add(nanos(linger)),
             Until::Idle => {
-                let changed = self.course.changes.last().is_none_or(|(at, _)| *at <= self.now);
+                let begin = self.course.begin;
+                let passed = |at: Nanos| begin.saturating_add(at) <= self.now;
+                let changed = self.course.changes.last().is_none_or(|(at, _)| passed(*at));
                 changed && self.is_idle()
             }
         }
@@ -204,10 +212,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
         Record {
             decoded: self.devices.iter().map(decoded).collect(),
             digest: self.hasher.finish(),
-            ended_us: self.ended_at.unwrap_or(0) / NANOS_PER_US,
-            idle_us: self.now / NANOS_PER_US,
+            ended_us: self.ended_at.map_or(0, |at| self.since(at).as_micros() as u64),
+            idle_us: self.since(self.now).as_micros() as u64,
             ..self.record
         }
+    }
+
+    /// From the beginning of the course to `at`.
+    fn since(&self, at: Nanos) -> Duration {
+        Duration::from_nanos(at.saturating_sub(self.course.begin))
     }
 
     fn leftovers(&self) -> String {
@@ -279,7 +292,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn submit(&mut self, index: usize) -> Result<(), String> {
-        self.record.came[index] = Duration::from_nanos(self.now);
+        self.record.came[index] = self.since(self.now);
         let deadline = self.course.deadline;
         self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
         let (inputs, pending) = (self.shards.inputs(index), self.gateway.pending());
@@ -299,7 +312,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if self.record.cancelled[index] {
             return Err(format!("request {token} ended after it was cancelled"));
         }
-        let after = Duration::from_nanos(self.now).saturating_sub(self.record.came[index]);
+        let after = self.since(self.now).saturating_sub(self.record.came[index]);
         (token, after.as_micros() as u64).hash(&mut self.hasher);
         self.record.endings[index] = Some(Ending { after, outcome });
         self.open -= 1;
@@ -315,6 +328,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if !self.devices[device].up || self.devices[device].incarnation != incarnation {
             return Ok(());
         }
+        self.devices[device].gone_at = None;
         let held: Vec<PlanId> = self.shards.plans().all().iter().map(|plan| plan.id()).collect();
         self.tell(device, worker::Event::Gateway(RUN));
         self.ask(gateway::Event::Up(DeviceId(device as u8), held))
@@ -403,7 +417,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
     fn note(&mut self, device: usize, data: &Data) {
         let known = self.numbers.get(data.request.number as usize);
         if let Some(&index) = known.filter(|_| data.request.run == RUN) {
-            let after = Duration::from_nanos(self.now).saturating_sub(self.record.came[index]);
+            let after = self.since(self.now).saturating_sub(self.record.came[index]);
             let arrival = ShardArrival { device, shard: data.shard.into(), after };
             self.record.arrivals[index].push(arrival);
         }

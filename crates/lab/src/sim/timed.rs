@@ -53,8 +53,7 @@ impl<S: Shards> Timed<S> {
     /// Plays a script from the beginning. An error is a wrong answer, or a
     /// simulation that does not end.
     pub fn run(&mut self, script: &Script) -> anyhow::Result<Record> {
-        let devices = self.timing.devices.len();
-        let course = script.course(devices)?;
+        let course = script.course(self.timing.starts_within, self.timing.devices.len())?;
         let played = Simulation::play(&mut self.shards, Wire::new(&self.timing), course);
         played.map_err(|broken| anyhow!(broken)).context("simulation")
     }

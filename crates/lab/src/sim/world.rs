@@ -64,6 +64,13 @@ pub(super) trait World {
     /// How long the gateway takes for the last glue.
     fn glue(&mut self) -> Nanos;
 
+    /// When a device first connects.
+    fn start(&mut self, device: usize) -> Nanos;
+
+    /// How long after a crash nothing is sent to the device any more, as its
+    /// connections are known to have ended; `None` for never.
+    fn noticed(&self, goodbye: bool) -> Option<Nanos>;
+
     /// How long after a restart a device's connections are up.
     fn reconnect(&self) -> Nanos;
 

@@ -43,6 +43,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
             return;
         }
         self.devices[device].crash(self.now, self.shards.plans(), device);
+        let noticed = self.world.noticed(goodbye);
+        self.devices[device].gone_at = noticed.map(|after| self.now.saturating_add(after));
         self.world.crashed(device);
         self.wakes[device] = (self.wakes[device].0 + 1, None);
         if goodbye {

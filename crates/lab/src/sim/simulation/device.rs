@@ -16,6 +16,8 @@ pub(super) struct Device<H> {
     /// Which life this is.
     pub(super) incarnation: u32,
     pub(super) crashed_at: Option<Nanos>,
+    /// From then on nobody sends to it.
+    pub(super) gone_at: Option<Nanos>,
     pub(super) frozen: bool,
     /// What came while it was frozen.
     pub(super) inbox: Vec<Happening<H>>,
@@ -30,6 +32,7 @@ impl<H> Device<H> {
             up: true,
             incarnation: 0,
             crashed_at: None,
+            gone_at: None,
             frozen: false,
             inbox: Vec::new(),
             slow: 1.0,

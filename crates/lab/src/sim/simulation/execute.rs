@@ -84,8 +84,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
-        let (cut, devices) = (&self.cut, &self.devices);
-        let to = to.filter(|to| !cut.contains(&(from.min(*to), from.max(*to))));
+        let (cut, devices, now) = (&self.cut, &self.devices, self.now);
+        let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
+        let to = to
+            .filter(|to| !cut.contains(&(from.min(*to), from.max(*to))))
+            .filter(|to| gone(to).is_none_or(|at| now < at));
         let incarnation = |node: usize| devices.get(node).map_or(0, |device| device.incarnation);
         let to: Vec<Address> =
             to.map(|node| Address { node, incarnation: incarnation(node) }).collect();

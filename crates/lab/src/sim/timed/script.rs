@@ -52,8 +52,12 @@ impl Script {
         self
     }
 
-    /// The same script for a simulation of so many devices.
-    pub(super) fn course(&self, devices: usize) -> anyhow::Result<Course<Infallible>> {
+    /// The same for a simulation of so many devices, beginning at `begin`.
+    pub(super) fn course(
+        &self,
+        begin: Duration,
+        devices: usize,
+    ) -> anyhow::Result<Course<Infallible>> {
         for (at, fault) in &self.faults {
             check(*fault, devices)?;
             ensure!(nanos(*at) < Nanos::MAX / 4, "{fault:?} happens at {at:?}: in centuries");
@@ -63,6 +67,7 @@ impl Script {
         changes.sort_by_key(|(at, _)| *at);
         Ok(Course {
             requests: self.requests.clone(),
+            begin: nanos(begin),
             deadline: self.deadline,
             cancels: Vec::new(),
             changes,
@@ -103,7 +108,11 @@ mod tests {
     fn faults_of_nobody_are_refused() {
         let says = |fault| {
             let script = Script::one_by_one(1).with([(Duration::ZERO, fault)]);
-            script.course(2).err().map(|error| error.to_string()).unwrap_or_default()
+            script
+                .course(Duration::ZERO, 2)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
         };
         assert!(says(Fault::Freeze(2)).contains("node 2, there are 2"));
         assert!(says(Fault::Cut(0, 3)).contains("node 3, there are 3"));

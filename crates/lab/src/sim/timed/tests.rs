@@ -59,7 +59,9 @@ fn packed(model: Vec<u8>, data: usize, parity: usize) -> (Material, Timing) {
     let costs = Costs::by_share(&staged, &material.plans).expect("all stages are there");
     let device = Profile::parse(DEVICE).expect("a profile");
     let network = Network::parse(NETWORK).expect("a network");
-    (material, Timing::new(&device, data + parity, &network, costs))
+    // Signs of life take ports too: all at once, every 25 ms.
+    let timing = Timing::new(&device, data + parity, &network, costs);
+    (material, Timing { starts_within: Duration::ZERO, ..timing })
 }
 
 /// 4 bytes of length, 8 before the body, 72 of fields, 8 of the shape.
@@ -78,7 +80,6 @@ const TASK_US: u64 = 20 + 50;
 fn two_devices_by_hand() {
     let (mut material, timing) = packed(one_layer(), 2, 0);
     let mut timed = Timed::new(&mut material, timing).expect("fits");
-    // Heartbeats take ports too: none but those of the beginning.
     let script = Script::new(Requests::At(vec![MS(5)]));
     let record = timed.run(&script).expect("ends");
     // The gateway sends one input after the other; each device receives while

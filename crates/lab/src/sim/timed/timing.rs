@@ -1,10 +1,14 @@
 //! What simulated devices and the network between them are.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use quorate_core::cluster::{Network, Profile};
 use quorate_core::plan::Plans;
+use quorate_core::worker::WorkerConfig;
 
 use super::costs::Costs;
+use crate::sim::random::SplitMix;
 
 /// What simulated devices and the network between them are.
 #[derive(Clone, Debug)]
@@ -17,7 +21,11 @@ pub struct Timing {
     pub network: Network,
     /// What tasks ask of a device.
     pub costs: Costs,
-    /// Decides delays that are drawn.
+    /// Devices connect at times drawn from the first so long, and then the
+    /// script begins. Where it is zero they give signs of life all at once for
+    /// ever after.
+    pub starts_within: Duration,
+    /// Decides delays and starts that are drawn.
     pub seed: u64,
 }
 
@@ -29,6 +37,7 @@ impl Timing {
             gateway: profile.clone(),
             network: network.clone(),
             costs,
+            starts_within: WorkerConfig::default().heartbeat_every,
             seed: 1,
         }
     }
@@ -37,6 +46,13 @@ impl Timing {
     pub fn seeded(mut self, seed: u64) -> Timing {
         self.seed = seed;
         self
+    }
+
+    /// By device: when it connects.
+    pub(super) fn starts(&self) -> Vec<Duration> {
+        let mut random = SplitMix::new(!self.seed);
+        let drawn = |_| self.starts_within.mul_f64(random.share());
+        self.devices.iter().map(drawn).collect()
     }
 
     /// Are these the devices of `plans`?

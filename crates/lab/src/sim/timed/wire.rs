@@ -20,6 +20,9 @@ use crate::sim::world::{Address, Letter, Next, World};
 /// From a restart to when a device's connections are up: a gateway that has
 /// tried in vain for a while dials twice a second.
 const RECONNECT: Nanos = 250_000_000;
+/// Silence of a device that lost power after which its connections are given
+/// up.
+const USER_TIMEOUT: Nanos = 2_000_000_000;
 
 /// How far a message has got.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,8 @@ pub(super) struct Wire {
     out: Vec<Port>,
     into: Vec<Port>,
     medium: Port,
+    /// By device: when it connects.
+    starts: Vec<Duration>,
     /// By sender and receiver: the delays of its shards.
     delays: Vec<SplitMix>,
     /// Times of tasks that were asked for.
@@ -60,8 +65,12 @@ impl Wire {
         let profiles: Vec<Profile> =
             timing.devices.iter().chain([&timing.gateway]).cloned().collect();
         let nodes = profiles.len();
-        let link =
-            |link: usize| SplitMix::new(SplitMix::new(timing.seed ^ (link as u64) << 32).bits());
+        // Numbers that do not depend on how many devices there are.
+        let name = |node: usize| if node + 1 == nodes { u64::from(u8::MAX) } else { node as u64 };
+        let link = |link: usize| {
+            let link = name(link / nodes) << 8 | name(link % nodes);
+            SplitMix::new(SplitMix::new(timing.seed ^ link << 32).bits())
+        };
         Wire {
             network: timing.network.clone(),
             costs: timing.costs.clone(),
@@ -69,6 +78,7 @@ impl Wire {
             out: vec![Port::default(); nodes],
             into: vec![Port::default(); nodes],
             medium: Port::default(),
+            starts: timing.starts(),
             delays: (0..nodes * nodes).map(link).collect(),
             tasks: BTreeMap::new(),
         }
@@ -82,8 +92,8 @@ impl Wire {
         if !computed || delay == Delay::constant(Duration::ZERO) {
             return 0;
         }
-        let bits = self.delays[from * self.profiles.len() + to].bits();
-        nanos(delay.quantile((bits >> 11) as f64 / (1u64 << 53) as f64))
+        let share = self.delays[from * self.profiles.len() + to].share();
+        nanos(delay.quantile(share))
     }
 
     fn port_time(&self, node: usize, bytes: u64) -> Duration {
@@ -164,6 +174,16 @@ impl World for Wire {
 
     fn glue(&mut self) -> Nanos {
         0
+    }
+
+    fn start(&mut self, device: usize) -> Nanos {
+        nanos(self.starts[device])
+    }
+
+    /// The connections of a process that ended are closed by its system, at
+    /// once.
+    fn noticed(&self, goodbye: bool) -> Option<Nanos> {
+        Some(if goodbye { nanos(self.network.latency) } else { USER_TIMEOUT })
     }
 
     fn reconnect(&self) -> Nanos {
