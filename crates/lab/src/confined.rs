@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 /// Where the controller is.
 const CPU: &str = "/sys/fs/cgroup/cpu";
 /// Period in which a process has its share, in microseconds.
-const PERIOD_US: u64 = 5_000;
+const PERIOD_US: u64 = 2_000;
 /// Bytes that a link may send at once.
 const BURST: &str = "10kb";
 

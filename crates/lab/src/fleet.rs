@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 pub use self::{
-    request::{Request, latencies, percentile},
+    request::{Request, latencies, latencies_or, percentile},
     site::Site,
     stream::{Blow, Script},
 };

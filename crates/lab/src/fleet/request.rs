@@ -46,6 +46,12 @@ pub fn latencies<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<f64
     requests.into_iter().filter_map(|request| request.latency_ms).collect()
 }
 
+/// What all requests took, in milliseconds, in their order; one that was lost
+/// counts as one that took the whole deadline.
+pub fn latencies_or(requests: &[Request], deadline_ms: f64) -> Vec<f64> {
+    requests.iter().map(|request| request.latency_ms.unwrap_or(deadline_ms)).collect()
+}
+
 /// The value below which a share of `share` of `values` lie: the nearest one
 /// that there is. No number for none.
 pub fn percentile(values: &[f64], share: f64) -> f64 {

@@ -26,8 +26,12 @@ pub(super) struct Reading {
     pub(super) profile: String,
     /// Is the order-statistics limit worked out?
     pub(super) limit: bool,
+    /// Are waiting and several shards a device tried, too?
+    pub(super) sweeps: bool,
     /// In place of the spec's.
     pub(super) requests: Option<usize>,
+    /// In place of the spec's.
+    pub(super) devices: Option<Vec<usize>>,
 }
 
 /// A system of so many devices and one more.

@@ -16,20 +16,21 @@ pub(super) fn report(spec: &Spec, reading: &Reading, seen: &Seen, outcome: &mut 
     let profile = &reading.profile;
     outcome.tables.push(improvement_table(reading, &seen.rows));
     outcome.charts.push(improvement_chart(reading, &seen.rows));
+    outcome.verdicts.extend(verdicts(reading, &seen.rows));
+    if !reading.sweeps {
+        return;
+    }
     let title = format!("Waiting for everybody before going on, {profile}");
     outcome.tables.push(sweep_table("wait", &title, ("wait", "ms"), profile, &seen.waits));
     let x = Axis::new("time to wait for everybody", "ms").from(0.0);
     outcome.charts.push(sweep_chart("wait", &title, x, profile, &seen.waits));
-    if !seen.parts.is_empty() {
-        let devices = spec.sweep_devices;
-        let title = format!(
-            "What stragglers have done so far is used: {devices} devices and one more with several \
-             shards each, {profile}"
-        );
-        let column = ("shards a device", "");
-        outcome.tables.push(sweep_table("parts", &title, column, profile, &seen.parts));
-    }
-    outcome.verdicts.extend(verdicts(reading, &seen.rows));
+    let devices = spec.sweep_devices;
+    let title = format!(
+        "What stragglers have done so far is used: {devices} devices and one more with several \
+         shards each, {profile}"
+    );
+    let column = ("shards a device", "");
+    outcome.tables.push(sweep_table("parts", &title, column, profile, &seen.parts));
 }
 
 fn improvement_table(reading: &Reading, rows: &[Row]) -> Table {
