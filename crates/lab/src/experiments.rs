@@ -11,6 +11,7 @@ mod emulation;
 mod layer;
 mod multi_loss;
 mod overruns;
+mod scale;
 mod stragglers;
 
 use anyhow::Context;
@@ -28,6 +29,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &coverage::Coverage,
     &multi_loss::MultiLoss,
     &cost::Cost,
+    &scale::Scale,
 ];
 
 /// Their names and titles, in that order.
