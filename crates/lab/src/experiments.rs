@@ -11,6 +11,7 @@ mod emulation;
 mod layer;
 mod multi_loss;
 mod overruns;
+mod scale;
 mod stragglers;
 mod table_1;
 
@@ -30,6 +31,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &multi_loss::MultiLoss,
     &table_1::Table1,
     &cost::Cost,
+    &scale::Scale,
 ];
 
 /// Their names and titles, in that order.
