@@ -22,6 +22,7 @@ mod engine;
 mod instant;
 mod medium;
 mod overruns;
+mod priority;
 mod reader;
 mod record;
 mod settings;

@@ -41,6 +41,7 @@ async fn accept(
     mut inner: impl AsyncRead + Send + Unpin,
     arrived: mpsc::Sender<Arrival>,
 ) {
+    wire.carries();
     loop {
         let arrival = match record::read(&mut inner).await {
             Ok(None) => return,

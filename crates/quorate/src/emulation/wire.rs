@@ -10,7 +10,7 @@
 //! works out when it has it all, and hands it on then.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use quorate_core::cluster::{Delay, Nanos, Network, Port, Span};
@@ -19,6 +19,7 @@ use quorate_core::frame;
 use super::instant::now;
 use super::medium::MediumClient;
 use super::overruns::Overruns;
+use super::priority::go_first;
 use super::settings::Emulation;
 use super::timer::Timer;
 use crate::random::SplitMix;
@@ -40,6 +41,7 @@ struct Inner {
     random: Mutex<SplitMix>,
     timer: Timer,
     overruns: Overruns,
+    first: Once,
 }
 
 impl Wire {
@@ -59,7 +61,14 @@ impl Wire {
             random: Mutex::new(SplitMix::new(emulation.seed)),
             timer: Timer::start()?,
             overruns: Overruns::open(emulation.overruns.as_deref())?,
+            first: Once::new(),
         })))
+    }
+
+    /// Tells that the calling thread carries messages. Not before: threads that
+    /// it has started until then, which compute, shall not go first.
+    pub(super) fn carries(&self) {
+        self.0.first.call_once(go_first);
     }
 
     /// How long what takes `time` takes here.

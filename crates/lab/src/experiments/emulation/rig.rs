@@ -91,7 +91,7 @@ impl<'a> Rig<'a> {
         std::fs::write(at("input.npy"), npy(case.widths[0], requests))?;
         let confined = settings.confine()?;
         let mut pack = confined.slowly(program);
-        pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure");
+        pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure=median");
         finish(pack.arg("-o").arg(at("bundle")))?;
         let text = std::fs::read_to_string(at("bundle").join("pi-1").join(TIMING_FILE))?;
         let timing = Timing::parse(&text)?;
