@@ -65,6 +65,9 @@ pub(super) struct Rig<'a> {
 }
 
 const PORT: u16 = 7001;
+/// The emulated devices go so many times slower: their tasks and this
+/// machine's, which take half as long, must not meet.
+const DILATION: &str = "2";
 /// Time that processes have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -128,7 +131,7 @@ impl<'a> Rig<'a> {
         let hosts = self.hosts(|host| addresses[host].clone());
         let [device, network, late] =
             ["device.toml", "network.toml", "late"].map(|name| self.at(name).display().to_string());
-        let world = ["--emulate", &device, "--network", &network];
+        let world = ["--emulate", &device, "--network", &network, "--dilate", DILATION];
         let mut workers = Processes::default();
         for index in 0..self.settings.devices() {
             let mut worker = Command::new(self.program);
