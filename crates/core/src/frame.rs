@@ -56,6 +56,12 @@ pub fn is_shard(bytes: &[u8]) -> bool {
     bytes.get(LENGTH_BYTES + MAGIC.len() + 1) == Some(&SHARD)
 }
 
+/// Is this the beginning of a frame, its length in front, that carries a shard
+/// or an input?
+pub fn is_data(bytes: &[u8]) -> bool {
+    matches!(bytes.get(LENGTH_BYTES + MAGIC.len() + 1), Some(&(SHARD | INPUT)))
+}
+
 const HELLO: u8 = 1;
 const INPUT: u8 = 2;
 const SHARD: u8 = 3;

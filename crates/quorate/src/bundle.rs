@@ -15,7 +15,7 @@ mod write;
 
 pub use self::{
     folder::Folder,
-    measure::{Measured, measure},
+    measure::{Measured, Statistic, measure},
     model_file::ModelFile,
     plan_file::read_plan,
     write::write,

@@ -20,8 +20,10 @@ mod builtin;
 mod cluster;
 mod engine;
 mod instant;
+mod lateness;
 mod medium;
 mod overruns;
+mod priority;
 mod reader;
 mod record;
 mod settings;
@@ -37,4 +39,6 @@ pub use self::{
     overruns::{Overruns, count_overruns},
     settings::Emulation,
 };
-pub(crate) use self::{reader::EmulatedReader, wire::Wire, writer::EmulatedWriter};
+pub(crate) use self::{
+    lateness::Lateness, reader::EmulatedReader, wire::Wire, writer::EmulatedWriter,
+};

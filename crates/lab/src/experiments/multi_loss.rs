@@ -24,6 +24,7 @@ struct Spec {
     losses: usize,
     profile: String,
     network: String,
+    dilation: f64,
     deadline_ms: u64,
     code: Vec<CodeSpec>,
 }
@@ -98,7 +99,7 @@ fn site(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Site>
 
 fn watch(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Seen> {
     let site = site(context, spec, code)?;
-    let world = alexnet::world(&spec.profile, &spec.network, 1.0, context.seed());
+    let world = alexnet::world(&spec.profile, &spec.network, spec.dilation, context.seed());
     let deadline = Duration::from_millis(spec.deadline_ms);
     let config = layer::patient(deadline * 4);
     let mut fleet = Fleet::start(context.program()?, &site, &world, config)?;

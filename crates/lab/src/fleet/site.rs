@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use quorate::bundle::{self, ModelFile};
+use quorate::bundle::{self, ModelFile, Statistic};
 use quorate::input;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::packing::PLAN_FILE;
@@ -39,7 +39,9 @@ impl Site {
         let path = folder.path().join(BUNDLE);
         let (staged, sha256) = (&model.staged, &model.sha256);
         bundle::write(staged, sha256, &plans, &path, &mut |_| ())?;
-        let timing = bundle::measure(staged, sha256, &plans, &path, &*engine(), &mut |_| ())?;
+        let least = Statistic::Least;
+        let timing =
+            bundle::measure(staged, sha256, &plans, &path, &*engine(), least, &mut |_| ())?;
         let inputs = &staged.model.graph.inputs;
         ensure!(inputs.len() == 1, "model has {} inputs, experiments give 1", inputs.len());
         let inputs = input::seeded(&staged.values[0].shape, 1, INPUTS)?;

@@ -25,6 +25,17 @@ const ROUNDS_MAX: usize = 100;
 /// Time after which no further round is begun, once there are enough.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
+/// Which of a task's times counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Statistic {
+    /// The least: what else the machine does is not the task's.
+    #[default]
+    Least,
+    /// The median: of a process that has a share of a core, by turns, the least
+    /// is what it takes when its turn has just come.
+    Median,
+}
+
 /// How far the measuring is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
@@ -38,8 +49,7 @@ pub struct Measured {
 /// on one thread of this machine, which should have nothing else to do, and
 /// notes the times in each device's folder: what emulated devices go by.
 ///
-/// Tasks take turns, so that each finds the caches as others left them, and
-/// the least time of each counts. Tasks that differ in nothing but their
+/// Tasks take turns, so that each finds the caches as others left them. Tasks that differ in nothing but their
 /// weights are run once for all.
 pub fn measure(
     staged: &Staged,
@@ -47,6 +57,7 @@ pub fn measure(
     plans: &Plans,
     output: &Path,
     engine: &dyn Engine,
+    statistic: Statistic,
     progress: &mut dyn FnMut(Measured),
 ) -> anyhow::Result<Timing> {
     let whole = tempfile::tempdir().context("a temporary folder")?;
@@ -56,8 +67,8 @@ pub fn measure(
     let mut subjects = subjects(staged, &whole_plans, &whole_bundle)?;
     let stages_end = subjects.len();
     subjects.extend(self::subjects(staged, plans, output)?);
-    let least = run_all(&subjects, engine, progress)?;
-    let us = |subject: usize| least[subject].as_secs_f64() * 1e6;
+    let times = run_all(&subjects, engine, statistic, progress)?;
+    let us = |subject: usize| times[subject].as_secs_f64() * 1e6;
     let mut timing = Timing { engine: engine.name().to_owned(), ..Timing::default() };
     for (index, subject) in subjects.iter().enumerate() {
         let name = subject.stage.name.clone();
@@ -149,10 +160,11 @@ fn file(plans: &Plans, bundle: &Path, stem: &str) -> anyhow::Result<PathBuf> {
     files.find(|file| file.is_file()).with_context(|| format!("no device has {stem}.onnx"))
 }
 
-/// Runs all in turns; the least time of each.
+/// Runs all in turns; the time of each that counts.
 fn run_all(
     subjects: &[Subject<'_>],
     engine: &dyn Engine,
+    statistic: Statistic,
     progress: &mut dyn FnMut(Measured),
 ) -> anyhow::Result<Vec<Duration>> {
     let total = subjects.len() * (1 + ROUNDS_MIN);
@@ -168,20 +180,28 @@ fn run_all(
         loaded.push((task, inputs));
         step();
     }
-    let mut least = vec![Duration::MAX; subjects.len()];
+    let mut times = vec![Vec::new(); subjects.len()];
     let began = Instant::now();
     for round in 0..ROUNDS_MAX {
         if round >= ROUNDS_MIN && began.elapsed() >= LONG_ENOUGH {
             break;
         }
-        for ((task, inputs), least) in loaded.iter_mut().zip(&mut least) {
+        for ((task, inputs), times) in loaded.iter_mut().zip(&mut times) {
             let started = Instant::now();
             task.run(inputs)?;
-            *least = started.elapsed().max(Duration::from_nanos(1)).min(*least);
+            times.push(started.elapsed().max(Duration::from_nanos(1)));
             step();
         }
     }
-    Ok(least)
+    let counts = |mut times: Vec<Duration>| {
+        times.sort_unstable();
+        let place = match statistic {
+            Statistic::Least => 0,
+            Statistic::Median => times.len() / 2,
+        };
+        times[place]
+    };
+    Ok(times.into_iter().map(counts).collect())
 }
 
 /// Something that the task takes.

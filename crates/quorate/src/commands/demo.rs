@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use quorate::bundle::Folder;
+use quorate::bundle::{Folder, Statistic};
 use quorate::emulation::EmulatedCluster;
 use quorate::net::free_addresses;
 use quorate::node::gateway::{Handle, assemble};
@@ -120,7 +120,7 @@ async fn play_one(
     let emulated = emulate(args, devices, folder.path()).await?;
     let mut arguments = Vec::new();
     if let Some(cluster) = &emulated {
-        measure_into(model, &plans, &bundle)?;
+        measure_into(model, &plans, &bundle, Statistic::Least)?;
         arguments = (0..devices).map(|device| cluster.worker_arguments(device)).collect();
     }
     let program = std::env::current_exe().context("this program's path")?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use quorate::bundle::{self, Measured, ModelFile, read_plan};
+use quorate::bundle::{self, Measured, ModelFile, Statistic, read_plan};
 use quorate_core::packing::PackedFolder;
 use quorate_core::plan::Plans;
 
@@ -25,18 +25,23 @@ pub(crate) fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
             indicatif::HumanBytes(folder.weights_bytes)
         ));
     }
-    if args.measure {
-        measure_into(&model, &plans, &args.output)?;
+    if let Some(statistic) = args.measure {
+        measure_into(&model, &plans, &args.output, statistic)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Notes what the tasks of a bundle take, under a progress bar.
-pub(crate) fn measure_into(model: &ModelFile, plans: &Plans, bundle: &Path) -> anyhow::Result<()> {
+pub(crate) fn measure_into(
+    model: &ModelFile,
+    plans: &Plans,
+    bundle: &Path,
+    statistic: Statistic,
+) -> anyhow::Result<()> {
     let mut bar = CountBar::new("measuring");
     let mut progress = |at: Measured| bar.set(at.done, at.total);
     let (staged, sha256) = (&model.staged, &model.sha256);
-    bundle::measure(staged, sha256, plans, bundle, &*engine(), &mut progress)?;
+    bundle::measure(staged, sha256, plans, bundle, &*engine(), statistic, &mut progress)?;
     Ok(())
 }
 

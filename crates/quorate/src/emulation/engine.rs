@@ -9,6 +9,7 @@ use quorate_core::timing::{TIMING_FILE, Timing};
 use quorate_engine::{Engine, EngineError, Port, Task};
 use quorate_model::tensor::Tensor;
 
+use super::lateness::Lateness;
 use super::overruns::Overruns;
 use super::settings::Emulation;
 
@@ -62,7 +63,8 @@ impl Engine for EmulatedEngine {
             reason: format!("{TIMING_FILE} has no time of it: pack again with --measure"),
         })?;
         let takes = self.emulation.stretch(takes);
-        Ok(Box::new(EmulatedTask { inner: task, stem, takes, overruns: self.overruns.clone() }))
+        let (overruns, lateness) = (self.overruns.clone(), self.emulation.lateness.clone());
+        Ok(Box::new(EmulatedTask { inner: task, stem, takes, overruns, lateness }))
     }
 
     /// A model that is no task of a bundle takes what it takes here.
@@ -76,6 +78,7 @@ struct EmulatedTask {
     stem: String,
     takes: Duration,
     overruns: Overruns,
+    lateness: Lateness,
 }
 
 impl Task for EmulatedTask {
@@ -88,10 +91,13 @@ impl Task for EmulatedTask {
     }
 
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        let due = Instant::now() + self.takes;
+        let began = Instant::now();
+        // The device would have had its inputs earlier than this machine.
+        let began = began.checked_sub(self.lateness.take()).unwrap_or(began);
+        let due = began + self.takes;
         let outputs = self.inner.run(inputs)?;
         let now = Instant::now();
-        self.overruns.check(now.saturating_duration_since(due), || format!("task {}", self.stem));
+        self.overruns.check_task(now.saturating_duration_since(due), &self.stem);
         std::thread::sleep(due.saturating_duration_since(now));
         Ok(outputs)
     }

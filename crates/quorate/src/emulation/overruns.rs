@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// What a machine may be late by before that counts: its scheduler's doing.
+/// What a task may be late by before that counts: the scheduler's doing.
 const SLACK: Duration = Duration::from_millis(1);
+/// And a message: what it leads to makes up for it, but then other messages may
+/// have come before it that should have come behind.
+const MESSAGE_SLACK: Duration = Duration::from_millis(10);
 
 /// Notes what comes later than on the emulated device, because this machine
 /// was too slow.
@@ -26,12 +29,21 @@ impl Overruns {
         Ok(Overruns(path.map(open).transpose()?))
     }
 
-    /// Something was `late`.
-    pub(super) fn check(&self, late: Duration, what: impl FnOnce() -> String) {
-        if late <= SLACK {
-            return;
+    /// A task was `late`.
+    pub(super) fn check_task(&self, late: Duration, stem: &str) {
+        if late > SLACK {
+            self.note(late, &format!("task {stem}"));
         }
-        let what = what();
+    }
+
+    /// A message was handed on `late`.
+    pub(super) fn check_message(&self, late: Duration) {
+        if late > MESSAGE_SLACK {
+            self.note(late, "message");
+        }
+    }
+
+    fn note(&self, late: Duration, what: &str) {
         tracing::debug!("{what} is {} us late", late.as_micros());
         if let Some(file) = &self.0 {
             // One write, so that lines of several threads stay whole.

@@ -41,6 +41,7 @@ async fn accept(
     mut inner: impl AsyncRead + Send + Unpin,
     arrived: mpsc::Sender<Arrival>,
 ) {
+    wire.carries();
     loop {
         let arrival = match record::read(&mut inner).await {
             Ok(None) => return,
@@ -63,7 +64,7 @@ async fn deliver(
     while let Some(arrival) = arriving.recv().await {
         let message = match arrival {
             Ok((at, bytes)) => {
-                wire.wait_until(at, "message received").await;
+                wire.arrive(at, &bytes).await;
                 Ok(bytes)
             }
             Err(error) => Err(error),

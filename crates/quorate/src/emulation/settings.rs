@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use quorate_core::cluster::{Network, Profile};
 
+use super::lateness::Lateness;
+
 /// What a process emulates.
 #[derive(Clone, Debug)]
 pub struct Emulation {
@@ -21,6 +23,8 @@ pub struct Emulation {
     pub medium: Option<String>,
     /// File to which overruns are noted.
     pub overruns: Option<PathBuf>,
+    /// How late this machine is: the same for network and engine.
+    pub(crate) lateness: Lateness,
 }
 
 /// No emulation is slower.
@@ -30,7 +34,15 @@ impl Emulation {
     /// A device on a network, as fast as it is.
     pub fn new(profile: Profile, network: Network) -> Emulation {
         let (dilation, seed) = (1.0, 1);
-        Emulation { profile, network, dilation, seed, medium: None, overruns: None }
+        Emulation {
+            profile,
+            network,
+            dilation,
+            seed,
+            medium: None,
+            overruns: None,
+            lateness: Lateness::default(),
+        }
     }
 
     /// Can this be emulated?

@@ -10,6 +10,7 @@ use quorate_core::cluster::Nanos;
 use tokio::sync::oneshot;
 
 use super::instant::now;
+use super::priority::go_first;
 
 /// A thread that wakes others.
 #[derive(Clone, Debug)]
@@ -34,7 +35,10 @@ impl Timer {
     pub(super) fn start() -> std::io::Result<Timer> {
         let timer = Timer(Arc::default());
         let shared = timer.0.clone();
-        std::thread::Builder::new().name("emulation".to_owned()).spawn(move || shared.run())?;
+        std::thread::Builder::new().name("emulation".to_owned()).spawn(move || {
+            go_first();
+            shared.run();
+        })?;
         Ok(timer)
     }
 

@@ -10,15 +10,17 @@
 //! works out when it has it all, and hands it on then.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use quorate_core::cluster::{Delay, Nanos, Network, Port, Span};
 use quorate_core::frame;
 
 use super::instant::now;
+use super::lateness::Lateness;
 use super::medium::MediumClient;
 use super::overruns::Overruns;
+use super::priority::go_first;
 use super::settings::Emulation;
 use super::timer::Timer;
 use crate::random::SplitMix;
@@ -40,6 +42,8 @@ struct Inner {
     random: Mutex<SplitMix>,
     timer: Timer,
     overruns: Overruns,
+    first: Once,
+    lateness: Lateness,
 }
 
 impl Wire {
@@ -59,7 +63,15 @@ impl Wire {
             random: Mutex::new(SplitMix::new(emulation.seed)),
             timer: Timer::start()?,
             overruns: Overruns::open(emulation.overruns.as_deref())?,
+            first: Once::new(),
+            lateness: emulation.lateness.clone(),
         })))
+    }
+
+    /// Tells that the calling thread carries messages. Not before: threads that
+    /// it has started until then, which compute, shall not go first.
+    pub(super) fn carries(&self) {
+        self.0.first.call_once(go_first);
     }
 
     /// How long what takes `time` takes here.
@@ -100,20 +112,19 @@ impl Wire {
         self.0.into.lock().expect("no panic while held").receive(left, latency, cost)
     }
 
-    /// Waits until `at`; later is an overrun.
-    pub(super) async fn wait_until(&self, at: Nanos, what: &str) {
-        self.check(at, what);
-        self.0.timer.sleep_until(at).await;
+    /// Waits until `at`, when a message is there; notes how late it is handed on
+    /// if it leads to anything.
+    pub(super) async fn arrive(&self, at: Nanos, message: &[u8]) {
+        self.sleep_until(at).await;
+        if frame::is_data(message) {
+            let late = Duration::from_nanos(now().saturating_sub(at));
+            self.0.lateness.note(late);
+            self.0.overruns.check_message(late);
+        }
     }
 
     /// Waits until `at`, which may have passed.
     pub(super) async fn sleep_until(&self, at: Nanos) {
         self.0.timer.sleep_until(at).await;
-    }
-
-    /// Notes if it is later than `at` already.
-    pub(super) fn check(&self, at: Nanos, what: &str) {
-        let late = Duration::from_nanos(now().saturating_sub(at));
-        self.0.overruns.check(late, || what.to_owned());
     }
 }

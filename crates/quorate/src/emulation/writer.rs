@@ -55,7 +55,6 @@ async fn transmit(
             biased;
             () = async { wire.sleep_until(next.unwrap_or(0)).await }, if next.is_some() => {
                 let Some(((ready, _), bytes)) = waiting.pop_first() else { continue };
-                wire.check(ready, "message sent");
                 let left = wire.send(ready, bytes.len()).await?;
                 inner.write_all(&record::head(bytes.len(), left)?).await?;
                 inner.write_all(&bytes).await?;

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 
 use super::answer::{Answer, AskError};
 use super::status::Status;
-use crate::emulation::{Emulation, Wire};
+use crate::emulation::{Emulation, Lateness, Wire};
 use crate::net::{Carrier, Link, Links, Local, NetEvent};
 use crate::node::clock::Clock;
 use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
@@ -54,6 +54,8 @@ pub(super) struct Driver {
     status: watch::Sender<Status>,
     notices: broadcast::Sender<Notice>,
     refusals: Refusals,
+    /// How late this machine is, where it emulates another.
+    lateness: Option<Lateness>,
 }
 
 impl Driver {
@@ -86,6 +88,7 @@ impl Driver {
             status,
             notices: notices.clone(),
             refusals: Refusals::default(),
+            lateness: emulation.map(|emulation| emulation.lateness.clone()),
         };
         tokio::spawn(driver.run(asked, computed));
         Ok((shown, notices))
@@ -182,7 +185,9 @@ impl Driver {
                 self.lanes.run(ComputeJob { job, stem, inputs, finish });
             }
             Command::Answer(token, outputs, provenance) => {
-                self.reply(token, Ok(Answer { outputs, provenance, at: Instant::now() }));
+                let (now, late) = (Instant::now(), self.lateness.as_ref().map(Lateness::take));
+                let at = late.and_then(|late| now.checked_sub(late)).unwrap_or(now);
+                self.reply(token, Ok(Answer { outputs, provenance, at }));
             }
             Command::Fail(token, error) => self.reply(token, Err(error.into())),
             Command::Refuse(device, refusal) => {
