@@ -1,10 +1,11 @@
 //! Tables, charts and verdicts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fleet::{self, FrontSpec};
 use super::sweep::{Clock, Row, State, SystemSpec};
 use crate::experiment::{Axis, Chart, Goal, Outcome, Place, SeriesKind, Table, Verdict};
+use crate::fleet::percentile;
 
 const MB: f64 = 1e6;
 const KB: f64 = 1e3;
@@ -28,9 +29,13 @@ pub(super) fn system(of: &SystemSpec, rows: &[Row], clocks: &[Clock], outcome: &
     let failed: usize = rows.iter().map(|row| row.failed).sum();
     let what = format!("{name}: requests without an answer, of all with as many dead as are spare");
     outcome.verdicts.push(Verdict::new(&what, failed as f64, Goal::Equals(0.0, 0.0)));
-    let slowest = spread(clocks.iter().map(|clock| clock.message_us));
+    let mut by_devices: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for clock in clocks {
+        by_devices.entry(clock.devices).or_default().push(clock.message_us);
+    }
+    let slowest = spread(by_devices.values().map(|times| percentile(times, 0.5)));
     let what = format!(
-        "{name}: wall time to simulate a message, most over least, {}",
+        "{name}: wall time to simulate a message, median by devices, most over least, {}",
         words(rows.iter().map(|row| row.devices), "devices")
     );
     let verdict = Verdict::new(&what, slowest, Goal::AtMost(NEAR_CONSTANT));
