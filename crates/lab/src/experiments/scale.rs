@@ -8,7 +8,7 @@ mod sweep;
 use serde::Deserialize;
 
 use self::fleet::FrontSpec;
-use self::sweep::SystemSpec;
+use self::sweep::{SystemSpec, TimedSpec};
 use crate::experiment::{Context, Experiment, Outcome};
 use crate::zoo::Size;
 
@@ -23,7 +23,7 @@ struct Spec {
     devices: Vec<usize>,
     tolerances: Vec<usize>,
     requests: usize,
-    timed_messages: u64,
+    timed: TimedSpec,
     system: Vec<SystemSpec>,
     front: FrontSpec,
 }
@@ -69,7 +69,7 @@ impl Experiment for Scale {
                     seed: context.seed(),
                 };
                 let seen = context.step(&key, |context| sweep.run(context))?;
-                let again = |context: &mut Context| sweep.time(&seen, spec.timed_messages, context);
+                let again = |context: &mut Context| sweep.time(&seen, spec.timed, context);
                 clocks.extend(context.step(&format!("{key}-clock"), again)?);
                 rows.extend(seen);
             }
@@ -83,7 +83,7 @@ impl Experiment for Scale {
             let key = format!("front-{clusters}");
             let front = fleet::Fleet { staged: &staged, spec: &spec.front, clusters };
             let seen = context.step(&key, |context| front.run(context))?;
-            let again = |context: &mut Context| front.time(&seen, context);
+            let again = |context: &mut Context| front.time(&seen, spec.timed.runs, context);
             let clock = context.step(&format!("{key}-clock"), again)?;
             repeats.extend(clock.iter().map(|clock| clock.differed));
             rows.extend(seen.into_iter().zip(clock));
@@ -91,5 +91,54 @@ impl Experiment for Scale {
         report::front(&spec.front, &rows, &mut outcome);
         report::whole(&repeats, &mut outcome);
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Bar, Setting, Spec as File, Stop, Store};
+
+    const SMALL: &str = r#"
+        seed = 5
+        model = "mlp"
+        size = "small"
+        devices = [3, 5]
+        tolerances = [1, 2]
+        requests = 6
+        timed = { runs = 2, messages = 50 }
+        system = [{ profile = "paper", network = "wifi-94", distance_ms = 900.0 }]
+        [front]
+        profile = "pi-4"
+        network = "lan-94"
+        devices = 3
+        tolerance = 1
+        clusters = [1, 4]
+        requests = 24
+        rate_per_cluster = 20.0
+    "#;
+
+    fn outcome(seed: Option<u64>) -> Outcome {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spec = File::parse(SMALL, seed, false).expect("a spec");
+        let store = Store::open(folder.path(), "scale", &spec, false).expect("steps");
+        let (program, bar) = (folder.path().join("none"), Bar::hidden());
+        let setting = Setting { spec, store, program, stop: Stop::never(), bar };
+        Scale.run(&mut Context::new(setting)).expect("runs")
+    }
+
+    #[test]
+    fn one_seed_gives_the_same_tables() {
+        let virtual_times = |outcome: &Outcome| {
+            let tables = outcome.tables.iter().filter(|table| !table.measured);
+            tables.cloned().collect::<Vec<_>>()
+        };
+        let (first, second) = (outcome(None), outcome(None));
+        assert_eq!(virtual_times(&first), virtual_times(&second));
+        assert_ne!(virtual_times(&first), virtual_times(&outcome(Some(6))));
+        assert_eq!(virtual_times(&first).len(), 2);
+        let counts = first.verdicts.iter().filter(|verdict| verdict.unit_name().is_empty());
+        let counts: Vec<f64> = counts.map(|verdict| verdict.ours()).collect();
+        assert_eq!(counts, [0.0; 3], "requests without an answer, and runs that differed");
     }
 }

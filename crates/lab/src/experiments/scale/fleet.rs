@@ -71,16 +71,24 @@ impl Fleet<'_> {
         Ok(rows)
     }
 
-    /// Every row again, by the clock.
-    pub(super) fn time(&self, rows: &[Row], context: &mut Context) -> anyhow::Result<Vec<Clock>> {
+    /// Every row again so often, by the clock: the least time counts.
+    pub(super) fn time(
+        &self,
+        rows: &[Row],
+        runs: usize,
+        context: &mut Context,
+    ) -> anyhow::Result<Vec<Clock>> {
         let mut clocks = Vec::new();
         for row in rows {
-            context.go_on()?;
-            let since = Instant::now();
-            let records = self.play(row.dead, context.seed())?;
-            let request_us = since.elapsed().as_secs_f64() * 1e6 / row.requests.max(1) as f64;
-            let differed = usize::from(digest(&records) != row.digest);
-            clocks.push(Clock { request_us, differed });
+            let (mut least, mut differed) = (f64::INFINITY, 0);
+            for _ in 0..runs {
+                context.go_on()?;
+                let since = Instant::now();
+                let records = self.play(row.dead, context.seed())?;
+                least = least.min(since.elapsed().as_secs_f64() * 1e6);
+                differed += usize::from(digest(&records) != row.digest);
+            }
+            clocks.push(Clock { request_us: least / row.requests.max(1) as f64, differed });
         }
         Ok(clocks)
     }

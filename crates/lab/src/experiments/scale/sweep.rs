@@ -57,10 +57,9 @@ pub(super) struct Row {
     pub(super) weight_bytes: u64,
     /// The most payload that a device keeps at a time.
     pub(super) payload_bytes: u64,
-    digest: u64,
 }
 
-/// What simulating a row again took.
+/// What simulating some requests of a row took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Clock {
     pub(super) devices: usize,
@@ -72,6 +71,15 @@ pub(super) struct Clock {
     pub(super) message_us: f64,
     /// Runs that were not equal to the first.
     pub(super) differed: usize,
+}
+
+/// How the simulator is timed: the least of so many runs counts, each of so
+/// many messages.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimedSpec {
+    pub(super) runs: usize,
+    messages: u64,
 }
 
 /// Plans of so many devices.
@@ -92,38 +100,41 @@ impl Sweep<'_> {
             for state in State::ALL {
                 context.go_on()?;
                 let subject = self.subject(tolerance, state)?;
-                let record = self.play(&subject, tolerance, state)?;
+                let record = self.play(&subject, tolerance, state, self.requests)?;
                 rows.push(self.row(&subject, tolerance, state, &record));
             }
         }
         Ok(rows)
     }
 
-    /// Every row again, as often as makes so many messages together, by the
-    /// clock.
+    /// The first requests of every row again and again, by the clock.
     pub(super) fn time(
         &self,
         rows: &[Row],
-        messages: u64,
+        timed: TimedSpec,
         context: &mut Context,
     ) -> anyhow::Result<Vec<Clock>> {
         let mut clocks = Vec::new();
         for row in rows {
-            context.go_on()?;
             let subject = self.subject(row.tolerance, row.state)?;
-            let runs = messages.div_ceil(row.messages.max(1)).max(1);
-            let (mut differed, since) = (0, Instant::now());
-            for _ in 0..runs {
-                let record = self.play(&subject, row.tolerance, row.state)?;
-                differed += usize::from(record.digest != row.digest);
+            let each = row.messages.div_ceil(row.requests.max(1) as u64).max(1);
+            let requests = (timed.messages.div_ceil(each) as usize).clamp(1, row.requests);
+            let (mut least, mut first, mut differed) = (f64::INFINITY, None, 0);
+            let mut messages = 0;
+            for _ in 0..timed.runs {
+                context.go_on()?;
+                let since = Instant::now();
+                let record = self.play(&subject, row.tolerance, row.state, requests)?;
+                least = least.min(since.elapsed().as_secs_f64() * 1e6);
+                differed += usize::from(*first.get_or_insert(record.digest) != record.digest);
+                messages = record.traffic.iter().map(|traffic| traffic.messages).sum();
             }
-            let us = since.elapsed().as_secs_f64() * 1e6 / runs as f64;
             clocks.push(Clock {
                 devices: row.devices,
                 tolerance: row.tolerance,
                 state: row.state,
-                request_us: us / row.requests.max(1) as f64,
-                message_us: us / row.messages.max(1) as f64,
+                request_us: least / requests as f64,
+                message_us: least / messages.max(1) as f64,
                 differed,
             });
         }
@@ -141,17 +152,19 @@ impl Sweep<'_> {
         subject: &Subject<'_>,
         tolerance: usize,
         state: State,
+        requests: usize,
     ) -> anyhow::Result<Record> {
-        let script = Script::new(Requests::At(self.times()));
+        let script = Script::new(Requests::At(self.times(requests)));
         let dead = if state == State::Dead { tolerance } else { 0 };
-        Timed::new(subject.blank.clone(), subject.timing.clone())?.run(&with_dead(script, dead))
+        let mut timed = Timed::new(subject.blank.clone(), subject.timing.clone())?;
+        timed.run(&with_dead(script, dead))
     }
 
-    /// When requests come in.
-    fn times(&self) -> Vec<Duration> {
+    /// When so many requests come in.
+    fn times(&self, requests: usize) -> Vec<Duration> {
         let mut random = SplitMix::new(self.seed);
         let distance = |_| self.system.distance_ms * (1.0 + random.share()) / 1e3;
-        let distances = (0..self.requests).map(distance);
+        let distances = (0..requests).map(distance);
         let times = distances.scan(0.0, |at, distance| {
             *at += distance;
             Some(Duration::from_secs_f64(*at))
@@ -175,7 +188,6 @@ impl Sweep<'_> {
             messages: sum(|traffic| traffic.messages),
             weight_bytes: subject.largest_weight_bytes(),
             payload_bytes: of.payload_bytes_max.iter().copied().max().unwrap_or(0) as u64,
-            digest: of.digest,
         }
     }
 }

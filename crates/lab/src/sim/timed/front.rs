@@ -3,7 +3,7 @@
 //!
 //! A plan names at most 64 devices, so a larger fleet is many clusters, each
 //! with a gateway of its own; the front is what spreads requests over them. It
-//! takes no time itself, and hears of answers now and then.
+//! takes no time itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,9 +20,10 @@ use crate::sim::record::Record;
 use crate::sim::shards::Shards;
 use crate::sim::simulation::Simulation;
 
-/// How often a front hears of answers. Meanwhile clusters do not depend on each
+/// How often a front hears of answers: as often as devices give signs of life.
+/// Meanwhile clusters do not depend on each
 /// other, so that each can be let go on for so long at a time.
-const HEARS_EVERY: Nanos = 5_000_000;
+const HEARS_EVERY: Nanos = 25_000_000;
 
 /// Many clusters of one kind on one virtual clock.
 pub struct Front<S: Shards> {

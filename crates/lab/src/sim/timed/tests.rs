@@ -23,6 +23,7 @@ const DEVICE: &str = r#"
 name = "round"
 what = "numbers that are easy to reckon with"
 memory_bytes = { value = 1e9, source = "made up" }
+storage_bytes_per_s = { value = 1e9, source = "made up" }
 message_cost_us = { value = 100, source = "made up" }
 [compute]
 winograd_macs_per_s = { value = 0, source = "made up" }

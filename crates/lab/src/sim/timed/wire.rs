@@ -1,7 +1,8 @@
 //! Devices and a network as profiles describe them.
 //!
 //! ```text
-//! sent --(delay of an answer)--> ready --own port--> (medium) --latency--> at the receiver's port --> there
+//! sent --(delay of an answer)--> ready --own port--> (medium) --latency-->
+//!     at the receiver's port --> there
 //! ```
 
 use std::collections::BTreeMap;

@@ -165,14 +165,16 @@ fn delays_belong_to_a_link() {
     assert_eq!(got, [bytes * 1000 + 300_000], "a sign of life does not wait");
 }
 
-/// Shares of delays below the two points of the paper's figure.
+/// As many are below a time as the profile's distribution has below it.
 #[test]
 fn delays_have_the_profiles_distribution() {
     let messages: Vec<_> = (0..4000).map(|i| (i * 10_000 * MS, 0, 1, shard(1000))).collect();
     let got = arrivals(&mut wire(PAPER, LAN, 2, 7), &messages);
     let after = got.iter().zip(&messages).map(|(at, message)| at - message.0 - 1_300_000);
     let after: Vec<Nanos> = after.collect();
-    for (ms, share) in [(25, 0.42), (50, 0.66)] {
+    let delay = Profile::parse(PAPER).unwrap().answer_delay;
+    for ms in [5, 20, 50, 150] {
+        let share = delay.share_below(Duration::from_millis(ms));
         let below = after.iter().filter(|time| **time < ms * MS).count() as f64 / 4000.0;
         assert!((below - share).abs() < 0.025, "{below} below {ms} ms, expected {share}");
     }
