@@ -1,10 +1,20 @@
 //! The devices that a plan is for: their names, where they listen, and what
 //! they can do where that is known.
 
+mod delay;
+mod figure;
+mod network;
+mod port;
 mod profile;
 
+pub use self::{
+    delay::Delay,
+    figure::FigureError,
+    network::Network,
+    port::{Nanos, Port, Span},
+    profile::{Profile, Rates},
+};
 use crate::id::{DeviceId, DeviceSet};
-pub use profile::{Link, Profile, Rates};
 
 /// Folder of the gateway in a bundle; no device may have this name.
 pub const GATEWAY_FOLDER: &str = "gateway";

@@ -50,6 +50,12 @@ pub enum Frame {
     Heartbeat(Heartbeat),
 }
 
+/// Is this the beginning of a frame, its length in front, that carries a shard?
+/// For whoever treats what was computed otherwise than what else is sent.
+pub fn is_shard(bytes: &[u8]) -> bool {
+    bytes.get(LENGTH_BYTES + MAGIC.len() + 1) == Some(&SHARD)
+}
+
 const HELLO: u8 = 1;
 const INPUT: u8 = 2;
 const SHARD: u8 = 3;

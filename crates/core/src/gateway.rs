@@ -344,7 +344,7 @@ impl Gateway {
             return;
         }
         if let Some(pending) = self.pending.get_mut(&number) {
-            pending.accept(now, &data);
+            pending.accept(now, from, &data);
             self.gather(now, number, out);
         }
     }

@@ -32,4 +32,5 @@ mod parcel;
 pub mod plan;
 pub mod planner;
 pub mod time;
+pub mod timing;
 pub mod worker;

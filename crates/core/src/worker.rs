@@ -161,8 +161,7 @@ impl Worker {
     }
 
     /// Counters so far.
-    #[cfg(test)]
-    fn counters(&self) -> Heartbeat {
+    pub fn counters(&self) -> Heartbeat {
         self.beat
     }
 

@@ -1,16 +1,38 @@
 //! All experiments, a file each.
 
 mod accuracy_loss;
+mod alexnet;
+mod arrivals;
+mod case_1;
+mod case_2;
 mod cost;
 mod coverage;
+mod emulation;
+mod layer;
+mod multi_loss;
+mod overruns;
+mod scale;
+mod stragglers;
+mod table_1;
 
 use anyhow::Context;
 
 use crate::experiment::Experiment;
 
 /// All experiments, in the order of the report.
-pub const ALL: &[&dyn Experiment] =
-    &[&accuracy_loss::AccuracyLoss, &coverage::Coverage, &cost::Cost];
+pub const ALL: &[&dyn Experiment] = &[
+    &emulation::Emulation,
+    &arrivals::Arrivals,
+    &accuracy_loss::AccuracyLoss,
+    &case_1::Case1,
+    &case_2::Case2,
+    &stragglers::Stragglers,
+    &coverage::Coverage,
+    &multi_loss::MultiLoss,
+    &table_1::Table1,
+    &cost::Cost,
+    &scale::Scale,
+];
 
 /// Their names and titles, in that order.
 pub fn names() -> Vec<(&'static str, &'static str)> {

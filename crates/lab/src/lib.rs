@@ -1,14 +1,18 @@
 //! Simulator and experiments over the state machines of quorate-core.
 
 mod accuracy;
+pub mod balance;
 pub mod codes;
+pub mod confined;
 mod data;
 mod drawing;
 mod engine;
 pub mod experiment;
 pub mod experiments;
+pub mod fleet;
 pub mod methods;
 pub mod plot;
+mod remembering;
 pub mod report;
 pub mod runner;
 pub mod sim;

@@ -29,6 +29,8 @@ pub use row::{Columns, Row};
 pub use subject::Subject;
 pub use table::{read, render};
 pub use trial::Trial;
+pub use trial_kind::TrialKind;
+pub use way::Way;
 
 use crate::zoo::Size;
 

@@ -1,6 +1,7 @@
 //! A demo's trace as a picture: the latency of every request over time.
 
-use std::fmt::Write as _;
+use crate::drawing;
+use crate::experiment::{Axis, Chart, Place, SeriesKind};
 
 /// Why a trace cannot be drawn.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,94 +22,43 @@ struct Stream {
     events: Vec<(f64, f64, String)>,
 }
 
-const WIDTH: f64 = 900.0;
-const PANEL: f64 = 190.0;
-const LEFT: f64 = 62.0;
-const TOP: f64 = 30.0;
-const GAP: f64 = 34.0;
-/// Latencies shown, in milliseconds; the scale is logarithmic.
-const LOWEST: f64 = 1.0;
-const HIGHEST: f64 = 1000.0;
+/// Latencies shown, in milliseconds.
+const LATENCY_MS: (f64, f64) = (1.0, 1000.0);
 
-/// Draws what `quorate demo --trace` wrote, as SVG: one panel a stream.
-pub fn svg(trace: &str) -> Result<String, TraceError> {
+/// Draws what `quorate demo --trace` wrote, as SVG: one chart a stream.
+pub fn svg(trace: &str) -> anyhow::Result<String> {
     let [coded, uncoded] = parse(trace)?;
-    let streams =
-        [("with the code", &coded), ("without it: time-out, other plan, ask again", &uncoded)];
-    let requests = streams.iter().flat_map(|(_, stream)| &stream.requests);
-    let end = requests.map(|(at, _)| *at).fold(1.0, f64::max);
-    let height = TOP + 2.0 * PANEL + GAP + 34.0;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
-    );
-    for (index, (title, stream)) in streams.iter().enumerate() {
-        let top = TOP + index as f64 * (PANEL + GAP);
-        panel(&mut out, title, stream, top, end);
-    }
-    let below = height - 10.0;
-    let _ = writeln!(
-        out,
-        "<text x=\"{}\" y=\"{below}\" text-anchor=\"middle\">seconds</text>\n</svg>",
-        LEFT + (WIDTH - LEFT) / 2.0
-    );
-    Ok(out)
+    let requests = coded.requests.iter().chain(&uncoded.requests);
+    let end_ms = requests.map(|(at, _)| *at).fold(1000.0, f64::max);
+    let coded = chart("with the code", &coded, end_ms);
+    let uncoded = chart("without it: time-out, other plan, ask again", &uncoded, end_ms);
+    drawing::stacked("Latency of each request of a demo", &[&coded, &uncoded])
 }
 
-fn panel(out: &mut String, title: &str, stream: &Stream, top: f64, end_ms: f64) {
-    let right = WIDTH - 12.0;
-    let x = |ms: f64| LEFT + (right - LEFT) * ms / end_ms;
-    let y = |ms: f64| {
-        let share = (ms.clamp(LOWEST, HIGHEST) / LOWEST).ln() / (HIGHEST / LOWEST).ln();
-        top + PANEL * (1.0 - share)
-    };
-    let _ =
-        writeln!(out, "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 8.0);
+/// The latency of every request of a stream, and what was done to it.
+fn chart(title: &str, stream: &Stream, end_ms: f64) -> Chart {
+    let (least, most) = LATENCY_MS;
+    let x = Axis::new("when it came in", "s").from(0.0).until(end_ms / 1000.0);
+    let y = Axis::new("latency", "ms").log().from(least).until(most);
+    let mut chart = Chart::new("demo", title, x, y);
     for (from, until, name) in &stream.events {
-        let (left, width) = (x(*from), (x(*until) - x(*from)).max(1.0));
-        let _ = writeln!(
-            out,
-            "<rect x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{PANEL}\" \
-             fill=\"#f3e3c3\"/>\n<text x=\"{:.1}\" y=\"{}\" fill=\"#7a5b14\">{}</text>",
-            left + 4.0,
-            top + 14.0,
-            escape(name)
-        );
+        chart.mark(name, Place::Span(from / 1000.0, until / 1000.0));
     }
-    for ms in [1.0, 10.0, 100.0, 1000.0] {
-        let at = y(ms);
-        let _ = writeln!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{ms} ms</text>",
-            LEFT - 6.0,
-            at + 4.0
-        );
+    let answered = |(at, latency): &(f64, Option<f64>)| {
+        latency.map(|latency| (at / 1000.0, latency.clamp(least, most)))
+    };
+    let lost =
+        |(at, latency): &(f64, Option<f64>)| latency.is_none().then_some((at / 1000.0, most));
+    chart.add(
+        "answered",
+        SeriesKind::Points,
+        stream.requests.iter().filter_map(answered).collect(),
+    );
+    let lost: Vec<(f64, f64)> = stream.requests.iter().filter_map(lost).collect();
+    if !lost.is_empty() {
+        chart.add("no answer", SeriesKind::Points, lost);
     }
-    let step = if end_ms > 10_000.0 { 5_000.0 } else { 1_000.0 };
-    for tick in 0..=(end_ms / step) as usize {
-        let at = tick as f64 * step;
-        let _ = writeln!(
-            out,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            x(at),
-            top + PANEL + 15.0,
-            at / 1000.0
-        );
-    }
-    for (at, latency) in &stream.requests {
-        let (colour, latency) = match latency {
-            Some(latency) => ("#1f5fa8", *latency),
-            None => ("#c02020", HIGHEST),
-        };
-        let (x, y) = (x(*at), y(latency));
-        let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"1.3\" fill=\"{colour}\"/>");
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    chart
 }
 
 fn parse(trace: &str) -> Result<[Stream; 2], TraceError> {
@@ -153,8 +103,11 @@ mod tests {
              uncoded,event,5.0,20.0,kill data pi-1\n"
         );
         let picture = svg(&trace).unwrap();
-        assert_eq!(picture.matches("<circle").count(), 2);
-        assert!(picture.contains("kill data pi-1") && picture.contains("#c02020"));
+        for words in ["kill data pi-1", "with the code", "without it", "no answer", "(ms)"] {
+            assert!(picture.contains(words), "{words} is not in {picture}");
+        }
+        let without = trace.replace("10.0,,", "10.0,4.5,");
+        assert!(!svg(&without).unwrap().contains("no answer"));
     }
 
     #[test]

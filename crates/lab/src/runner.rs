@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::experiment::{Bar, Context, Experiment, Setting, Spec, Stop, Store};
+use crate::drawing;
+use crate::experiment::{Bar, Context, Experiment, Setting, Spec, Stop, Store, Verdict};
 use crate::experiments;
 use crate::report::{self, Ended, Entry, Log, Machine, Record};
 
@@ -71,28 +72,25 @@ pub fn run(
     for (at, experiment) in experiments.iter().enumerate() {
         let name = experiment.name();
         let place = format!("[{}/{}] {name}", at + 1, experiments.len());
-        let since = Instant::now();
-        let made = run_one(*experiment, options, stop, &place);
-        let seconds = since.elapsed().as_secs_f64();
-        let ended = match made {
-            _ if made.is_err() && stop.asked() => {
+        let turn = Turn { experiment: *experiment, options, place, since: Instant::now() };
+        let opened = match turn.open() {
+            Ok(opened) => opened,
+            // What was there before is left as it is, the log too.
+            Err(error) => {
+                turn.failed(&error, &mut ending);
+                continue;
+            }
+        };
+        log.experiments.remove(name);
+        let ended = match turn.carry_out(opened, stop) {
+            Err(_) if stop.asked() => {
                 ending.stopped = true;
                 break;
             }
-            Ok(record) => {
-                tell_done(&place, seconds, &record, &mut ending);
-                Ended::Done
-            }
-            Err(error) => {
-                let why = format!("{error:#}");
-                eprintln!("{place}: failed after {seconds:.1} s: {why}");
-                ending.failed.push((name.to_owned(), why.clone()));
-                Ended::Failed(why)
-            }
+            Ok(record) => turn.done(&record, &mut ending),
+            Err(error) => turn.failed(&error, &mut ending),
         };
-        let Options { quick, seed, resume, .. } = *options;
-        let entry = Entry { seconds, quick, seed, resumed: resume, ..Entry::now(&machine, ended) };
-        log.experiments.insert(name.to_owned(), entry);
+        log.experiments.insert(name.to_owned(), turn.entry(&machine, ended));
         log.write(output)?;
     }
     let page = report::write_page(output, &experiments::names())?;
@@ -100,36 +98,75 @@ pub fn run(
     Ok(ending)
 }
 
-/// Carries out one and writes its record.
-fn run_one(
-    experiment: &dyn Experiment,
-    options: &Options,
-    stop: &Stop,
-    place: &str,
-) -> anyhow::Result<Record> {
-    let name = experiment.name();
-    let spec = Spec::parse(experiment.spec(), options.seed, options.quick)?;
-    let steps = report::steps_of(&options.output, name);
-    let store = Store::open(&steps, name, &spec, options.resume)?;
-    report::clear(&options.output, name)?;
-    let (program, bar) = (options.program.clone(), Bar::shown(place));
-    let setting = Setting { spec: spec.clone(), store, program, stop: stop.clone(), bar };
-    let outcome = experiment.run(&mut Context::new(setting))?;
-    let record = Record::new(experiment, &spec, outcome);
-    report::write_record(&options.output, &record)?;
-    Ok(record)
+/// One experiment's turn in a run.
+struct Turn<'a> {
+    experiment: &'a dyn Experiment,
+    options: &'a Options,
+    /// Which of how many, for those who wait.
+    place: String,
+    since: Instant,
 }
 
-fn tell_done(place: &str, seconds: f64, record: &Record, ending: &mut Ending) {
-    ending.done += 1;
-    let verdicts = &record.outcome.verdicts;
-    let holding = verdicts.iter().filter(|verdict| verdict.holds()).count();
-    eprintln!("{place}: {seconds:.1} s, {holding} of {} verdicts hold", verdicts.len());
-    for verdict in verdicts.iter().filter(|verdict| !verdict.holds()) {
-        let (unit, ours) = (verdict.unit_name(), verdict.ours());
-        let words = format!("{}: {ours} {unit}, needs {}", verdict.what(), verdict.goal());
-        ending.broken.push((record.name.clone(), words));
+impl Turn<'_> {
+    /// Reads the spec and opens the steps; what a run of before has made of
+    /// them is removed.
+    fn open(&self) -> anyhow::Result<(Spec, Store)> {
+        let (name, output) = (self.experiment.name(), &self.options.output);
+        let Options { seed, quick, resume, .. } = *self.options;
+        let spec = Spec::parse(self.experiment.spec(), seed, quick)?;
+        let store = Store::open(&report::steps_of(output, name), name, &spec, resume)?;
+        report::clear(output, name)?;
+        Ok((spec, store))
     }
+
+    /// Carries it out and writes its record.
+    fn carry_out(&self, (spec, store): (Spec, Store), stop: &Stop) -> anyhow::Result<Record> {
+        let (program, bar) = (self.options.program.clone(), Bar::shown(&self.place));
+        let setting = Setting { spec: spec.clone(), store, program, stop: stop.clone(), bar };
+        let outcome = self.experiment.run(&mut Context::new(setting))?;
+        let record = Record::new(self.experiment, &spec, outcome);
+        report::write_record(&self.options.output, &record)?;
+        Ok(record)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.since.elapsed().as_secs_f64()
+    }
+
+    /// Tells that it is done, and keeps the verdicts that do not hold.
+    fn done(&self, record: &Record, ending: &mut Ending) -> Ended {
+        ending.done += 1;
+        let verdicts = &record.outcome.verdicts;
+        let broken = verdicts.iter().filter(|verdict| !verdict.holds());
+        let broken: Vec<(String, String)> =
+            broken.map(|verdict| (record.name.clone(), in_words(verdict))).collect();
+        let (holding, all, seconds) =
+            (verdicts.len() - broken.len(), verdicts.len(), self.seconds());
+        eprintln!("{}: {seconds:.1} s, {holding} of {all} verdicts hold", self.place);
+        ending.broken.extend(broken);
+        Ended::Done
+    }
+
+    /// Tells that it has failed, and keeps why.
+    fn failed(&self, error: &anyhow::Error, ending: &mut Ending) -> Ended {
+        let why = format!("{error:#}");
+        eprintln!("{}: failed after {:.1} s: {why}", self.place, self.seconds());
+        ending.failed.push((self.experiment.name().to_owned(), why.clone()));
+        Ended::Failed(why)
+    }
+
+    fn entry(&self, machine: &Machine, ended: Ended) -> Entry {
+        let Options { quick, seed, resume, .. } = *self.options;
+        let seconds = self.seconds();
+        Entry { seconds, quick, seed, resumed: resume, ..Entry::now(machine, ended) }
+    }
+}
+
+fn in_words(verdict: &Verdict) -> String {
+    let ours = drawing::words(verdict.ours());
+    let unit = verdict.unit_name();
+    let ours = if unit.is_empty() { ours } else { format!("{ours} {unit}") };
+    format!("{}: {ours}, needs {}", verdict.what(), verdict.goal())
 }
 
 fn tell_ending(ending: &Ending, page: &Path) {

@@ -3,25 +3,41 @@
 //!
 //! ```text
 //! seed -> Script (requests, faults) -> Simulation (event queue) -> Record
+//! profiles, network -> timed::Timing --^
 //! ```
+//!
+//! Where its times come from is a [`world::World`]: drawn from a seed, to try
+//! everything that may happen, or by profiles of devices and networks, to know
+//! what something takes ([`timed`]).
 //!
 //! Safety, always: no answer that differs from the whole model's, every
 //! request ends exactly once, or not at all once it was cancelled, and in the
 //! end no worker keeps anything.
 //! Liveness: each family of simulations promises how late an answer may be.
 
+pub mod blank;
 pub mod branches;
+mod chance;
+mod course;
+mod fault;
 pub mod material;
 mod network;
 mod promise;
 pub mod random;
 mod record;
 pub mod script;
+mod shards;
 mod simulation;
+pub mod timed;
+mod world;
 
+use chance::Chance;
+pub use course::Requests;
+pub use fault::Fault;
 use material::Material;
-pub use record::{Ending, Record};
+pub use record::{Ending, Record, ShardArrival, Traffic};
 use script::{Family, Script};
+pub use shards::Shards;
 use simulation::Simulation;
 
 /// Plays the simulation of a seed; an error names the promise that was broken.
@@ -29,7 +45,8 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     let (devices, tolerance) =
         (material.plans.cluster().devices().len(), material.plans.main().tolerance());
     let script = Script::draw(family, seed, devices, tolerance);
-    let record = Simulation::play(material, &script)?;
+    let chance = Chance::new(&script, devices + 1);
+    let record = Simulation::play(&mut *material, chance, script.course())?;
     promise::check(material, &script, &record)?;
     Ok(record)
 }

@@ -256,3 +256,70 @@ fn stage_entry<'a>(
         replicas: names(&extra.replicas),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three whole stages and fc6 over `devices`.
+    fn system(devices: usize) -> anyhow::Result<System> {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let spec = SystemSpec {
+            title: "AlexNet".to_owned(),
+            model: "alexnet".to_owned(),
+            wires: names(&["conv2.relu.pool", "conv5.relu.pool", "fc6", "fc8"]),
+            split: names(&["fc6"]),
+        };
+        System::of(&spec, Size::Small, 1)?.split("fc6", devices)
+    }
+
+    #[test]
+    fn every_protection_tolerates_what_it_says() {
+        let system = system(4).unwrap();
+        assert_eq!(system.devices(), 7);
+        for more in 1..=3 {
+            let cases = [
+                (Protection::Replication(more), 7 * (more + 1)),
+                (Protection::Hybrid(more), 7 + 4 * more),
+                (Protection::Spare(more), 7 + more),
+            ];
+            for (protection, devices) in cases {
+                let plans = system.plans(protection).unwrap().unwrap();
+                assert_eq!(plans.cluster().devices().len(), devices, "{protection:?}");
+                assert_eq!(plans.main().tolerance(), more, "{protection:?}");
+            }
+        }
+        let none = system.plans(Protection::None).unwrap().unwrap();
+        assert_eq!((none.cluster().devices().len(), none.main().tolerance()), (7, 0));
+        assert!(system.plans(Protection::Replication(9)).unwrap().is_none(), "70 devices");
+    }
+
+    #[test]
+    fn parts_of_a_protection_protect_as_many_as_can_be() {
+        let system = system(3).unwrap();
+        let covered = |protection, count| {
+            let plans = system.partial(protection, count).unwrap()?;
+            let uncovered = plans.main().uncovered(plans.everybody()).len();
+            Some(plans.cluster().devices().len() - uncovered)
+        };
+        // Of six that work, one more covers itself and another, or fc6's three.
+        let cases = [
+            (Protection::Replication(1), [Some(0), Some(2), Some(4), Some(6), Some(8)]),
+            (Protection::Hybrid(1), [Some(0), Some(4), Some(6), Some(8), Some(10)]),
+        ];
+        for (protection, expected) in cases {
+            let found = [0, 1, 2, 3, 4].map(|count| covered(protection, count));
+            assert_eq!(found, expected, "{protection:?}");
+        }
+        assert_eq!(covered(Protection::Hybrid(1), 5), None, "four are all that it takes");
+    }
+
+    #[test]
+    fn what_cannot_be_split_is_refused() {
+        let said = |devices| system(devices).err().unwrap().to_string();
+        assert_eq!(said(0), "fc6 over 0 devices, needs 1 to 512");
+        assert_eq!(said(513), "fc6 over 513 devices, needs 1 to 512");
+        let whole = system(2).unwrap().split("conv2.relu.pool", 2).err().unwrap();
+        assert!(whole.to_string().contains("ends in no layer"), "{whole}");
+    }
+}

@@ -8,6 +8,7 @@
 mod alexnet;
 mod c3d;
 mod classifier;
+mod fc;
 mod low_res;
 mod mlp;
 mod net;
@@ -20,6 +21,7 @@ mod weights;
 
 use std::io::{self, Write};
 
+pub use fc::{fc, fc_chain};
 pub use net::Net;
 use net::RecurrentOp;
 

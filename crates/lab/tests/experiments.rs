@@ -139,6 +139,8 @@ fn a_run_does_not_go_on_with_steps_of_another_seed() {
     let ending = runner::run(&cost, &options, &Stop::never()).unwrap();
     let [(name, why)] = &ending.failed[..] else { panic!("{ending:?}") };
     assert!(name == "cost" && why.contains("made with seed 1, this run has 77"), "{why}");
+    let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
+    assert!(page.contains("Seed 1.") && !page.contains("Failed"), "what was there is kept");
 }
 
 /// Every word that an experiment can say is markup.

@@ -36,15 +36,15 @@ fn sweep(name: &str, model: Bytes, packing: &Packing, seeds: u64) {
         (Some(seed), _) => seed..seed + 1,
         (None, many) => 0..many.unwrap_or(seeds),
     };
-    let mut slowest: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut slowest: BTreeMap<String, (Duration, u64)> = BTreeMap::new();
     let (mut error, mut events) = (0f64, 0);
     for family in FAMILIES {
         for seed in seeds.clone() {
             match play(&mut material, family, seed) {
                 Ok(record) => {
-                    let after = record.endings.iter().flatten().map(|e| e.after_us).max();
+                    let after = record.endings.iter().flatten().map(|e| e.after).max();
                     let entry = slowest.entry(format!("{family:?}")).or_default();
-                    *entry = (*entry).max((after.unwrap_or(0), seed));
+                    *entry = (*entry).max((after.unwrap_or_default(), seed));
                     error = error.max(record.error);
                     events += record.events;
                 }

@@ -21,3 +21,4 @@ pub mod stage;
 pub mod tensor;
 pub mod value;
 mod window;
+pub mod work;

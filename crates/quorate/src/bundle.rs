@@ -7,9 +7,16 @@
 //! ```
 
 mod folder;
+mod measure;
 mod model_file;
 mod plan_file;
 mod shelf;
 mod write;
 
-pub use self::{folder::Folder, model_file::ModelFile, plan_file::read_plan, write::write};
+pub use self::{
+    folder::Folder,
+    measure::{Measured, measure},
+    model_file::ModelFile,
+    plan_file::read_plan,
+    write::write,
+};

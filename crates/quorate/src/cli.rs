@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Kill and freeze devices under a stream of digits and watch.
     Demo(Demo),
+    /// Let emulated devices share one medium, such as WiFi.
+    Medium(Medium),
 }
 
 /// Arguments of `inspect`.
@@ -246,7 +248,10 @@ pub(crate) struct Plan {
 
 /// Arguments of `pack`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  quorate pack model.onnx plan.toml -o bundle/")]
+#[command(after_help = "\
+Examples:
+  quorate pack model.onnx plan.toml -o bundle/
+  quorate pack model.onnx plan.toml -o bundle/ --measure")]
 pub(crate) struct Pack {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
@@ -257,6 +262,27 @@ pub(crate) struct Pack {
     /// Folder to make; a bundle that is there is replaced.
     #[arg(short, long, default_value = "bundle", value_name = "FOLDER")]
     pub output: PathBuf,
+    /// Also run every task on this machine, which should be quiet, and note
+    /// what each takes: `quorate worker --emulate` needs it.
+    #[arg(long)]
+    pub measure: bool,
+}
+
+/// A device and a network to emulate.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Emulate {
+    /// Emulate a network: wifi-94, lan-94, lan-1000 or a .toml file. All
+    /// processes of a cluster must be on the same.
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<String>,
+    /// Let everything emulated take so many times as long, time-outs too,
+    /// where this machine is too slow for it; times that are told are divided
+    /// by it again.
+    #[arg(long, default_value_t = 1.0, value_name = "K", requires = "network")]
+    pub dilate: f64,
+    /// Where `quorate medium` listens, for a network that is shared.
+    #[arg(long, value_name = "HOST:PORT", requires = "network")]
+    pub medium: Option<String>,
 }
 
 /// Arguments of `worker`.
@@ -264,7 +290,8 @@ pub(crate) struct Pack {
 #[command(after_help = "\
 Examples:
   quorate worker --name pi-1 --bundle bundle/pi-1
-  quorate worker --name pi-1 --bundle bundle/pi-1 --listen 0.0.0.0:7001")]
+  quorate worker --name pi-1 --bundle bundle/pi-1 --listen 0.0.0.0:7001
+  quorate worker --name pi-1 --bundle bundle/pi-1 --emulate pi-3b-plus --network lan-94")]
 pub(crate) struct Worker {
     /// This device's name in the plan.
     #[arg(long)]
@@ -281,6 +308,21 @@ pub(crate) struct Worker {
     /// Tasks computed at the same time.
     #[arg(long, default_value_t = 1)]
     pub lanes: usize,
+    /// Answer when this device would have: pi-3b-plus, pi-4, pi-5, laptop,
+    /// paper, paper-literal or a .toml file. The bundle must have been packed
+    /// with --measure.
+    #[arg(long, value_name = "DEVICE", requires = "network")]
+    pub emulate: Option<String>,
+    /// A network to emulate.
+    #[command(flatten)]
+    pub emulated: Emulate,
+    /// Seed of the delays that are drawn for an emulated device.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Add a line to this file whenever this machine was too slow to emulate
+    /// the device in time.
+    #[arg(long, value_name = "FILE", requires = "network")]
+    pub overruns: Option<PathBuf>,
     /// End when the process that started this one ends.
     #[arg(long, hide = true)]
     pub end_with_parent: bool,
@@ -334,6 +376,13 @@ pub(crate) struct Run {
     /// Wait so long for devices.
     #[arg(long, default_value = "5s", value_parser = span)]
     pub patience: std::time::Duration,
+    /// The network that the workers emulate.
+    #[command(flatten)]
+    pub emulated: Emulate,
+    /// What this side counts as on that network: only what messages cost the
+    /// device matters.
+    #[arg(long, default_value = "laptop", value_name = "DEVICE")]
+    pub emulate: String,
     /// Print one JSON object a line and input.
     #[arg(long)]
     pub json: bool,
@@ -388,17 +437,31 @@ Examples:
   quorate demo
   quorate demo --devices 2 --rate 50 --json
   quorate demo --method spatial,input
-  quorate demo --model cifar10_cnn.onnx --input cifar10-test1k.bin.gz --rate 20")]
+  quorate demo --model cifar10_cnn.onnx --input cifar10-test1k.bin.gz --rate 20
+  quorate demo --emulate pi-4 --network lan-94 --model alexnet.onnx")]
 pub(crate) struct Demo {
     /// Size of the cluster.
     #[command(flatten)]
     pub cluster: ClusterSize,
-    /// Requests in all, a quarter of them before the first event.
-    #[arg(long, default_value_t = 2400)]
-    pub requests: usize,
-    /// Requests a second.
-    #[arg(long, default_value_t = 100.0)]
-    pub rate: f64,
+    /// Requests in all, a quarter of them before the first event [default:
+    /// 2400, for emulated devices what takes half a minute].
+    #[arg(long)]
+    pub requests: Option<usize>,
+    /// Requests a second [default: 100, for emulated devices half of what they
+    /// can answer].
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Emulate this device in all workers, or one for each: pi-3b-plus, pi-4,
+    /// pi-5, laptop, paper, paper-literal or a .toml file.
+    #[arg(long, value_delimiter = ',', value_name = "DEVICE,…", requires = "network")]
+    pub emulate: Vec<String>,
+    /// The network that they are on.
+    #[arg(long, value_name = "NETWORK", requires = "emulate")]
+    pub network: Option<String>,
+    /// Let everything emulated take so many times as long, where this machine
+    /// is too slow for it; times that are told are divided by it again.
+    #[arg(long, default_value_t = 1.0, value_name = "K", requires = "emulate")]
+    pub dilate: f64,
     /// Model instead of LeNet-5.
     #[arg(long, value_name = "MODEL.onnx")]
     pub model: Option<PathBuf>,
@@ -409,9 +472,10 @@ pub(crate) struct Demo {
     /// Preprocessing.
     #[command(flatten)]
     pub preprocessing: Preprocessing,
-    /// A request without an answer for this long is lost.
-    #[arg(long, default_value = "2s", value_parser = span)]
-    pub deadline: std::time::Duration,
+    /// A request without an answer for this long is lost [default: 2s, of
+    /// emulated devices 20s].
+    #[arg(long, value_parser = span)]
+    pub deadline: Option<std::time::Duration>,
     /// How to divide layers.
     #[command(flatten)]
     pub splitting: Splitting,
@@ -424,6 +488,20 @@ pub(crate) struct Demo {
     /// Print one JSON object at the end.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `medium`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate medium
+  quorate medium --listen 127.0.0.1:7100
+
+Then, in each process: --network wifi-94 --medium 127.0.0.1:7100")]
+pub(crate) struct Medium {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:7100", value_name = "HOST:PORT")]
+    pub listen: String,
 }
 
 fn wait_policy(text: &str) -> Result<WaitPolicy, String> {

@@ -2,7 +2,9 @@
 
 mod check;
 mod demo;
+mod emulated;
 mod inspect;
+mod medium;
 mod pack;
 mod plan;
 mod ranking;
@@ -24,5 +26,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Medium(args) => medium::run(&args),
     }
 }

@@ -13,8 +13,10 @@
 //! nothing either: the state machines of `quorate-core` do.
 
 pub mod bundle;
+pub mod emulation;
 pub mod input;
 pub mod net;
 pub mod node;
 pub mod random;
 pub mod rehearsal;
+pub mod workers;

@@ -30,3 +30,4 @@ pub(crate) use links::Links;
 pub(crate) use listen::Listener;
 pub(crate) use local::Local;
 pub use loopback::free_addresses;
+pub(crate) use stream::Carrier;

@@ -1,8 +1,10 @@
 //! How a request ends.
 
+use std::time::Duration;
+
 use quorate_model::tensor::TensorError;
 
-use crate::id::DeviceSet;
+use crate::id::{DeviceId, DeviceSet};
 
 /// How an answer came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub struct Provenance {
     pub decoded: bool,
     /// Devices whose shards were taken for the results.
     pub accepted: DeviceSet,
+    /// When which device's shards of the results came, in their order, since
+    /// the request did.
+    pub arrivals: Vec<(DeviceId, Duration)>,
 }
 
 /// Why a request has no answer.

@@ -10,8 +10,8 @@ use super::answer::{Provenance, RequestError};
 use super::command::Command;
 use crate::attempt::Attempt;
 use crate::frame::{Data, Frame};
-use crate::gather::{Decision, Gather, Gathered};
-use crate::id::DeviceSet;
+use crate::gather::{Accepted, Decision, Gather, Gathered};
+use crate::id::{DeviceId, DeviceSet};
 use crate::parcel::Parcel;
 use crate::plan::{Plan, WaitPolicy};
 use crate::time::Time;
@@ -40,6 +40,8 @@ pub(super) struct Pending {
     /// Time from submission to deadline.
     allowed: Duration,
     gathers: Vec<Gather>,
+    /// Shards of the results that were taken.
+    arrivals: Vec<(DeviceId, Duration)>,
     /// The results are gathered, and the last glue is being computed.
     gathered: bool,
     /// When a gather is to be decided without its roster.
@@ -75,6 +77,7 @@ impl Pending {
             inputs,
             values,
             allowed,
+            arrivals: Vec::new(),
             gathered: false,
             wait_until: None,
             keep_until: now,
@@ -96,6 +99,7 @@ impl Pending {
         self.attempt = Attempt { number: before + 1, plan, members, suspects, ..self.attempt };
         self.plan_index = plan_index;
         self.gathers = gathers(&self.values, &self.attempt);
+        self.arrivals.clear();
         self.gathered = false;
         self.wait_until = None;
         self.restarted = DeviceSet::default();
@@ -128,12 +132,16 @@ impl Pending {
         commands
     }
 
-    pub(super) fn accept(&mut self, now: Time, data: &Data) {
+    pub(super) fn accept(&mut self, now: Time, from: DeviceId, data: &Data) {
         if !self.attempt.includes(data) || self.gathered {
             return;
         }
         if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
-            self.gathers[at].accept(now, data.shard.into(), data.payload.bytes().clone());
+            let payload = data.payload.bytes().clone();
+            if self.gathers[at].accept(now, data.shard.into(), payload) == Accepted::Taken {
+                let left = self.attempt.deadline.since(now);
+                self.arrivals.push((from, self.allowed.saturating_sub(left)));
+            }
         }
     }
 
@@ -223,6 +231,7 @@ impl Pending {
             plan: self.plan_index,
             decoded: self.gathers.iter().any(decoded),
             accepted,
+            arrivals: self.arrivals.clone(),
         }
     }
 

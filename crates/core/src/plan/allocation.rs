@@ -1,6 +1,7 @@
 //! One allocation of the whole model.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use quorate_code::ShardSet;
 use quorate_model::region::Region;
@@ -33,6 +34,8 @@ pub struct Plan {
     /// By value and seat: the part of it that the seat's tasks read, where
     /// that is not all.
     pub(super) needs: Needs,
+    /// What [`Plan::inconsistent_error`] says, once somebody has asked.
+    pub(super) inconsistent: OnceLock<f64>,
 }
 
 impl Plan {
@@ -85,6 +88,7 @@ impl Plan {
             shardings: vec![Some(sharding)],
             readers: vec![Vec::new()],
             needs: vec![Default::default()],
+            inconsistent: OnceLock::new(),
         }
     }
 

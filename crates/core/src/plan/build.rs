@@ -3,7 +3,7 @@
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quorate_model::tensor::byte_len;
 use quorate_model::value::Value;
@@ -216,6 +216,7 @@ impl<'a> Builder<'a> {
             shardings: vec![None; values.len()],
             readers: vec![Vec::new(); values.len()],
             needs: Vec::new(),
+            inconsistent: OnceLock::new(),
         };
         let made = draft.stages.iter().map(|stage| stage.value.as_str()).collect();
         Ok(Builder { index, draft, devices, values, numbers, made, plan })

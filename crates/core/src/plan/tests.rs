@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate_model::division::method::Method;
@@ -7,7 +6,7 @@ use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
 
 use super::*;
-use crate::cluster::{Cluster, ClusterError, Link, Profile, Rates};
+use crate::cluster::{Cluster, ClusterError, Profile};
 use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId};
 use crate::planner::{self, MethodRequest, PlanRequest, PlannerError};
@@ -209,16 +208,10 @@ fn weights_fit_in_memory() {
     let staged = lenet();
     let mut request = request(2, 1, 3);
     let with = |memory_bytes: u64| {
-        let rates = Rates {
-            conv_flops_per_s: 1e9,
-            fc_flops_per_s: 1e9,
-            glue_flops_per_s: 1e9,
-            weight_bytes_per_s: 1e9,
-        };
-        let link =
-            Link { bytes_per_s: 1e7, message_overhead: Duration::ZERO, latency: Duration::ZERO };
+        let text = include_str!("../../../../profiles/pi-4.toml");
+        let profile = Profile { memory_bytes, ..Profile::parse(text).expect("a profile") };
         let mut devices = request.cluster.devices().to_vec();
-        devices[1].profile = Some(Profile { rates, memory_bytes, link });
+        devices[1].profile = Some(profile);
         Cluster::new(devices).expect("as before")
     };
     // Half of the rows of each layer, 61,470 weights in all.

@@ -69,8 +69,12 @@ impl Plan {
     /// that change error and value alike.
     ///
     /// Looks at every pattern of losses of each code once, so it takes a
-    /// while for large ones.
+    /// while for large ones; the first call finds it for all.
     pub fn inconsistent_error(&self) -> f64 {
+        *self.inconsistent.get_or_init(|| self.find_inconsistent_error())
+    }
+
+    fn find_inconsistent_error(&self) -> f64 {
         let mut known: Vec<(&Code, f64)> = Vec::new();
         let mut errors = vec![ChainError::default(); self.shardings.len()];
         for (stage, id) in self.stages.iter().zip(0..) {

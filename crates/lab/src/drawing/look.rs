@@ -23,6 +23,8 @@ pub(super) const MARK: RGBColor = RGBColor(0x55, 0x55, 0x55);
 
 /// Half the size of a marker.
 pub(super) const MARKER: i32 = 10;
+/// The same where there are many.
+pub(super) const MARKER_OF_MANY: i32 = 4;
 /// Width of a line.
 pub(super) const STROKE: u32 = 5;
 

@@ -27,7 +27,7 @@ pub(super) fn draw_lines(scene: &Scene<'_, '_>, marks: &[Mark]) -> Drawn {
                 let x = (scene.place)(x, scene.y.base()).0;
                 [(x, bottom), (x, top)]
             }
-            Place::Span(from, until) => {
+            Place::Span(from, until) if from.is_finite() && until.is_finite() => {
                 let at = |x: f64| (scene.place)(scene.x.clamp(x), scene.y.base()).0;
                 // What is shorter than a dot is a dot.
                 let (from, until) = (at(from), at(until).max(at(from) + 2));
@@ -50,15 +50,20 @@ pub(super) fn draw_words(scene: &Scene<'_, '_>, marks: &[Mark]) -> Drawn {
     for mark in marks {
         let width = text::width(&mark.label, SMALL_EM) + 12;
         // Words of what stands upright are to its right, or where there is no
-        // room to its left; those of what lies are above it at the right.
+        // room to its left; of what lies above it, at the right; of a span
+        // where it begins.
         let (x, y) = match mark.at {
             Place::Horizontal(y) if scene.y.shows(y) => {
                 let y = (scene.place)(scene.x.base(), y).1;
-                (right - width, (y - WORDS - 2).max(top))
+                ((right - width).max(left), (y - WORDS - 2).max(top))
             }
-            Place::Vertical(x) | Place::Span(x, _) if scene.x.shows(x) => {
+            Place::Vertical(x) if scene.x.shows(x) => {
                 let x = (scene.place)(x, scene.y.base()).0 + 6;
                 (if x + width > right { (x - 12 - width).max(left) } else { x }, top)
+            }
+            Place::Span(from, until) if from.is_finite() && until.is_finite() => {
+                let x = (scene.place)(scene.x.clamp(from), scene.y.base()).0 + 6;
+                (x.min(right - width).max(left), top)
             }
             _ => continue,
         };

@@ -1,6 +1,6 @@
 //! The picture as a whole: what is where.
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -11,8 +11,24 @@ use super::scene::{Drawn, Sheet, words};
 use super::text;
 use crate::experiment::{Axis, Chart};
 
-/// Draws a chart as SVG that has no size of its own.
-pub(super) fn draw(chart: &Chart) -> anyhow::Result<String> {
+/// Draws charts, one below the other, as SVG that has no size of its own.
+pub(super) fn draw(title: &str, charts: &[&Chart]) -> anyhow::Result<String> {
+    let (mut inner, mut height) = (String::new(), 0);
+    for chart in charts {
+        let (made, own) =
+            draw_one(chart).with_context(|| format!("drawing chart {}", chart.name))?;
+        inner += &format!("<g transform=\"translate(0,{height})\">\n{made}</g>\n");
+        height += own;
+    }
+    let title = escape(title);
+    Ok(format!(
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" \
+         aria-label=\"{title}\"><title>{title}</title>\n{inner}</svg>\n"
+    ))
+}
+
+/// What is within the SVG of one chart, and how high it is.
+fn draw_one(chart: &Chart) -> anyhow::Result<(String, i32)> {
     let inner = WIDTH - 2 * MARGIN;
     let title = text::wrap(&chart.title, EM, inner * 9 / 10);
     let y = text::wrap(&label(&chart.y), EM, inner);
@@ -40,7 +56,9 @@ pub(super) fn draw(chart: &Chart) -> anyhow::Result<String> {
         };
         drawn().map_err(|error| anyhow!("{error}"))?;
     }
-    Ok(scalable(&made, height, &chart.title))
+    let inner = made.split_once('>').map_or("", |(_, inner)| inner);
+    let inner = inner.trim_end().strip_suffix("</svg>").unwrap_or(inner);
+    Ok((inner.trim_start().to_owned(), height))
 }
 
 fn draw_row(sheet: &Sheet<'_>, entries: &[Entry<'_>], y: i32) -> Drawn {
@@ -73,17 +91,6 @@ fn lines(sheet: &Sheet<'_>, lines: &[String], (x, y): (i32, i32), weight: Weight
         sheet.draw(&Text::new(line.as_str(), (x, y + LINE * at as i32), style.clone()))?;
     }
     Ok(())
-}
-
-/// The same picture without a width and a height, and with words for those who
-/// do not see it.
-fn scalable(made: &str, height: i32, title: &str) -> String {
-    let rest = made.split_once('>').map_or(made, |(_, rest)| rest);
-    let title = escape(title);
-    format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" \
-         aria-label=\"{title}\"><title>{title}</title>{rest}"
-    )
 }
 
 /// Text as it may stand in XML.

@@ -6,12 +6,14 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::bars::Bars;
-use super::look::{Look, MARKER, Marker, STROKE, look};
+use super::look::{Look, MARKER, MARKER_OF_MANY, Marker, STROKE, look};
 use super::scene::{Drawn, Scene, Sheet};
 use crate::experiment::{Series, SeriesKind};
 
 /// Markers on a line, about; of points that are more, some have none.
 const MARKERS_MAX: usize = 16;
+/// Points that are so many are drawn small.
+const MANY: usize = 80;
 /// How much of the white shows through a bar of a histogram.
 const PALE: f64 = 0.3;
 
@@ -76,7 +78,11 @@ fn draw_line(sheet: &Sheet<'_>, line: &[(i32, i32)], look: Look, markers: bool) 
 fn draw_points(scene: &Scene<'_, '_>, points: &[(f64, f64)], look: Look) -> Drawn {
     let shown = points.iter().filter(|(x, y)| scene.x.shows(*x) && scene.y.shows(*y));
     let spots: BTreeSet<(i32, i32)> = shown.map(|(x, y)| (scene.place)(*x, *y)).collect();
-    spots.into_iter().try_for_each(|spot| draw_marker(scene.sheet, look, spot))
+    let many = spots.len() > MANY;
+    spots.into_iter().try_for_each(|spot| match many {
+        true => draw_shape(scene.sheet, look, spot, MARKER_OF_MANY),
+        false => draw_marker(scene.sheet, look, spot),
+    })
 }
 
 /// A bar with its series' marker at the end.
@@ -105,30 +111,53 @@ fn draw_histogram(scene: &Scene<'_, '_>, points: &[(f64, f64)], look: Look) -> D
 
 /// A series' marker around a spot, edged with white so that it stands out of
 /// lines and bars.
-fn draw_marker(sheet: &Sheet<'_>, look: Look, (x, y): (i32, i32)) -> Drawn {
-    const R: i32 = MARKER;
-    let at = |(dx, dy): (i32, i32)| (x + dx, y + dy);
-    let shape = |corners: &[(i32, i32)]| {
-        let corners: Vec<(i32, i32)> = corners.iter().map(|corner| at(*corner)).collect();
-        sheet.draw(&Polygon::new(corners.clone(), look.colour.filled()))?;
-        let edge = corners.iter().chain(corners.first()).copied().collect::<Vec<_>>();
-        sheet.draw(&PathElement::new(edge, ShapeStyle::from(&WHITE).stroke_width(2)))
-    };
-    let stroke = |from, until| {
-        let line = ShapeStyle::from(&look.colour).stroke_width(STROKE);
-        sheet.draw(&PathElement::new(vec![at(from), at(until)], line))
-    };
-    match look.marker {
-        Marker::Circle => {
-            sheet.draw(&Circle::new((x, y), R, look.colour.filled()))?;
-            sheet.draw(&Circle::new((x, y), R, ShapeStyle::from(&WHITE).stroke_width(2)))
-        }
-        Marker::Square => shape(&[(-R, -R), (R, -R), (R, R), (-R, R)]),
-        Marker::Triangle => shape(&[(0, -R - 2), (R + 1, R), (-R - 1, R)]),
-        Marker::Diamond => shape(&[(0, -R - 3), (R + 3, 0), (0, R + 3), (-R - 3, 0)]),
-        Marker::Cross => stroke((-R, -R), (R, R)).and_then(|()| stroke((-R, R), (R, -R))),
-        Marker::Plus => stroke((-R, 0), (R, 0)).and_then(|()| stroke((0, -R), (0, R))),
+fn draw_marker(sheet: &Sheet<'_>, look: Look, spot: (i32, i32)) -> Drawn {
+    if matches!(look.marker, Marker::Cross | Marker::Plus) {
+        // Strokes have no edge but a wider stroke below them.
+        let below = Look { colour: RGBColor(255, 255, 255), ..look };
+        draw_strokes(sheet, below, spot, MARKER, STROKE + 5)?;
+        return draw_strokes(sheet, look, spot, MARKER, STROKE);
     }
+    draw_shape(sheet, look, spot, MARKER)?;
+    let edge = ShapeStyle::from(&WHITE).stroke_width(2);
+    match outline(look.marker, spot, MARKER) {
+        _ if look.marker == Marker::Circle => sheet.draw(&Circle::new(spot, MARKER, edge)),
+        Some(corners) => {
+            let ring = corners.iter().chain(corners.first()).copied().collect::<Vec<_>>();
+            sheet.draw(&PathElement::new(ring, edge))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The corners of a marker that has an inside, of this half size.
+fn outline(marker: Marker, (x, y): (i32, i32), r: i32) -> Option<Vec<(i32, i32)>> {
+    let more = r + r / 3;
+    let corners: &[(i32, i32)] = match marker {
+        Marker::Square => &[(-r, -r), (r, -r), (r, r), (-r, r)],
+        Marker::Triangle => &[(0, -more), (more, r), (-more, r)],
+        Marker::Diamond => &[(0, -more), (more, 0), (0, more), (-more, 0)],
+        Marker::Circle | Marker::Cross | Marker::Plus => return None,
+    };
+    Some(corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect())
+}
+
+/// A marker's shape alone.
+fn draw_shape(sheet: &Sheet<'_>, look: Look, spot: (i32, i32), r: i32) -> Drawn {
+    match (look.marker, outline(look.marker, spot, r)) {
+        (_, Some(corners)) => sheet.draw(&Polygon::new(corners, look.colour.filled())),
+        (Marker::Circle, _) => sheet.draw(&Circle::new(spot, r, look.colour.filled())),
+        _ => draw_strokes(sheet, look, spot, r, STROKE.min(r as u32 / 2 + 1)),
+    }
+}
+
+/// A marker of two strokes.
+fn draw_strokes(sheet: &Sheet<'_>, look: Look, (x, y): (i32, i32), r: i32, width: u32) -> Drawn {
+    let style = ShapeStyle::from(&look.colour).stroke_width(width);
+    let ends = if look.marker == Marker::Cross { [(r, r), (-r, r)] } else { [(r, 0), (0, r)] };
+    ends.into_iter().try_for_each(|(dx, dy)| {
+        sheet.draw(&PathElement::new(vec![(x - dx, y - dy), (x + dx, y + dy)], style))
+    })
 }
 
 /// What a series looks like, for the legend: from here so far to the right.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use quorate::bundle;
 use quorate::input;
 use quorate::rehearsal::Rehearsal;
@@ -14,12 +14,14 @@ use quorate_core::cost;
 use quorate_core::id::{DeviceId, DeviceSet, SeatId};
 use quorate_core::plan::Plans;
 use quorate_engine::Engine;
+use quorate_model::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::engine;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
+use crate::remembering::Remembering;
 use crate::system::{Protection, System, SystemSpec};
 use crate::zoo::Size;
 
@@ -140,6 +142,7 @@ fn rows(case: &Case, spec: &Spec, at: usize, context: &mut Context) -> anyhow::R
     for layer in &case.system.split {
         system = system.split(layer, case.devices)?;
     }
+    let whole = Whole::run(&system, context.seed())?;
     let mut all = Vec::new();
     for (number, (_, protection)) in PROTECTIONS.into_iter().enumerate() {
         let most = match number {
@@ -161,7 +164,7 @@ fn rows(case: &Case, spec: &Spec, at: usize, context: &mut Context) -> anyhow::R
         context.go_on()?;
         let what = format!("{}, {}", case.system.title, PROTECTIONS[number].0);
         context.progress(at * total / spec.case.len() + done, total, &what);
-        rows.push(kill_each(&system, number, plans, context.seed()).context(what)?);
+        rows.push(kill_each(&system, number, plans, &whole).context(what)?);
     }
     Ok(rows)
 }
@@ -171,18 +174,33 @@ fn extra(system: &System, plans: &Plans) -> usize {
     plans.cluster().devices().len() - system.devices()
 }
 
-/// Packs a plan and plays it with each device dead in turn.
-fn kill_each(system: &System, number: usize, plans: Plans, seed: u64) -> anyhow::Result<Row> {
-    let engine: Arc<dyn Engine> = engine();
+/// An input, and what the whole model answers to it.
+struct Whole {
+    input: Vec<Tensor>,
+    answer: Vec<Tensor>,
+}
+
+impl Whole {
+    fn run(system: &System, seed: u64) -> anyhow::Result<Whole> {
+        let graph = &system.model.staged.model.graph;
+        let [name] = &graph.inputs[..] else { bail!("{} inputs, needs 1", graph.inputs.len()) };
+        let input = input::seeded(&graph.types[name].shape, seed, 1)?;
+        let answer = system.model.task(&*engine())?.run(&input)?;
+        Ok(Whole { input, answer })
+    }
+}
+
+/// Packs a plan and plays it with each device dead in turn. Each device runs
+/// its own files, but none twice on the same values.
+fn kill_each(system: &System, number: usize, plans: Plans, whole: &Whole) -> anyhow::Result<Row> {
+    let engine: Arc<dyn Engine> = Arc::new(Remembering(engine()));
     let (model, folder) = (&system.model, tempfile::tempdir().context("a temporary folder")?);
     let packed = folder.path().join("bundle");
     bundle::write(&model.staged, &model.sha256, &plans, &packed, &mut |_| ())?;
     let mut row = weighed(system, number, &plans);
     let everybody = plans.everybody();
-    let input = plans.main().inputs().next().context("no input")?;
-    let shape = &plans.values()[input.index()].shape;
-    let input = input::seeded(shape, seed, 1)?;
-    let rehearsal = Rehearsal::new(&engine, model, plans, &packed, input)?;
+    let (input, answer) = (whole.input.clone(), whole.answer.clone());
+    let rehearsal = Rehearsal::expecting(&engine, plans, &packed, input, answer);
     let healthy = rehearsal.with_dead(&[DeviceSet::default()], &mut |_| ())?;
     ensure!(healthy.is_good(), "error {:.1e} while nobody is dead", healthy.error);
     let plan = rehearsal.plans().main().clone();
@@ -251,14 +269,18 @@ fn table(case: &Case, rows: &[Row]) -> Table {
             row.devices.into(),
             row.covered.into(),
             row.percent().into(),
-            // Its last digits depend on the processor's instructions.
-            (row.covered > 0).then(|| format!("{:.0e}", row.error)).into(),
+            (row.covered > 0).then(|| in_one_digit(row.error)).into(),
             mb(row.weight_bytes),
             mb(row.largest_bytes),
             mb(row.wire_bytes),
         ]);
     }
     table
+}
+
+/// An error whose other digits depend on the processor's instructions.
+fn in_one_digit(error: f64) -> String {
+    if error == 0.0 { "0".to_owned() } else { format!("{error:.0e}") }
 }
 
 fn chart(case: &Case, rows: &[Row]) -> Chart {
@@ -315,4 +337,28 @@ fn verdicts(case: &Case, rows: &[Row]) -> Vec<Verdict> {
     let what = format!("{title}: deaths that ended otherwise than the plan says");
     verdicts.push(Verdict::new(&what, surprises, Goal::Equals(0.0, 0.0)));
     verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two devices beyond those that work, as in the paper's figure 17.
+    #[test]
+    fn killing_finds_who_may_die() {
+        let spec: Spec = crate::experiment::Spec::parse(Coverage.spec(), None, true)
+            .and_then(|spec| spec.read())
+            .unwrap();
+        let case = spec.case.iter().find(|case| case.name == "low-res").unwrap();
+        let mut system = System::of(&case.system, spec.size, 1).unwrap();
+        for layer in &case.system.split {
+            system = system.split(layer, case.devices).unwrap();
+        }
+        for (number, covered) in [(REPLICATION, 4), (HYBRID, 6)] {
+            let plans = system.partial(PROTECTIONS[number].1, 2).unwrap().unwrap();
+            let row = kill_each(&system, number, plans, &Whole::run(&system, 1).unwrap()).unwrap();
+            assert_eq!((row.devices, row.covered, row.surprises), (8, covered, 0), "{row:?}");
+            assert!(row.error < 1e-4, "{row:?}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
 use super::random::SplitMix;
+use super::shards::Shards;
 use crate::engine::engine;
 
 /// Different inputs that requests are made of.
@@ -104,29 +105,6 @@ impl Material {
         Ok(Material { plans, inputs, right, stems, folder, tasks, memo })
     }
 
-    /// Runs a worker's task, from the folder of that worker's device.
-    pub(super) fn run(
-        &mut self,
-        device: usize,
-        task: TaskId,
-        inputs: &[Arc<Gathered>],
-    ) -> Result<Vec<Tensor>, String> {
-        let (folder, stem) =
-            (self.plans.cluster().devices()[device].name.clone(), self.stems[&task].clone());
-        self.compute(&folder, &stem, inputs)
-    }
-
-    /// Runs the gateway's last glue.
-    pub(super) fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
-        self.compute(GATEWAY_FOLDER, OUTPUT_TASK, inputs)
-    }
-
-    /// How far `outputs` are from the whole model's for input `index`:
-    /// max|a - b| / max|b|, the worst of all outputs.
-    pub(super) fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
-        answer_difference(outputs, &self.right[index]).unwrap_or(f64::INFINITY)
-    }
-
     fn compute(
         &mut self,
         folder: &str,
@@ -155,6 +133,36 @@ impl Material {
         }
         self.memo.insert(key, result.clone());
         result
+    }
+}
+
+impl Shards for Material {
+    fn plans(&self) -> &Arc<Plans> {
+        &self.plans
+    }
+
+    fn inputs(&self, index: usize) -> Vec<Tensor> {
+        self.inputs[index % self.inputs.len()].clone()
+    }
+
+    /// From the folder of that device.
+    fn run(
+        &mut self,
+        device: usize,
+        task: TaskId,
+        inputs: &[Arc<Gathered>],
+    ) -> Result<Vec<Tensor>, String> {
+        let (folder, stem) =
+            (self.plans.cluster().devices()[device].name.clone(), self.stems[&task].clone());
+        self.compute(&folder, &stem, inputs)
+    }
+
+    fn glue(&mut self, inputs: &[Arc<Gathered>]) -> Result<Vec<Tensor>, String> {
+        self.compute(GATEWAY_FOLDER, OUTPUT_TASK, inputs)
+    }
+
+    fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
+        answer_difference(outputs, &self.right[index % self.right.len()]).unwrap_or(f64::INFINITY)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Links on which frames are late, lost, doubled, damaged or untrue.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use quorate_core::frame::{Data, Frame, LENGTH_BYTES};
 use quorate_core::id::{PlanId, ValueId};
@@ -40,7 +38,6 @@ pub(super) struct Network {
     base_us: Vec<u64>,
     jitter_us: u64,
     noise: Noise,
-    cut: BTreeSet<(usize, usize)>,
 }
 
 impl Network {
@@ -48,22 +45,12 @@ impl Network {
     pub(super) fn new(nodes: usize, delay_us_max: u64, random: &mut SplitMix) -> Network {
         let base_us = (0..nodes * nodes).map(|_| random.between(100, delay_us_max / 2)).collect();
         let (jitter_us, noise) = (delay_us_max / 2, Noise::default());
-        Network { nodes, base_us, jitter_us, noise, cut: BTreeSet::new() }
+        Network { nodes, base_us, jitter_us, noise }
     }
 
     /// Changes what befalls frames from now on.
     pub(super) fn set_noise(&mut self, noise: Noise) {
         self.noise = noise;
-    }
-
-    /// Cuts the link between two nodes, or mends it.
-    pub(super) fn set_cut(&mut self, a: usize, b: usize, cut: bool) {
-        let pair = (a.min(b), a.max(b));
-        if cut {
-            self.cut.insert(pair);
-        } else {
-            self.cut.remove(&pair);
-        }
     }
 
     /// What arrives of a frame; each with a delay of its own, so that frames
@@ -75,9 +62,6 @@ impl Network {
         frame: &Bytes,
         random: &mut SplitMix,
     ) -> Vec<Arrival> {
-        if self.cut.contains(&(from.min(to), from.max(to))) {
-            return Vec::new();
-        }
         let body = frame.slice(LENGTH_BYTES..);
         let base = self.base_us[from * self.nodes + to];
         let mut arrivals = Vec::new();

@@ -17,10 +17,10 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
     for (index, ending) in kept {
         let Some(ending) = ending else { return Err(format!("request {index} has no end")) };
         let (attempts, plan) = match &ending.outcome {
-            Ok(answer) => *answer,
+            Ok(answer) => (answer.attempts, answer.plan),
             Err(error) => return Err(format!("request {index}: {error}")),
         };
-        let after_us = ending.after_us;
+        let after_us = ending.after.as_micros() as u64;
         let said = format!("request {index}: {after_us} us, {attempts} attempts, plan {plan}");
         let limit_us = match script.promise {
             Promise::Unnoticed => healthy_us,

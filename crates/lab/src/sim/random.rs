@@ -33,6 +33,11 @@ impl SplitMix {
         self.below(1000) < per_mille.into()
     }
 
+    /// A number of `[0, 1)`.
+    pub(crate) fn share(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// A number of `[-1, 1)`.
     pub fn weight(&mut self) -> f32 {
         (self.bits() >> 40) as f32 / (1u64 << 23) as f32 - 1.0

@@ -2,38 +2,18 @@
 
 use std::time::Duration;
 
+use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
 
+use super::course::{Change, Course, Requests, Until};
+use super::fault::Fault;
 use super::network::Noise;
 use super::random::SplitMix;
 
 const MS: u64 = 1000;
-
-/// Something that goes wrong, or right again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// A worker ends; its gateway sees the connection end, or only silence.
-    Crash {
-        /// Which device.
-        device: usize,
-        /// Does the gateway see the connection end?
-        goodbye: bool,
-    },
-    /// A worker starts with nothing in memory.
-    Restart(usize),
-    /// A worker stops; what arrives waits.
-    Freeze(usize),
-    /// It goes on.
-    Thaw(usize),
-    /// Its tasks take this many times as long.
-    Slow(usize, u64),
-    /// Nothing passes between two nodes.
-    Cut(usize, usize),
-    /// It passes again.
-    Mend(usize, usize),
-    /// From now on this befalls frames.
-    Noise(Noise),
-}
+const NANOS_PER_US: Nanos = 1000;
+/// The largest error of an answer that is right.
+const ERROR_MAX: f64 = 1e-4;
 
 /// What is promised in a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +38,8 @@ pub(super) struct Script {
     pub(super) cancels: Vec<(u64, usize)>,
     /// When each fault happens.
     pub(super) faults: Vec<(u64, Fault)>,
+    /// What befalls frames from when on.
+    noises: Vec<(u64, Noise)>,
     /// The longest delay of a link.
     pub(super) delay_us_max: u64,
     /// The longest time a task takes on a device that is not slow.
@@ -113,6 +95,7 @@ impl Script {
             cancels: Vec::new(),
             deadline: Duration::from_secs(120),
             faults: Vec::new(),
+            noises: Vec::new(),
             delay_us_max: random.between(400, 3000),
             task_us_max: random.between(300, 3000),
             gateway: GatewayConfig::default(),
@@ -131,6 +114,27 @@ impl Script {
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
         script
+    }
+
+    /// What happens to the simulation.
+    pub(super) fn course(&self) -> Course<Noise> {
+        let noises = self.noises.iter().map(|(at, noise)| (*at, Change::World(*noise)));
+        let faults = self.faults.iter().map(|(at, fault)| (*at, Change::Fault(*fault)));
+        let changes = noises.chain(faults).map(|(at, change)| (at * NANOS_PER_US, change));
+        let mut changes: Vec<_> = changes.collect();
+        changes.sort_by_key(|(at, _)| *at);
+        Course {
+            requests: Requests::At(
+                self.submits.iter().copied().map(Duration::from_micros).collect(),
+            ),
+            begin: 0,
+            deadline: self.deadline,
+            cancels: self.cancels.iter().map(|(at, of)| (at * NANOS_PER_US, *of)).collect(),
+            changes,
+            gateway: self.gateway.clone(),
+            until: Until::Idle,
+            error_max: ERROR_MAX,
+        }
     }
 
     fn every(&mut self, count: u64, gap_ms: u64, random: &mut SplitMix) {
@@ -193,8 +197,7 @@ impl Script {
             garbage: random.below(30) as u32,
             lies: random.below(60) as u32,
         };
-        self.faults.push((0, Fault::Noise(noise)));
-        self.faults.push((peace, Fault::Noise(Noise::default())));
+        self.noises = vec![(0, noise), (peace, Noise::default())];
         for device in 0..devices {
             let mut at = random.between(1, 2000) * MS;
             while at < peace - 1000 * MS {
@@ -260,7 +263,9 @@ impl Script {
                 vec![(Fault::Crash { device, goodbye }, Fault::Restart(device))]
             }
             1 => vec![(Fault::Freeze(device), Fault::Thaw(device))],
-            2 => vec![(Fault::Slow(device, random.between(2, 100)), Fault::Slow(device, 1))],
+            2 => {
+                vec![(Fault::Slow(device, random.between(2, 100) as f64), Fault::Slow(device, 1.0))]
+            }
             _ => {
                 let others = (0..=devices).filter(|other| *other != device);
                 others.map(|o| (Fault::Cut(device, o), Fault::Mend(device, o))).collect()

@@ -1,200 +1,250 @@
 //! Devices, a gateway and the links between them on one virtual clock.
 //!
-//! *Invariant:* a simulation depends on its script and its bundle alone.
+//! *Invariant:* a simulation depends on its course, its world and its bundle
+//! alone.
 
-use std::collections::BTreeMap;
+mod agenda;
+mod change;
+mod device;
+mod execute;
+mod happening;
+
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
-use bytes::Bytes;
 use quorate_core::admit::Peer;
-use quorate_core::frame::Frame;
-use quorate_core::gateway::{self, Gateway, RequestError};
+use quorate_core::cluster::Nanos;
+use quorate_core::frame::{Data, Frame};
+use quorate_core::gateway::{self, Gateway, Provenance, RequestError};
 use quorate_core::id::{DeviceId, GatewayRun, PlanId};
 use quorate_core::time::Time;
-use quorate_core::worker::{self, Worker, WorkerConfig};
-use quorate_model::tensor::Tensor;
+use quorate_core::worker;
 
-use super::material::Material;
-use super::network::Network;
-use super::random::SplitMix;
-use super::record::{Ending, Record};
-use super::script::{Fault, Script};
+use self::agenda::Agenda;
+use self::device::Device;
+use self::happening::Happening;
+use super::course::{Course, Requests, Until};
+use super::record::{Ending, Record, ShardArrival, Traffic};
+use super::shards::Shards;
+use super::world::{Letter, Next, World};
 
 /// A wake-up that comes this often at one instant will come for ever.
 const TICKS_MAX: u32 = 1000;
-/// The largest error of an answer that is right.
-const ERROR_MAX: f64 = 1e-4;
+const NANOS_PER_US: Nanos = 1000;
 const RUN: GatewayRun = GatewayRun { gateway: 1, epoch: 1 };
 
-/// What a worker's job made.
-type Computed = Result<Vec<worker::Outgoing>, String>;
-
-#[derive(Debug)]
-enum Happening {
-    Frame { to: usize, from: Peer, incarnation: u32, bytes: Bytes },
-    Wake { node: usize, generation: u64 },
-    Computed { device: usize, incarnation: u32, job: worker::Job, result: Computed },
-    Glued(gateway::Job, Result<Vec<Tensor>, String>),
-    Submit(usize),
-    Cancel(usize),
-    Fault(usize),
-    Connected { device: usize, incarnation: u32 },
-    Disconnected(usize),
-}
-
-struct Device {
-    worker: Worker,
-    up: bool,
-    incarnation: u32,
-    frozen: bool,
-    /// What came while it was frozen.
-    inbox: Vec<Happening>,
-    slow: u64,
-}
-
 /// One simulation under way.
-pub(super) struct Simulation<'a> {
-    material: &'a mut Material,
-    script: &'a Script,
-    random: SplitMix,
-    network: Network,
-    now: u64,
-    queue: BTreeMap<(u64, u64), Happening>,
-    sequence: u64,
-    devices: Vec<Device>,
+pub(super) struct Simulation<S, W: World> {
+    shards: S,
+    world: W,
+    course: Course<W::Trouble>,
+    now: Nanos,
+    agenda: Agenda<Happening<W::Hop>>,
+    devices: Vec<Device<W::Hop>>,
     gateway: Gateway,
+    /// Links on which nothing passes.
+    cut: BTreeSet<(usize, usize)>,
     /// By node: the wake-up that counts.
-    wakes: Vec<(u64, Option<u64>)>,
+    wakes: Vec<(u64, Option<Time>)>,
     /// Wake-ups of one node at one instant.
-    ticks: (u64, usize, u32),
+    ticks: (Nanos, usize, u32),
+    /// Requests that are to be answered still.
+    open: usize,
+    /// By the gateway's number: the request.
+    numbers: Vec<usize>,
+    /// When it is too late for whatever has come in so far.
+    limit: Nanos,
+    ended_at: Option<Nanos>,
     hasher: DefaultHasher,
     record: Record,
+    /// Room for commands and letters, used again and again.
+    commands: Vec<worker::Command>,
+    next: Vec<Next<W::Hop>>,
 }
 
-impl<'a> Simulation<'a> {
-    /// Plays a script to its end. An error is a broken promise, which is
+impl<S: Shards, W: World> Simulation<S, W> {
+    /// Plays a course to its end. An error is a broken promise, which is
     /// everything but slowness: that is left to the caller.
-    pub(super) fn play(material: &'a mut Material, script: &'a Script) -> Result<Record, String> {
-        let mut simulation = Simulation::new(material, script);
-        simulation.run()?;
-        Ok(simulation.record)
+    pub(super) fn play(shards: S, world: W, course: Course<W::Trouble>) -> Result<Record, String> {
+        let mut simulation = Simulation::new(shards, world, course);
+        while !simulation.is_over() {
+            if !simulation.step()? {
+                return Err("nothing more happens".to_owned());
+            }
+            if simulation.now > simulation.limit && !simulation.is_over() {
+                return Err(simulation.leftovers());
+            }
+        }
+        Ok(simulation.finish())
     }
 
-    fn new(material: &'a mut Material, script: &'a Script) -> Simulation<'a> {
-        let count = material.plans.cluster().devices().len();
-        let mut random = SplitMix::new(script.seed ^ 0x5151);
-        let network = Network::new(count + 1, script.delay_us_max, &mut random);
-        let plans = material.plans.clone();
-        let gateway = Gateway::new(plans.clone(), RUN, script.gateway.clone());
-        let device = |index: usize| Device {
-            worker: fresh(&plans, index),
-            up: true,
-            incarnation: 0,
-            frozen: false,
-            inbox: Vec::new(),
-            slow: 1,
-        };
+    /// A simulation before anything has happened.
+    pub(super) fn new(shards: S, world: W, course: Course<W::Trouble>) -> Simulation<S, W> {
+        let plans = shards.plans().clone();
+        let count = plans.cluster().devices().len();
         let mut simulation = Simulation {
-            devices: (0..count).map(device).collect(),
-            material,
-            script,
-            random,
-            network,
+            devices: (0..count).map(|index| Device::new(&plans, index)).collect(),
+            gateway: Gateway::new(plans, RUN, course.gateway.clone()),
+            shards,
+            world,
             now: 0,
-            queue: BTreeMap::new(),
-            sequence: 0,
-            gateway,
+            agenda: Agenda::new(),
+            cut: BTreeSet::new(),
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
+            open: 0,
+            numbers: Vec::new(),
+            limit: 2 * nanos(course.deadline),
+            ended_at: None,
             hasher: DefaultHasher::new(),
             record: Record {
-                endings: vec![None; script.submits.len()],
-                cancelled: vec![false; script.submits.len()],
+                traffic: vec![Traffic::default(); count + 1],
+                payload_bytes_max: vec![0; count],
                 ..Record::default()
             },
+            course,
+            commands: Vec::new(),
+            next: Vec::new(),
         };
         for device in 0..count {
-            simulation.at(0, Happening::Connected { device, incarnation: 0 });
+            let start = simulation.world.start(device);
+            simulation.at(start, Happening::Connected { device, incarnation: 0 });
         }
-        for (index, at) in script.submits.iter().enumerate() {
-            simulation.at(*at, Happening::Submit(index));
-        }
-        for (at, index) in &script.cancels {
-            simulation.at(*at, Happening::Cancel(*index));
-        }
-        for (index, (at, _)) in script.faults.iter().enumerate() {
-            simulation.at(*at, Happening::Fault(index));
-        }
+        simulation.schedule();
         simulation
     }
 
-    fn at(&mut self, time: u64, happening: Happening) {
-        self.sequence += 1;
-        self.queue.insert((time, self.sequence), happening);
-    }
-
-    fn run(&mut self) -> Result<(), String> {
-        let last_submit = self.script.submits.last().copied().unwrap_or(0);
-        let end = last_submit + 2 * self.script.deadline.as_micros() as u64;
-        while let Some(((time, sequence), happening)) = self.queue.pop_first() {
-            self.now = time;
-            self.record.events += 1;
-            (time, sequence).hash(&mut self.hasher);
-            self.happen(happening)?;
-            if self.record.ended_us == 0 && self.open() == 0 {
-                self.record.ended_us = self.now;
+    /// Enters all that is to happen.
+    fn schedule(&mut self) {
+        match self.course.requests.clone() {
+            Requests::At(times) => {
+                times.iter().for_each(|time| self.request_at(nanos(*time)));
             }
-            let faults_over = self.script.faults.last().is_none_or(|(at, _)| *at <= self.now);
-            if self.record.ended_us > 0 && faults_over && self.is_idle() {
-                self.record.idle_us = self.now;
-                self.record.digest = self.hasher.finish();
-                return Ok(());
-            }
-            if self.now > end {
-                return Err(self.leftovers());
+            Requests::OneByOne { count, .. } => {
+                (0..count).for_each(|_| self.add());
+                if count > 0 {
+                    self.at(self.course.begin, Happening::Submit(0));
+                }
             }
         }
-        Err("nothing more happens".to_owned())
+        for (at, index) in self.course.cancels.clone() {
+            self.at(self.course.begin.saturating_add(at), Happening::Cancel(index));
+        }
+        for index in 0..self.course.changes.len() {
+            let at = self.course.begin.saturating_add(self.course.changes[index].0);
+            self.at(at, Happening::Change(index));
+        }
+    }
+
+    /// Has one more request come in at `at` of the course.
+    pub(super) fn request_at(&mut self, at: Nanos) {
+        let at = self.course.begin.saturating_add(at);
+        self.at(at, Happening::Submit(self.record.endings.len()));
+        self.limit = self.limit.max(at.saturating_add(2 * nanos(self.course.deadline)));
+        self.add();
+    }
+
+    fn add(&mut self) {
+        self.open += 1;
+        self.record.came.push(Duration::ZERO);
+        self.record.endings.push(None);
+        self.record.cancelled.push(false);
+        self.record.arrivals.push(Vec::new());
     }
 
     /// Requests that are to be answered still.
-    fn open(&self) -> usize {
-        let Record { endings, cancelled, .. } = &self.record;
-        endings.iter().zip(cancelled).filter(|(end, gone)| end.is_none() && !**gone).count()
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Goes on with all that happens before `until` of the course.
+    pub(super) fn go_on(&mut self, until: Nanos) -> Result<(), String> {
+        let until = self.course.begin.saturating_add(until);
+        while self.agenda.next_at().is_some_and(|at| at < until) {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn at(&mut self, time: Nanos, happening: Happening<W::Hop>) {
+        self.agenda.push(time, happening);
+    }
+
+    /// The time that the nodes are told.
+    fn time(&self) -> Time {
+        Time(self.now / NANOS_PER_US)
+    }
+
+    /// Lets the next thing happen; false if there is none.
+    fn step(&mut self) -> Result<bool, String> {
+        let Some((time, sequence, happening)) = self.agenda.pop() else { return Ok(false) };
+        self.now = time;
+        self.record.events += 1;
+        (time / NANOS_PER_US, sequence).hash(&mut self.hasher);
+        self.happen(happening)?;
+        if self.ended_at.is_none() && self.open == 0 {
+            self.ended_at = Some(self.now);
+        }
+        Ok(true)
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(ended) = self.ended_at else { return false };
+        match self.course.until {
+            Until::After(linger) => self.now >= ended.saturating_add(nanos(linger)),
+            Until::Idle => {
+                let begin = self.course.begin;
+                let passed = |at: Nanos| begin.saturating_add(at) <= self.now;
+                let changed = self.course.changes.last().is_none_or(|(at, _)| passed(*at));
+                changed && self.is_idle()
+            }
+        }
     }
 
     fn is_idle(&self) -> bool {
         self.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
     }
 
+    /// What came of it.
+    pub(super) fn finish(self) -> Record {
+        let decoded = |device: &Device<_>| device.worker.counters().decoded;
+        Record {
+            decoded: self.devices.iter().map(decoded).collect(),
+            digest: self.hasher.finish(),
+            ended_us: self.ended_at.map_or(0, |at| self.since(at).as_micros() as u64),
+            idle_us: self.since(self.now).as_micros() as u64,
+            ..self.record
+        }
+    }
+
+    /// From the beginning of the course to `at`.
+    fn since(&self, at: Nanos) -> Duration {
+        Duration::from_nanos(at.saturating_sub(self.course.begin))
+    }
+
     fn leftovers(&self) -> String {
-        let open = self.open();
         let left = self.devices.iter().enumerate().map(|(i, d)| {
             let w = &d.worker;
             format!("device {i}: {} requests, {} bytes", w.requests(), w.payload_bytes())
         });
-        let left: Vec<String> = left.collect();
+        let (open, left) = (self.open, left.collect::<Vec<String>>());
         format!("{open} requests without an end, kept at the end: {}", left.join("; "))
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), String> {
-        let happening = match self.owner(&happening) {
-            Some(device) if self.devices[device].frozen => {
-                self.devices[device].inbox.push(happening);
-                return Ok(());
-            }
-            _ => happening,
-        };
-        let gateway = self.devices.len();
+    fn happen(&mut self, happening: Happening<W::Hop>) -> Result<(), String> {
+        if let Some(device) = self.owner(&happening)
+            && self.devices[device].frozen
+        {
+            self.devices[device].inbox.push(happening);
+            return Ok(());
+        }
         match happening {
-            Happening::Frame { to, from, incarnation, bytes } if to == gateway => {
-                let _ = incarnation;
-                self.gateway_frame(from, bytes)
-            }
-            Happening::Frame { to, from, incarnation, bytes } => {
-                let device = &self.devices[to];
-                if device.up && device.incarnation == incarnation {
-                    self.worker_frame(to, from, bytes);
+            Happening::Arrive(letter) => self.arrive(*letter),
+            Happening::Hop(letter, hop) => {
+                if !self.is_lost(&letter) {
+                    let next = self.world.hop(self.now, letter, hop);
+                    self.follow(next);
                 }
                 Ok(())
             }
@@ -206,16 +256,15 @@ impl<'a> Simulation<'a> {
                 Ok(())
             }
             Happening::Glued(job, result) => self.ask(gateway::Event::Done(job, result)),
-            Happening::Submit(index) => {
-                let inputs = self.material.inputs[index % self.material.inputs.len()].clone();
-                let (token, deadline) = (index as u64, self.script.deadline);
-                self.ask(gateway::Event::Submit { token, inputs, deadline })
-            }
+            Happening::Submit(index) => self.submit(index),
             Happening::Cancel(index) => {
-                self.record.cancelled[index] = self.record.endings[index].is_none();
+                let cancelled = self.record.endings[index].is_none();
+                if cancelled && !std::mem::replace(&mut self.record.cancelled[index], true) {
+                    self.open -= 1;
+                }
                 self.ask(gateway::Event::Cancel(index as u64))
             }
-            Happening::Fault(index) => self.fault(self.script.faults[index].1),
+            Happening::Change(index) => self.change(self.course.changes[index].1),
             Happening::Connected { device, incarnation } => self.connected(device, incarnation),
             Happening::Disconnected(device) => {
                 self.ask(gateway::Event::Down(DeviceId(device as u8)))
@@ -224,21 +273,63 @@ impl<'a> Simulation<'a> {
     }
 
     /// The device that a happening waits for while it is frozen.
-    fn owner(&self, happening: &Happening) -> Option<usize> {
-        match happening {
-            Happening::Frame { to, .. } => Some(*to).filter(|to| *to < self.devices.len()),
-            Happening::Computed { device, .. } => Some(*device),
-            Happening::Connected { device, .. } => Some(*device),
-            Happening::Wake { node, .. } => Some(*node).filter(|node| *node < self.devices.len()),
-            _ => None,
+    fn owner(&self, happening: &Happening<W::Hop>) -> Option<usize> {
+        let node = match happening {
+            Happening::Arrive(letter) => letter.to.node,
+            // What has not left its sender yet.
+            Happening::Hop(letter, _) if letter.left_at == Nanos::MAX => letter.from,
+            Happening::Computed { device, .. } | Happening::Connected { device, .. } => *device,
+            Happening::Wake { node, .. } => *node,
+            _ => return None,
+        };
+        Some(node).filter(|node| *node < self.devices.len())
+    }
+
+    /// Has a letter's sender crashed before all of it had left?
+    fn is_lost(&self, letter: &Letter) -> bool {
+        let crashed = self.devices.get(letter.from).and_then(|device| device.crashed_at);
+        crashed.is_some_and(|at| letter.sent_at <= at && at < letter.left_at)
+    }
+
+    fn submit(&mut self, index: usize) -> Result<(), String> {
+        self.record.came[index] = self.since(self.now);
+        let deadline = self.course.deadline;
+        self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
+        let (inputs, pending) = (self.shards.inputs(index), self.gateway.pending());
+        self.ask(gateway::Event::Submit { token: index as u64, inputs, deadline })?;
+        // What was refused at once has no number.
+        if self.gateway.pending() > pending {
+            self.numbers.push(index);
         }
+        Ok(())
+    }
+
+    fn end(&mut self, token: u64, outcome: Result<Provenance, RequestError>) -> Result<(), String> {
+        let index = token as usize;
+        if self.record.endings[index].is_some() {
+            return Err(format!("request {token} ended twice"));
+        }
+        if self.record.cancelled[index] {
+            return Err(format!("request {token} ended after it was cancelled"));
+        }
+        let after = self.since(self.now).saturating_sub(self.record.came[index]);
+        (token, after.as_micros() as u64).hash(&mut self.hasher);
+        self.record.endings[index] = Some(Ending { after, outcome });
+        self.open -= 1;
+        if let Requests::OneByOne { count, pause } = self.course.requests
+            && index + 1 < count
+        {
+            self.at(self.now.saturating_add(nanos(pause)), Happening::Submit(index + 1));
+        }
+        Ok(())
     }
 
     fn connected(&mut self, device: usize, incarnation: u32) -> Result<(), String> {
         if !self.devices[device].up || self.devices[device].incarnation != incarnation {
             return Ok(());
         }
-        let held: Vec<PlanId> = self.material.plans.all().iter().map(|plan| plan.id()).collect();
+        self.devices[device].gone_at = None;
+        let held: Vec<PlanId> = self.shards.plans().all().iter().map(|plan| plan.id()).collect();
         self.tell(device, worker::Event::Gateway(RUN));
         self.ask(gateway::Event::Up(DeviceId(device as u8), held))
     }
@@ -251,7 +342,7 @@ impl<'a> Simulation<'a> {
         let again = self.ticks.0 == self.now && self.ticks.1 == node;
         self.ticks = (self.now, node, if again { self.ticks.2 + 1 } else { 0 });
         if self.ticks.2 > TICKS_MAX {
-            return Err(format!("node {node} is woken for ever at {} us", self.now));
+            return Err(format!("node {node} is woken for ever at {} ns", self.now));
         }
         if node == self.devices.len() {
             return self.ask(gateway::Event::Tick);
@@ -262,12 +353,43 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn worker_frame(&mut self, device: usize, from: Peer, bytes: Bytes) {
-        let event = match Frame::decode(bytes) {
-            Ok(Frame::Data(data)) => worker::Event::Data(from, data),
-            Ok(Frame::Watermark(mark)) => worker::Event::Watermark(from, mark),
-            Ok(_) => return,
-            Err(_) => {
+    fn wake_later(&mut self, node: usize, at: Option<Time>) {
+        if self.wakes[node].1 == at {
+            return;
+        }
+        self.wakes[node] = (self.wakes[node].0 + 1, at);
+        if let Some(at) = at {
+            let generation = self.wakes[node].0;
+            let at = at.0.saturating_mul(NANOS_PER_US).max(self.now);
+            self.at(at, Happening::Wake { node, generation });
+        }
+    }
+
+    fn arrive(&mut self, letter: Letter) -> Result<(), String> {
+        if self.is_lost(&letter) {
+            return Ok(());
+        }
+        let (to, gateway) = (letter.to.node, self.devices.len());
+        if to == gateway {
+            return self.gateway_frame(letter.from, letter.frame);
+        }
+        let device = &self.devices[to];
+        if device.up && device.incarnation == letter.to.incarnation {
+            let from = match letter.from {
+                node if node == gateway => Peer::Gateway(RUN),
+                device => Peer::Device(DeviceId(device as u8)),
+            };
+            self.worker_frame(to, from, letter.frame);
+        }
+        Ok(())
+    }
+
+    fn worker_frame(&mut self, device: usize, from: Peer, frame: Option<Frame>) {
+        let event = match frame {
+            Some(Frame::Data(data)) => worker::Event::Data(from, data),
+            Some(Frame::Watermark(mark)) => worker::Event::Watermark(from, mark),
+            Some(_) => return,
+            None => {
                 self.record.refused += 1;
                 return;
             }
@@ -275,179 +397,34 @@ impl<'a> Simulation<'a> {
         self.tell(device, event);
     }
 
-    fn gateway_frame(&mut self, from: Peer, bytes: Bytes) -> Result<(), String> {
-        let Peer::Device(from) = from else { return Ok(()) };
-        match Frame::decode(bytes) {
-            Ok(Frame::Data(data)) => self.ask(gateway::Event::Data(from, data)),
-            Ok(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(from, beat)),
-            Ok(_) => Ok(()),
-            Err(_) => {
+    fn gateway_frame(&mut self, from: usize, frame: Option<Frame>) -> Result<(), String> {
+        let device = DeviceId(from as u8);
+        match frame {
+            Some(Frame::Data(data)) => {
+                self.note(from, &data);
+                self.ask(gateway::Event::Data(device, data))
+            }
+            Some(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(device, beat)),
+            Some(_) => Ok(()),
+            None => {
                 self.record.refused += 1;
                 Ok(())
             }
         }
     }
 
-    /// Hands a worker an event and carries out what it commands.
-    fn tell(&mut self, device: usize, event: worker::Event) {
-        let mut commands = Vec::new();
-        self.devices[device].worker.handle(Time(self.now), event, &mut commands);
-        let gateway = self.devices.len();
-        for command in commands {
-            match command {
-                worker::Command::Run { job, inputs, delivery } => {
-                    let outputs = self.material.run(device, job.task, &inputs);
-                    let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
-                    let after = self.task_us() * self.devices[device].slow;
-                    let incarnation = self.devices[device].incarnation;
-                    let done = Happening::Computed { device, incarnation, job, result };
-                    self.at(self.now + after, done);
-                }
-                worker::Command::Send(peers, frame) => {
-                    let bytes = frame.encode().to_bytes();
-                    for peer in peers {
-                        let to = match peer {
-                            Peer::Device(other) => other.index(),
-                            Peer::Gateway(_) => gateway,
-                        };
-                        self.send(device, to, &bytes);
-                    }
-                }
-                worker::Command::Refuse(..) => self.record.refused += 1,
-                worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
-                worker::Command::Beat(beat) => {
-                    let bytes = Frame::Heartbeat(beat).encode().to_bytes();
-                    self.send(device, gateway, &bytes);
-                }
-            }
+    /// Notes that a shard of a result has come.
+    fn note(&mut self, device: usize, data: &Data) {
+        let known = self.numbers.get(data.request.number as usize);
+        if let Some(&index) = known.filter(|_| data.request.run == RUN) {
+            let after = self.since(self.now).saturating_sub(self.record.came[index]);
+            let arrival = ShardArrival { device, shard: data.shard.into(), after };
+            self.record.arrivals[index].push(arrival);
         }
-        let at = self.devices[device].worker.wake_at().0;
-        self.wake_later(device, Some(at));
-    }
-
-    /// Hands the gateway an event and carries out what it commands.
-    fn ask(&mut self, event: gateway::Event) -> Result<(), String> {
-        let mut commands = Vec::new();
-        self.gateway.handle(Time(self.now), event, &mut commands);
-        let gateway = self.devices.len();
-        for command in commands {
-            match command {
-                gateway::Command::Send(devices, frame) => {
-                    let bytes = frame.encode().to_bytes();
-                    devices.iter().for_each(|to| self.send(gateway, to.index(), &bytes));
-                }
-                gateway::Command::Run(job, inputs) => {
-                    let result = self.material.glue(&inputs);
-                    let after = self.task_us();
-                    self.at(self.now + after, Happening::Glued(job, result));
-                }
-                gateway::Command::Answer(token, outputs, provenance) => {
-                    let inputs = self.material.inputs.len();
-                    let error = self.material.error(token as usize % inputs, &outputs);
-                    self.record.error = self.record.error.max(error);
-                    if error > ERROR_MAX {
-                        return Err(format!("request {token} answered wrongly, error {error:e}"));
-                    }
-                    self.end(token, Ok((provenance.attempts, provenance.plan)))?;
-                }
-                gateway::Command::Fail(token, error) => self.end(token, Err(error))?,
-                gateway::Command::Refuse(..) => self.record.refused += 1,
-                gateway::Command::Notice(_) => {}
-            }
-        }
-        let at = self.gateway.wake_at().map(|time| time.0);
-        self.wake_later(gateway, at);
-        Ok(())
-    }
-
-    fn end(
-        &mut self,
-        token: u64,
-        outcome: Result<(u32, usize), RequestError>,
-    ) -> Result<(), String> {
-        let index = token as usize;
-        if self.record.endings[index].is_some() {
-            return Err(format!("request {token} ended twice"));
-        }
-        if self.record.cancelled[index] {
-            return Err(format!("request {token} ended after it was cancelled"));
-        }
-        let after_us = self.now - self.script.submits[index];
-        (token, after_us).hash(&mut self.hasher);
-        self.record.endings[index] = Some(Ending { after_us, outcome });
-        Ok(())
-    }
-
-    fn send(&mut self, from: usize, to: usize, frame: &Bytes) {
-        let incarnation = self.devices.get(to).map_or(0, |device| device.incarnation);
-        for arrival in self.network.carry(from, to, frame, &mut self.random) {
-            let count = self.devices.len();
-            let sender = if arrival.wrong_sender { (from + 1) % count } else { from };
-            let from = match sender {
-                gateway if gateway == count => Peer::Gateway(RUN),
-                device => Peer::Device(DeviceId(device as u8)),
-            };
-            let frame = Happening::Frame { to, from, incarnation, bytes: arrival.bytes };
-            self.at(self.now + arrival.after_us, frame);
-        }
-    }
-
-    fn task_us(&mut self) -> u64 {
-        self.random.between(self.script.task_us_max / 4, self.script.task_us_max)
-    }
-
-    fn wake_later(&mut self, node: usize, at: Option<u64>) {
-        if self.wakes[node].1 == at {
-            return;
-        }
-        self.wakes[node] = (self.wakes[node].0 + 1, at);
-        if let Some(at) = at {
-            let generation = self.wakes[node].0;
-            self.at(at.max(self.now), Happening::Wake { node, generation });
-        }
-    }
-
-    fn fault(&mut self, fault: Fault) -> Result<(), String> {
-        match fault {
-            Fault::Crash { device, goodbye } => {
-                let one = &mut self.devices[device];
-                if one.up {
-                    one.up = false;
-                    one.frozen = false;
-                    one.inbox.clear();
-                    one.worker = fresh(&self.material.plans, device);
-                    self.wakes[device] = (self.wakes[device].0 + 1, None);
-                    if goodbye {
-                        self.at(self.now + 100, Happening::Disconnected(device));
-                    }
-                }
-            }
-            Fault::Restart(device) => {
-                let one = &mut self.devices[device];
-                if !one.up {
-                    one.up = true;
-                    one.incarnation += 1;
-                    let incarnation = one.incarnation;
-                    let after = self.script.delay_us_max;
-                    self.at(self.now + after, Happening::Connected { device, incarnation });
-                }
-            }
-            Fault::Freeze(device) => self.devices[device].frozen = self.devices[device].up,
-            Fault::Thaw(device) => {
-                self.devices[device].frozen = false;
-                for happening in std::mem::take(&mut self.devices[device].inbox) {
-                    self.happen(happening)?;
-                }
-            }
-            Fault::Slow(device, times) => self.devices[device].slow = times,
-            Fault::Cut(a, b) => self.network.set_cut(a, b, true),
-            Fault::Mend(a, b) => self.network.set_cut(a, b, false),
-            Fault::Noise(noise) => self.network.set_noise(noise),
-        }
-        Ok(())
     }
 }
 
-fn fresh(plans: &std::sync::Arc<quorate_core::plan::Plans>, device: usize) -> Worker {
-    Worker::new(plans.clone(), DeviceId(device as u8), WorkerConfig::default())
+/// A time on the virtual clock.
+fn nanos(time: Duration) -> Nanos {
+    Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX / 4)
 }

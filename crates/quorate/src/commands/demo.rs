@@ -11,52 +11,53 @@
 
 mod comparison;
 mod material;
+mod pace;
 mod play;
 mod script;
 mod tally;
 mod trace;
 mod view;
-mod workers;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use quorate::bundle::Folder;
+use quorate::emulation::EmulatedCluster;
 use quorate::net::free_addresses;
 use quorate::node::gateway::{Handle, assemble};
 use quorate::node::runtime;
+use quorate::workers::Workers;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::planner::{self, PlanRequest};
-use quorate_model::tensor::Tensor;
 
-use super::pack::pack_into;
+use super::pack::{measure_into, pack_into};
 use crate::cli;
 use crate::engine::engine;
 use crate::words::{counted, print};
 use comparison::Comparison;
 use material::Material;
+use pace::Pace;
 use play::{Play, Recovery};
 use script::Script;
 use tally::{TOLERANCE, Tally};
 use view::View;
-use workers::Workers;
 
 /// Time the workers have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Requests before latencies are taken.
-const WARM_UP: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let spares = args.cluster.spares;
     ensure!(args.cluster.devices > 0, "--devices 0: at least one must hold the weights");
-    ensure!(args.rate > 0.0 && args.rate <= 1e5, "--rate {}, must be in (0, 1e5]", args.rate);
-    let needed = 4 * Script::steps(spares);
-    ensure!(args.requests >= needed, "--requests {}, needs at least {needed}", args.requests);
+    if let Some(rate) = args.rate {
+        ensure!(rate > 0.0 && rate <= 1e5, "--rate {rate}, must be in (0, 1e5]");
+    }
+    let (requests, needed) = (pace::requests(args), 4 * Script::steps(spares));
+    ensure!(requests >= needed, "--requests {requests}, needs at least {needed}");
     if let Some(path) = &args.trace {
         // Better now than after everything was played.
         std::fs::write(path, "").with_context(|| format!("writing {}", path.display()))?;
@@ -96,16 +97,6 @@ async fn play_both(
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// A few answers one after another, so that every connection is up and every
-/// task has run before latencies are taken.
-async fn warm_up(handle: &Handle, input: &Tensor, deadline: Duration) -> anyhow::Result<()> {
-    for _ in 0..WARM_UP {
-        // What matters of these is that they were asked.
-        let _ = handle.submit(vec![input.clone()], deadline)?.await;
-    }
-    Ok(())
-}
-
 /// Plays the script on a fresh cluster of all devices, with so many of them
 /// as spares.
 async fn play_one(
@@ -126,21 +117,29 @@ async fn play_one(
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
     pack_into(model, &plans, &bundle)?;
-    let mut workers = Workers::start(&plans, &bundle, folder.path())?;
+    let emulated = emulate(args, devices, folder.path()).await?;
+    let mut arguments = Vec::new();
+    if let Some(cluster) = &emulated {
+        measure_into(model, &plans, &bundle)?;
+        arguments = (0..devices).map(|device| cluster.worker_arguments(device)).collect();
+    }
+    let program = std::env::current_exe().context("this program's path")?;
+    let mut workers = Workers::start(&program, &plans, &bundle, folder.path(), arguments)?;
     let script = Script::new(&plans, args.cluster.devices, args.cluster.spares, args.seed);
     let recovery = if spares > 0 { Recovery::Coded } else { Recovery::Timeout };
     let config = GatewayConfig {
         // Without the code, devices are noticed to be gone by their silence,
         // as where one loses power and nobody says goodbye.
         trust_disconnect: spares > 0,
-        resubmit_after: args.deadline / 2,
+        resubmit_after: pace::deadline(args) / 2,
         ..GatewayConfig::default()
     };
     let gateway = Folder::open(&bundle.join(GATEWAY_FOLDER))?;
-    let handle = Handle::start(&gateway, engine(), config)?;
+    let emulation = emulated.as_ref().map(EmulatedCluster::gateway);
+    let handle = Handle::emulated(&gateway, engine(), config, emulation)?;
     let ready = assemble(&handle, PATIENCE).await;
     ready.with_context(|| workers.last_words())?;
-    warm_up(&handle, &material.inputs[0], args.deadline).await?;
+    let pace = Pace::find(args, &handle, &material.inputs[0]).await?;
     let title = match spares {
         0 => format!("{}, uncoded", counted(devices, "device")),
         spares => {
@@ -150,7 +149,7 @@ async fn play_one(
     };
     let view = View::new(&title, &plans.cluster().names());
     let play = Play {
-        args,
+        pace,
         material,
         script,
         recovery,
@@ -159,7 +158,24 @@ async fn play_one(
         view,
         started,
     };
-    let tally = play.run().await?;
+    let mut tally = play.run().await?;
     workers.end().await;
+    if let Some(cluster) = &emulated {
+        tally.overruns = cluster.overruns()?.0;
+    }
     Ok(tally)
+}
+
+/// The devices and the network to emulate, if any.
+async fn emulate(
+    args: &cli::Demo,
+    devices: usize,
+    folder: &Path,
+) -> anyhow::Result<Option<EmulatedCluster>> {
+    let Some(network) = args.network.as_ref().filter(|_| !args.emulate.is_empty()) else {
+        return Ok(None);
+    };
+    let cluster =
+        EmulatedCluster::start(&args.emulate, devices, network, args.dilate, args.seed, folder);
+    Ok(Some(cluster.await?))
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use quorate::bundle::{self, ModelFile, read_plan};
+use quorate::bundle::{self, Measured, ModelFile, read_plan};
 use quorate_core::packing::PackedFolder;
 use quorate_core::plan::Plans;
 
 use crate::cli;
-use crate::progress::BytesBar;
+use crate::engine::engine;
+use crate::progress::{BytesBar, CountBar};
 use crate::words::{counted, note};
 
 /// Runs the command.
@@ -24,7 +25,19 @@ pub(crate) fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
             indicatif::HumanBytes(folder.weights_bytes)
         ));
     }
+    if args.measure {
+        measure_into(&model, &plans, &args.output)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Notes what the tasks of a bundle take, under a progress bar.
+pub(crate) fn measure_into(model: &ModelFile, plans: &Plans, bundle: &Path) -> anyhow::Result<()> {
+    let mut bar = CountBar::new("measuring");
+    let mut progress = |at: Measured| bar.set(at.done, at.total);
+    let (staged, sha256) = (&model.staged, &model.sha256);
+    bundle::measure(staged, sha256, plans, bundle, &*engine(), &mut progress)?;
+    Ok(())
 }
 
 /// Writes a bundle into `output`, under a progress bar.

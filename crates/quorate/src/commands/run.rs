@@ -12,6 +12,7 @@ use quorate_core::gateway::GatewayConfig;
 use quorate_core::packing::PLAN_FILE;
 use serde_json::json;
 
+use super::emulated::emulation;
 use super::ranking::greatest;
 use super::single_input::{input_value, preprocess};
 use crate::cli;
@@ -39,7 +40,9 @@ fn gateway_folder(bundle: &Path) -> PathBuf {
 }
 
 async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow::Result<ExitCode> {
-    let handle = Handle::start(folder, engine(), GatewayConfig::default())?;
+    let emulation = emulation(&args.emulate, &args.emulated)?;
+    let config = GatewayConfig::default();
+    let handle = Handle::emulated(folder, engine(), config, emulation.as_ref())?;
     assemble(&handle, args.patience).await?;
     let mut unanswered = 0;
     for (index, tensor) in inputs.tensors.iter().enumerate() {
@@ -51,7 +54,7 @@ async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow
         let label = inputs.labels.as_ref().map(|labels| labels[index]);
         match outcome {
             Ok(answer) => {
-                let latency_ms = (answer.at - asked).as_secs_f64() * 1e3;
+                let latency_ms = (answer.at - asked).as_secs_f64() * 1e3 / handle.dilation();
                 show(index, label, &answer, latency_ms, folder, args)?;
             }
             Err(ended @ AskError::Ended) => return Err(ended.into()),

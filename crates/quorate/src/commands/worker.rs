@@ -7,6 +7,7 @@ use quorate::bundle::Folder;
 use quorate::node::runtime;
 use quorate::node::worker::{Listening, Options};
 
+use super::emulated::emulation;
 use crate::cli;
 use crate::engine::engine;
 use crate::words::note;
@@ -18,7 +19,20 @@ pub(crate) fn run(args: cli::Worker) -> anyhow::Result<ExitCode> {
     }
     ensure!(args.lanes > 0, "--lanes 0: at least one task must run at a time");
     let folder = Folder::open(&args.bundle)?.with_hosts(&args.hosts)?;
-    let options = Options { name: args.name.clone(), listen: args.listen, lanes: args.lanes };
+    let mut emulation = match &args.emulate {
+        Some(device) => emulation(device, &args.emulated)?,
+        None => {
+            let lonely = "--network without --emulate: a worker on an emulated network is an \
+                          emulated device";
+            ensure!(args.emulated.network.is_none(), lonely);
+            None
+        }
+    };
+    if let Some(emulation) = &mut emulation {
+        (emulation.seed, emulation.overruns) = (args.seed, args.overruns);
+    }
+    let (name, listen) = (args.name.clone(), args.listen);
+    let options = Options { name, listen, lanes: args.lanes, emulation };
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         let serve = async {

@@ -60,7 +60,13 @@ async fn read_frames(
 async fn write_frames(mut writer: WriteHalf, outbox: &Outbox) -> anyhow::Error {
     loop {
         let mut frame = outbox.next().await.into_buf();
-        if let Err(error) = writer.write_all_buf(&mut frame).await {
+        let written = writer.write_all_buf(&mut frame).await;
+        // A flush ends a message, for a carrier that has to know.
+        let sent = match written {
+            Ok(()) => writer.flush().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
             return error.into();
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
                 tracing::debug!(%name, %address, "connected");
                 back_off = BACK_OFF_FIRST;
                 known.clear();
-                outbox.forget_older(STALE);
+                outbox.forget_older(local.carrier.stretch(STALE));
                 let end = converse(greeted, outbox.clone(), &events).await;
                 if events.is_closed() {
                     return;
@@ -73,6 +73,7 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
 }
 
 async fn connect(local: &Local, device: DeviceId, address: &str) -> anyhow::Result<Greeted> {
-    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, Stream::connect(address)).await;
+    let patience = local.carrier.stretch(CONNECT_TIMEOUT);
+    let dialled = tokio::time::timeout(patience, Stream::connect(address, &local.carrier)).await;
     greet(dialled.context("no connection in time")??, local, Opened::Here(device)).await
 }

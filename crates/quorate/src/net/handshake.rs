@@ -56,18 +56,20 @@ pub(super) async fn greet(
     let mut own = Frame::Hello(local.hello.clone()).encode().into_buf();
     if let Opened::Here(_) = opened {
         writer.write_all_buf(&mut own).await?;
+        writer.flush().await?;
     }
-    let hello = read_hello(&mut reader).await?;
+    let hello = read_hello(&mut reader, local.carrier.stretch(HELLO_TIMEOUT)).await?;
     let peer = identify(&local.plans, &hello, opened)?;
     if let Opened::There = opened {
         writer.write_all_buf(&mut own).await?;
+        writer.flush().await?;
     }
     reader.decoder_mut().set_max_frame_length(local.frame_bytes_max);
     Ok(Greeted { peer, plans: hello.plans, reader, writer })
 }
 
-async fn read_hello(reader: &mut Reader) -> anyhow::Result<Hello> {
-    let first = tokio::time::timeout(HELLO_TIMEOUT, reader.next()).await;
+async fn read_hello(reader: &mut Reader, patience: Duration) -> anyhow::Result<Hello> {
+    let first = tokio::time::timeout(patience, reader.next()).await;
     let bytes = first.context("no hello in time")?.context("closed before hello")??;
     match Frame::decode(bytes.freeze())? {
         Frame::Hello(hello) => Ok(hello),
@@ -99,6 +101,7 @@ mod tests {
     use quorate_core::id::GatewayRun;
 
     use super::*;
+    use crate::net::stream::Carrier;
 
     const RUN: GatewayRun = GatewayRun { gateway: 3, epoch: 1 };
 
@@ -113,7 +116,7 @@ mod tests {
     /// answered.
     fn meet(dials: (Role, &str), answers: (Role, &str)) -> [Result<Peer, String>; 2] {
         let plans = plans();
-        let local = |(role, name): (Role, &str)| Local::new(role, name, &plans);
+        let local = |(role, name): (Role, &str)| Local::new(role, name, &plans, Carrier::Plain);
         let (dials, answers) = (local(dials), local(answers));
         let device = plans.cluster().find("b").unwrap();
         let (here, there) = Stream::pair();

@@ -47,7 +47,7 @@ pub(super) async fn serve(listener: Listener, local: Arc<Local>, events: mpsc::S
         };
         let (local, events) = (local.clone(), events.clone());
         tokio::spawn(async move {
-            let end = match Stream::plain(tcp) {
+            let end = match Stream::over(tcp, &local.carrier) {
                 Ok(stream) => attend(stream, &local, &events).await,
                 Err(error) => error.into(),
             };

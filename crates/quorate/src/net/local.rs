@@ -5,6 +5,8 @@ use std::sync::Arc;
 use quorate_core::frame::{HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::plan::Plans;
 
+use super::stream::Carrier;
+
 /// Who this process is, and the longest frame that it reads.
 #[derive(Debug)]
 pub(crate) struct Local {
@@ -14,16 +16,19 @@ pub(crate) struct Local {
     pub(super) plans: Arc<Plans>,
     /// Longest frame it reads.
     pub(super) frame_bytes_max: usize,
+    /// What its connections travel over.
+    pub(super) carrier: Carrier,
 }
 
 impl Local {
     /// A process that takes part in `plans`.
-    pub(crate) fn new(role: Role, name: &str, plans: &Arc<Plans>) -> Local {
+    pub(crate) fn new(role: Role, name: &str, plans: &Arc<Plans>, carrier: Carrier) -> Local {
         let held = plans.all().iter().map(|plan| plan.id()).collect();
         Local {
             hello: Hello { role, name: name.to_owned(), plans: held },
             plans: plans.clone(),
             frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
+            carrier,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A connection to another process, whatever carries it.
 //!
-//! Nothing beyond this file knows that bytes travel over plain TCP. What is to
-//! travel otherwise, encrypted or over an emulated link, is made here by a
-//! further constructor.
+//! Nothing beyond this file knows what bytes travel over: plain TCP, or an
+//! emulated network. What is to travel otherwise, encrypted say, is a further
+//! [`Carrier`].
 
 use std::io;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use std::time::Duration;
 use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use crate::emulation::{EmulatedReader, EmulatedWriter, Wire};
 
 /// Sent data without a sign of life from the other side for this long ends
 /// the connection.
@@ -23,6 +25,26 @@ pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
 /// Where bytes go out.
 pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// What connections travel over.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Carrier {
+    /// TCP.
+    #[default]
+    Plain,
+    /// An emulated network, over TCP.
+    Emulated(Wire),
+}
+
+impl Carrier {
+    /// How long to wait for what takes `time` where nothing is emulated.
+    pub(super) fn stretch(&self, time: Duration) -> Duration {
+        match self {
+            Carrier::Plain => time,
+            Carrier::Emulated(wire) => wire.stretch(time),
+        }
+    }
+}
+
 /// A connection, before anybody has said a word.
 pub(super) struct Stream {
     read: ReadHalf,
@@ -31,12 +53,12 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Connects to whoever listens at `address`.
-    pub(super) async fn connect(address: &str) -> io::Result<Stream> {
-        Stream::plain(TcpStream::connect(address).await?)
+    pub(super) async fn connect(address: &str, carrier: &Carrier) -> io::Result<Stream> {
+        Stream::over(TcpStream::connect(address).await?, carrier)
     }
 
-    /// Bytes as they are, over TCP.
-    pub(super) fn plain(tcp: TcpStream) -> io::Result<Stream> {
+    /// What has been connected, as `carrier` has it.
+    pub(super) fn over(tcp: TcpStream, carrier: &Carrier) -> io::Result<Stream> {
         tcp.set_nodelay(true)?;
         let socket = socket2::SockRef::from(&tcp);
         // A peer that lost power says nothing; one that is only quiet answers.
@@ -46,7 +68,13 @@ impl Stream {
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
         let (read, write) = tcp.into_split();
-        Ok(Stream { read: Box::new(read), write: Box::new(write) })
+        Ok(match carrier {
+            Carrier::Plain => Stream { read: Box::new(read), write: Box::new(write) },
+            Carrier::Emulated(wire) => Stream {
+                read: Box::new(EmulatedReader::new(wire.clone(), read)),
+                write: Box::new(EmulatedWriter::new(wire.clone(), write)),
+            },
+        })
     }
 
     /// The two ends of a connection within this process.

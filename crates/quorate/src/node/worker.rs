@@ -11,10 +11,12 @@ use quorate_core::id::DeviceId;
 use quorate_core::worker::WorkerConfig;
 use quorate_engine::Engine;
 
+use super::clock::Clock;
 use super::compute::ComputeLanes;
 use super::tasks::TaskStore;
 use crate::bundle::Folder;
-use crate::net::{Links, Listener, Local};
+use crate::emulation::{EmulatedEngine, Emulation, Wire};
+use crate::net::{Carrier, Links, Listener, Local};
 use driver::Driver;
 use load_ahead::load_ahead;
 
@@ -27,6 +29,8 @@ pub struct Options {
     pub listen: Option<String>,
     /// Tasks computed at the same time.
     pub lanes: usize,
+    /// The device that it emulates, if it does.
+    pub emulation: Option<Emulation>,
 }
 
 /// A worker that listens, before it serves.
@@ -36,6 +40,7 @@ pub struct Listening {
     options: Options,
     listener: Listener,
     store: Arc<TaskStore>,
+    carrier: Carrier,
 }
 
 impl Listening {
@@ -60,6 +65,14 @@ impl Listening {
             folder.name,
             options.name
         );
+        let (engine, carrier) = match &options.emulation {
+            None => (engine, Carrier::Plain),
+            Some(emulation) => {
+                let wire = Wire::new(emulation)?;
+                let slow = EmulatedEngine::open(engine, &folder.path, emulation.clone())?;
+                (Arc::new(slow) as Arc<dyn Engine>, Carrier::Emulated(wire))
+            }
+        };
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let (ahead, loading) = (plans.clone(), store.clone());
         // Off the thread that listens for an interrupt.
@@ -71,7 +84,7 @@ impl Listening {
         let listener = Listener::bind(&address)
             .await
             .with_context(|| format!("listening on {address} for {}", options.name))?;
-        Ok(Listening { folder, device, options, listener, store })
+        Ok(Listening { folder, device, options, listener, store, carrier })
     }
 
     /// The port's address.
@@ -81,13 +94,15 @@ impl Listening {
 
     /// Serves until the process ends.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Listening { folder, device, options, listener, store } = self;
+        let Listening { folder, device, options, listener, store, carrier } = self;
         let plans = folder.plans;
         let (lanes, computed) = ComputeLanes::start(&store, options.lanes)?;
-        let mut links = Links::new(Local::new(Role::Worker, &options.name, &plans));
+        let mut links = Links::new(Local::new(Role::Worker, &options.name, &plans, carrier));
         links.dial(plans.everybody().iter().filter(|other| *other != device));
         links.listen(listener);
         let config = WorkerConfig { lanes: options.lanes, ..WorkerConfig::default() };
-        Driver::new(&plans, device, config, lanes, links).run(computed).await
+        let dilation = options.emulation.map_or(1.0, |emulation| emulation.dilation);
+        let clock = Clock::start(dilation);
+        Driver::new(clock, &plans, device, config, lanes, links).run(computed).await
     }
 }

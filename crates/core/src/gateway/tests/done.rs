@@ -18,7 +18,11 @@ fn a_request_from_submit_to_answer() {
     bench.result(3, 0, 1, &sent);
     assert_eq!(bench.job(), None, "the last glue runs once");
     bench.glued(4, job).glued(4, job);
-    let provenance = Provenance { attempts: 1, plan: 0, decoded: true, accepted: devices(&[A, C]) };
+    // The bench is at 1 ms a step, a request came at 1.
+    let at = |device, ms| (device, Duration::from_millis(ms));
+    let accepted = devices(&[A, C]);
+    let arrivals = vec![at(A, 1), at(C, 2)];
+    let provenance = Provenance { attempts: 1, plan: 0, decoded: true, accepted, arrivals };
     assert_eq!(bench.answers(), [(42, provenance)]);
     assert_eq!(bench.gateway.pending(), 0);
     assert_eq!(bench.marks(), [(1, vec![])]);

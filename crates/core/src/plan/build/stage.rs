@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_code::Code;
+use quorate_code::{Code, ShardSet};
 use quorate_model::division::{Codable, Division};
 use quorate_model::region::Region;
 use quorate_model::tensor::DType;
@@ -105,7 +105,8 @@ impl Builder<'_> {
         Ok(parts.clone())
     }
 
-    /// The seats of all shards, no two of one value lost together.
+    /// The seats of all shards. A device has no two of one value, unless the
+    /// code bears the loss of all that it has.
     fn seats(&self, checked: &Checked<'_>, code: &Code) -> Result<Vec<SeatId>, BuildError> {
         let StageDraft { data, parity, replicas, .. } = checked.draft;
         let n = code.data_shards();
@@ -120,15 +121,21 @@ impl Builder<'_> {
                 let message = format!("unknown seat {}", fallback_seat(seat));
                 return checked.error(StageAt::Seat(at), message);
             }
-            // Copies of different shards may share a device.
-            let same = |other: usize| !replicated || other % n == at % n;
+            taken.push(SeatId(seat as u8));
             let seat = SeatId(seat as u8);
-            if taken.iter().enumerate().any(|(other, s)| *s == seat && same(other)) {
+            // Copies of different shards may share a device.
+            let same = |other: &usize| !replicated || other % n == at % n;
+            let here = (0..=at).filter(|other| taken[*other] == seat);
+            let here: Vec<usize> = here.filter(same).collect();
+            let lost: ShardSet = here.iter().copied().collect();
+            let bears =
+                || !replicated && code.is_decodable(ShardSet::first(code.shards()).without(lost));
+            if here.len() > 1 && !bears() {
                 let name = self.seat_name(seat.index());
-                let message = format!("two shards on {name}, which would be lost together");
+                let count = if here.len() == 2 { "two".to_owned() } else { here.len().to_string() };
+                let message = format!("{count} shards on {name}, which would be lost together");
                 return checked.error(StageAt::Seat(at), message);
             }
-            taken.push(seat);
         }
         Ok(taken)
     }

@@ -105,7 +105,7 @@ fn done(record: &Record, charts: &[String]) -> Markup {
 fn verdicts(verdicts: &[Verdict]) -> Markup {
     html! {
         div.box.all tabindex="0" role="region" aria-label="Verdicts" {
-            table {
+            table.verdicts {
                 thead {
                     tr {
                         @for head in ["What", "The paper", "Ours", "Goal", "Verdict"] {
@@ -136,10 +136,10 @@ fn row(verdict: &Verdict) -> Markup {
     html! {
         tr {
             td.text { (verdict.what()) }
-            td { (paper) }
-            td { (unit(drawing::words(verdict.ours()))) }
-            td { (unit(verdict.goal().to_string())) }
-            td.(class) { span aria-hidden="true" { (mark) } " " (words) }
+            td data-label="The paper" { (paper) }
+            td data-label="Ours" { (unit(drawing::words(verdict.ours()))) }
+            td data-label="Goal" { (unit(verdict.goal().to_string())) }
+            td.(class) data-label="Verdict" { span aria-hidden="true" { (mark) } " " (words) }
         }
     }
 }

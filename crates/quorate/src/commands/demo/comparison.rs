@@ -1,5 +1,6 @@
 //! Both streams side by side.
 
+use crate::words::counted;
 use serde_json::{Value, json};
 
 use super::material::Material;
@@ -46,6 +47,7 @@ impl Comparison<'_> {
             "accuracy": coded.accuracy(),
             "accuracy_whole": coded.accuracy_whole(),
             "decoded": coded.decoded,
+            "overruns": coded.overruns + uncoded.overruns,
             "events": events(coded),
             "healthy": spread(&coded.healthy()),
             "disturbed": spread(&coded.disturbed()),
@@ -111,6 +113,14 @@ impl Comparison<'_> {
             coded.worst_error(),
             uncoded.timeout.as_secs_f64() * 1e3
         );
+        let overruns = coded.overruns + uncoded.overruns;
+        if overruns > 0 {
+            out += &format!(
+                "this machine was too slow {} to emulate the devices in time: these times are \
+                 not theirs; try --dilate\n",
+                counted(overruns, "time")
+            );
+        }
         out
     }
 }

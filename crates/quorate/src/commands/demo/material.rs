@@ -6,6 +6,7 @@ use quorate::input;
 use quorate::random::SplitMix;
 use quorate_model::tensor::Tensor;
 
+use super::pace::requests;
 use crate::cli;
 use crate::commands::ranking::greatest;
 use crate::commands::single_input::preprocess;
@@ -44,7 +45,7 @@ impl Material {
         let shapes: Vec<_> = inputs.map(|value| &value.shape).collect();
         ensure!(shapes.len() == 1, "model has {} inputs, the demo gives 1", shapes.len());
         let shape = shapes[0].clone();
-        let limit = args.requests.min(INPUTS_MAX);
+        let limit = requests(args).min(INPUTS_MAX);
         let pre = preprocess(&args.preprocessing);
         let (tensors, labels) = match (&args.input, &args.model) {
             (Some(path), _) => {

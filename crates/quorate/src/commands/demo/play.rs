@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use quorate::node::gateway::{Answer, AskError, Handle};
 use quorate::rehearsal::answer_difference;
+use quorate::workers::Workers;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
 use super::material::Material;
+use super::pace::Pace;
 use super::script::{Blow, Script};
 use super::tally::{Disturbance, End, Latencies, Record, Tally};
 use super::view::{DeviceLine, Snapshot, View};
-use super::workers::Workers;
-use crate::cli;
 
 /// Time a restored device has until it is used again.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ enum Phase {
 
 /// One stream over the workers of one plan.
 pub(crate) struct Play<'a> {
-    pub args: &'a cli::Demo,
+    pub pace: Pace,
     pub material: &'a Material,
     pub script: Script,
     pub recovery: Recovery,
@@ -74,10 +74,10 @@ impl Play<'_> {
     /// Plays to the end.
     pub(crate) async fn run(mut self) -> anyhow::Result<Tally> {
         let (answers, mut answered) = mpsc::unbounded_channel();
-        let part = self.args.requests / (self.script.events.len() + 1);
+        let part = self.pace.requests / (self.script.events.len() + 1);
         let mut stream = Stream {
             origin: Instant::now() + Duration::from_millis(20),
-            tally: Tally { deadline: self.args.deadline, ..Tally::default() },
+            tally: Tally { deadline: self.pace.deadline, ..Tally::default() },
             phase: Phase::Quiet { until: part },
             next_event: 0,
             open: 0,
@@ -87,17 +87,17 @@ impl Play<'_> {
         let mut refresh = tokio::time::interval(Duration::from_millis(100));
         loop {
             let asked = stream.tally.asked();
-            let more = asked < self.args.requests || !matches!(stream.phase, Phase::Over);
+            let more = asked < self.pace.requests || !matches!(stream.phase, Phase::Over);
             if !more && stream.open == 0 {
                 break;
             }
-            let due = Duration::from_secs_f64(asked as f64 / self.args.rate);
+            let due = Duration::from_secs_f64(asked as f64 / self.pace.rate);
             tokio::select! {
                 biased;
                 Some((number, outcome)) = answered.recv() => {
                     self.on_answer(&mut stream, number, outcome)?;
                 }
-                () = tokio::time::sleep_until((stream.origin + due).into()), if more => {
+                () = tokio::time::sleep_until(self.pace.instant(stream.origin, due).into()), if more => {
                     self.ask(&mut stream, due);
                     self.advance(&mut stream, part)?;
                 }
@@ -120,7 +120,7 @@ impl Play<'_> {
         stream.tally.records.push(Record { due, end: End::Open });
         stream.open += 1;
         let input = self.material.inputs[self.material.index(number)].clone();
-        let submitted = self.handle.submit(vec![input], self.args.deadline);
+        let submitted = self.handle.submit(vec![input], self.pace.deadline);
         let answers = stream.answers.clone();
         tokio::spawn(async move {
             let outcome = match submitted {
@@ -152,13 +152,13 @@ impl Play<'_> {
             let seconds = self.started.elapsed().as_secs_f64();
             self.view.say(&format!("first answer {seconds:.2} s after the program began"));
         }
-        let latency = answer.at.saturating_duration_since(stream.origin + due);
+        let latency = self.pace.span(stream.origin, answer.at).saturating_sub(due);
         let error = answer_difference(&answer.outputs, self.material.answer(number))?;
         let right = self.material.is_right(number, &answer.outputs);
         stream.tally.records[number].end = End::Answered { latency, error, right };
         stream.tally.decoded += u64::from(answer.provenance.decoded);
         if let Phase::Returning { since, missing } = &mut stream.phase
-            && stream.origin + due > *since
+            && self.pace.instant(stream.origin, due) > *since
         {
             *missing = missing.without(answer.provenance.accepted);
             if missing.is_empty() {
@@ -170,12 +170,12 @@ impl Play<'_> {
 
     /// The devices of the last event are in use again.
     fn returned(&mut self, stream: &mut Stream) {
-        let until = stream.origin.elapsed();
+        let until = self.pace.since(stream.origin);
         if let Some(event) = stream.tally.events.last_mut() {
             event.until = until;
             self.view.say(&format!("{:7.2} s  {} back in use", until.as_secs_f64(), event.devices));
         }
-        let breath = self.args.requests / 50;
+        let breath = self.pace.requests / 50;
         stream.phase = match stream.next_event < self.script.events.len() {
             true => Phase::Quiet { until: stream.tally.asked() + breath },
             false => Phase::Over,
@@ -188,13 +188,13 @@ impl Play<'_> {
         match stream.phase {
             Phase::Quiet { until } if asked >= until => self.strike(stream, part),
             Phase::Down { until } if asked >= until => self.restore(stream),
-            Phase::Returning { since, missing } if since.elapsed() > RETURN_LIMIT => {
+            Phase::Returning { since, missing } if self.pace.since(since) > RETURN_LIMIT => {
                 let names = self.handle.plans().device_names(missing);
                 let limit = RETURN_LIMIT.as_secs();
                 self.view.say(&format!("{names} not used again within {limit} s: the end"));
                 stream.tally.unreturned = true;
                 if let Some(event) = stream.tally.events.last_mut() {
-                    event.until = stream.origin.elapsed();
+                    event.until = self.pace.since(stream.origin);
                 }
                 stream.phase = Phase::Over;
                 Ok(())
@@ -212,7 +212,7 @@ impl Play<'_> {
             self.view.say(&format!("a device that is silent for {ms} ms is given up"));
         }
         let event = self.script.events[stream.next_event].clone();
-        let at = stream.origin.elapsed();
+        let at = self.pace.since(stream.origin);
         for &device in &event.devices {
             match event.blow {
                 Blow::Kill => self.workers.kill(device)?,
@@ -238,7 +238,7 @@ impl Play<'_> {
             }
         }
         let verb = if event.blow == Blow::Kill { "start" } else { "thaw" };
-        let (at, devices) = (stream.origin.elapsed(), self.names(&event.devices));
+        let (at, devices) = (self.pace.since(stream.origin), self.names(&event.devices));
         self.view.say(&format!("{:7.2} s  {verb} {devices} again", at.as_secs_f64()));
         let missing: DeviceSet = event.devices.iter().copied().collect();
         ensure!(!missing.is_empty(), "an event without devices");
@@ -274,7 +274,7 @@ impl Play<'_> {
             _ => None,
         });
         self.view.show(&Snapshot {
-            at: stream.origin.elapsed(),
+            at: self.pace.since(stream.origin),
             plan,
             asked: tally.asked(),
             answered: tally.answered(),

@@ -92,6 +92,8 @@ pub(crate) struct Tally {
     pub timeout: Duration,
     /// A device that was restored was not used again.
     pub unreturned: bool,
+    /// How often this machine was too slow for the devices that it emulates.
+    pub overruns: usize,
     /// The whole model's right answers to the same requests.
     pub right_whole: Option<usize>,
 }

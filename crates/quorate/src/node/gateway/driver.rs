@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 
 use super::answer::{Answer, AskError};
 use super::status::Status;
-use crate::net::{Link, Links, Local, NetEvent};
+use crate::emulation::{Emulation, Wire};
+use crate::net::{Carrier, Link, Links, Local, NetEvent};
 use crate::node::clock::Clock;
 use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
 use crate::node::refusals::Refusals;
@@ -61,17 +62,22 @@ impl Driver {
         plans: &Arc<Plans>,
         store: &Arc<TaskStore>,
         config: GatewayConfig,
+        emulation: Option<&Emulation>,
         asked: mpsc::UnboundedReceiver<Ask>,
     ) -> anyhow::Result<(watch::Receiver<Status>, broadcast::Sender<Notice>)> {
         let (lanes, computed) = ComputeLanes::start(store, 1)?;
         let run = new_run();
-        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans));
+        let carrier = match emulation {
+            None => Carrier::Plain,
+            Some(emulation) => Carrier::Emulated(Wire::new(emulation)?),
+        };
+        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans, carrier));
         links.dial(plans.everybody().iter());
         let beats = vec![Heartbeat::default(); plans.cluster().devices().len()];
         let (status, shown) = watch::channel(Status { beats, ..Status::default() });
         let (notices, _) = broadcast::channel(NOTICES_MAX);
         let driver = Driver {
-            clock: Clock::start(),
+            clock: Clock::start(emulation.map_or(1.0, |emulation| emulation.dilation)),
             gateway: Gateway::new(plans.clone(), run, config),
             plans: plans.clone(),
             lanes,

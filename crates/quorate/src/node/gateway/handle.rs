@@ -15,6 +15,7 @@ use super::driver::{Ask, Driver};
 use super::status::Status;
 use super::ticket::Ticket;
 use crate::bundle::Folder;
+use crate::emulation::Emulation;
 use crate::node::tasks::TaskStore;
 
 /// The handle of a running gateway. The gateway ends when it is dropped.
@@ -29,6 +30,7 @@ pub struct Handle {
     pending_max: usize,
     status: watch::Receiver<Status>,
     notices: broadcast::Sender<Notice>,
+    dilation: f64,
 }
 
 impl Handle {
@@ -38,12 +40,23 @@ impl Handle {
         engine: Arc<dyn Engine>,
         config: GatewayConfig,
     ) -> anyhow::Result<Handle> {
+        Handle::emulated(folder, engine, config, None)
+    }
+
+    /// The same on an emulated network: of the emulated device, only what
+    /// messages cost it counts.
+    pub fn emulated(
+        folder: &Folder,
+        engine: Arc<dyn Engine>,
+        config: GatewayConfig,
+        emulation: Option<&Emulation>,
+    ) -> anyhow::Result<Handle> {
         let plans = folder.plans.clone();
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let outputs = store.outputs(OUTPUT_TASK)?;
         let pending_max = config.pending_max;
         let (asks, asked) = mpsc::unbounded_channel();
-        let (status, notices) = Driver::start(&plans, &store, config, asked)?;
+        let (status, notices) = Driver::start(&plans, &store, config, emulation, asked)?;
         Ok(Handle {
             inputs: inputs(&plans),
             outputs,
@@ -54,7 +67,15 @@ impl Handle {
             pending_max,
             status,
             notices,
+            dilation: emulation.map_or(1.0, |emulation| emulation.dilation),
         })
+    }
+
+    /// How many times slower than it should time passes for the gateway; 1
+    /// but on an emulated network. Spans that it is told, and tells, are of
+    /// its own time.
+    pub fn dilation(&self) -> f64 {
+        self.dilation
     }
 
     /// The plans in use.
@@ -110,6 +131,7 @@ impl Handle {
     pub async fn wait_until(&self, limit: Duration, is: impl Fn(&Status) -> bool) -> bool {
         let mut status = self.status.clone();
         let wait = status.wait_for(is);
+        let limit = limit.mul_f64(self.dilation);
         tokio::time::timeout(limit, wait).await.is_ok_and(|found| found.is_ok())
     }
 }

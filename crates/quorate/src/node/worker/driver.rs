@@ -31,6 +31,7 @@ pub(super) struct Driver {
 impl Driver {
     /// The worker of `device`, which speaks over `links`.
     pub(super) fn new(
+        clock: Clock,
         plans: &Arc<Plans>,
         device: DeviceId,
         config: WorkerConfig,
@@ -38,7 +39,7 @@ impl Driver {
         links: Links,
     ) -> Driver {
         Driver {
-            clock: Clock::start(),
+            clock,
             worker: Worker::new(plans.clone(), device, config),
             stems: stems(plans),
             plans: plans.clone(),

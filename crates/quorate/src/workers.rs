@@ -14,20 +14,31 @@ const LAST_WORDS_BYTES: usize = 2_000;
 
 /// The workers of one plan. They end when this is dropped, and also when this
 /// process is killed.
-pub(crate) struct Workers {
+pub struct Workers {
+    program: PathBuf,
     names: Vec<String>,
     bundle: PathBuf,
     logs: PathBuf,
+    arguments: Vec<Vec<String>>,
     children: Vec<Option<Child>>,
 }
 
 impl Workers {
-    /// Starts a worker for every device of `plans`.
-    pub(crate) fn start(plans: &Plans, bundle: &Path, logs: &Path) -> anyhow::Result<Workers> {
+    /// Starts a worker for every device of `plans` by the program `quorate`,
+    /// with its folder of `bundle`, its log in the folder `logs`, and with
+    /// further arguments where there are any for its place.
+    pub fn start(
+        program: &Path,
+        plans: &Plans,
+        bundle: &Path,
+        logs: &Path,
+        arguments: Vec<Vec<String>>,
+    ) -> anyhow::Result<Workers> {
         let names = plans.cluster().names();
         let children = names.iter().map(|_| None).collect();
-        let (bundle, logs) = (bundle.to_owned(), logs.to_owned());
-        let mut workers = Workers { names, bundle, logs, children };
+        let (program, bundle) = (program.to_owned(), bundle.to_owned());
+        let logs = logs.to_owned();
+        let mut workers = Workers { program, names, bundle, logs, arguments, children };
         for device in plans.everybody().iter() {
             workers.launch(device)?;
         }
@@ -35,13 +46,14 @@ impl Workers {
     }
 
     /// Starts a device's worker.
-    pub(crate) fn launch(&mut self, device: DeviceId) -> anyhow::Result<()> {
+    pub fn launch(&mut self, device: DeviceId) -> anyhow::Result<()> {
         let name = &self.names[device.index()];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(name))?;
-        let program = std::env::current_exe().context("this program's path")?;
-        let child = Command::new(program)
+        let further = self.arguments.get(device.index()).map_or(&[][..], Vec::as_slice);
+        let child = Command::new(&self.program)
             .args(["worker", "--end-with-parent", "--name", name, "--bundle"])
             .arg(self.bundle.join(name))
+            .args(further)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -53,7 +65,7 @@ impl Workers {
     }
 
     /// Ends a worker with SIGKILL, without waiting until it is gone.
-    pub(crate) fn kill(&mut self, device: DeviceId) -> anyhow::Result<()> {
+    pub fn kill(&mut self, device: DeviceId) -> anyhow::Result<()> {
         let name = &self.names[device.index()];
         let child = self.children[device.index()].as_mut();
         let child = child.with_context(|| format!("{name} is not running"))?;
@@ -61,12 +73,12 @@ impl Workers {
     }
 
     /// Stops a worker where it stands with SIGSTOP.
-    pub(crate) fn freeze(&self, device: DeviceId) -> anyhow::Result<()> {
+    pub fn freeze(&self, device: DeviceId) -> anyhow::Result<()> {
         self.signal(device, Signal::STOP)
     }
 
     /// Lets a stopped worker go on.
-    pub(crate) fn thaw(&self, device: DeviceId) -> anyhow::Result<()> {
+    pub fn thaw(&self, device: DeviceId) -> anyhow::Result<()> {
         self.signal(device, Signal::CONT)
     }
 
@@ -79,7 +91,7 @@ impl Workers {
     }
 
     /// Ends every worker.
-    pub(crate) async fn end(mut self) {
+    pub async fn end(mut self) {
         for child in self.children.iter_mut().filter_map(Option::as_mut) {
             // One that has ended by itself is as good.
             let _ = child.kill().await;
@@ -87,7 +99,7 @@ impl Workers {
     }
 
     /// The ends of the workers' logs.
-    pub(crate) fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let mut words = String::from("workers did not come up");
         for name in &self.names {
             let log = std::fs::read(self.log(name)).unwrap_or_default();

@@ -1,0 +1,221 @@
+//! One system, run three ways.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use quorate::bundle::{self, ModelFile};
+use quorate::emulation::count_overruns;
+use quorate_core::cluster::{Network, Profile};
+use quorate_core::plan::Plans;
+use quorate_core::planner::{self, PlanRequest};
+use quorate_core::timing::{TIMING_FILE, Timing};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::confined::{Confined, Processes};
+use crate::sim::blank::Blank;
+use crate::sim::timed::{Costs, Script, Timed, Timing as Pace};
+use crate::zoo;
+
+/// A model of fully-connected layers between these numbers of values.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) widths: Vec<usize>,
+}
+
+/// What is the same in all cases.
+pub(super) struct Settings<'a> {
+    pub(super) data: usize,
+    pub(super) spares: usize,
+    pub(super) link: &'a str,
+    pub(super) share: f64,
+    pub(super) network: &'a str,
+    pub(super) message_cost_us: f64,
+}
+
+impl Settings<'_> {
+    fn devices(&self) -> usize {
+        self.data + self.spares
+    }
+
+    /// Hosts for the devices and one for the gateway.
+    fn confine(&self) -> anyhow::Result<Confined> {
+        Confined::new(self.devices() + 1, self.link, self.share)
+    }
+
+    /// Can processes be confined here?
+    pub(super) fn try_out(&self) -> anyhow::Result<()> {
+        self.confine().map(drop)
+    }
+}
+
+/// One system, packed.
+pub(super) struct Rig<'a> {
+    program: &'a Path,
+    settings: &'a Settings<'a>,
+    plans: Plans,
+    timing: Timing,
+    profile: String,
+    requests: usize,
+    folder: TempDir,
+}
+
+const PORT: u16 = 7001;
+/// Time that processes have to come up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl<'a> Rig<'a> {
+    /// Packs the case's model, and measures its tasks with a device's share of
+    /// a core: that is the profile.
+    pub(super) fn pack(
+        program: &'a Path,
+        case: &Case,
+        settings: &'a Settings<'a>,
+        seed: u64,
+        requests: usize,
+    ) -> anyhow::Result<Rig<'a>> {
+        let folder = TempDir::new().context("a temporary folder")?;
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("model.onnx"), zoo::fc_chain(&case.widths).to_bytes(seed))?;
+        let model = ModelFile::open(&at("model.onnx"))?;
+        let (name, sha256) = (&model.name, &model.sha256);
+        let mut request = PlanRequest::local(name, sha256, settings.data, settings.spares)?;
+        request.fewest_devices = settings.devices();
+        let plans = planner::even(&model.staged, &request)?;
+        std::fs::write(at("plan.toml"), plans.to_toml())?;
+        std::fs::write(at("network.toml"), settings.network)?;
+        std::fs::write(at("input.npy"), npy(case.widths[0], requests))?;
+        let confined = settings.confine()?;
+        let mut pack = confined.slowly(program);
+        pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure");
+        finish(pack.arg("-o").arg(at("bundle")))?;
+        let text = std::fs::read_to_string(at("bundle").join("pi-1").join(TIMING_FILE))?;
+        let timing = Timing::parse(&text)?;
+        let profile = profile(&model, &timing, settings.message_cost_us);
+        std::fs::write(at("device.toml"), &profile)?;
+        let plans = bundle::read_plan(&at("plan.toml"))?;
+        Ok(Rig { program, settings, plans, timing, profile, requests, folder })
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn hosts(&self, address: impl Fn(usize) -> String) -> String {
+        (0..self.settings.devices()).map(address).collect::<Vec<_>>().join(",")
+    }
+
+    /// Latencies of confined processes.
+    pub(super) fn confined(&self) -> anyhow::Result<Vec<f64>> {
+        let confined = self.settings.confine()?;
+        let hosts = self.hosts(|host| confined.address(host, PORT));
+        let mut workers = Processes::default();
+        for device in 0..self.settings.devices() {
+            let mut worker = confined.on(device, true, self.program);
+            self.worker(&mut worker, device, &hosts);
+            workers.0.push(worker.spawn().context("a worker")?);
+        }
+        self.ask(confined.on(self.settings.devices(), false, self.program), &hosts, &[])
+    }
+
+    /// Latencies of emulated devices, and how often this machine was too slow.
+    pub(super) fn emulated(&self) -> anyhow::Result<(Vec<f64>, usize)> {
+        let addresses = quorate::net::free_addresses(self.settings.devices())?;
+        let hosts = self.hosts(|host| addresses[host].clone());
+        let [device, network, late] =
+            ["device.toml", "network.toml", "late"].map(|name| self.at(name).display().to_string());
+        let world = ["--emulate", &device, "--network", &network];
+        let mut workers = Processes::default();
+        for index in 0..self.settings.devices() {
+            let mut worker = Command::new(self.program);
+            self.worker(&mut worker, index, &hosts);
+            worker.args(world).args(["--overruns", &late]);
+            workers.0.push(worker.stdin(Stdio::null()).spawn().context("a worker")?);
+        }
+        let latencies = self.ask(Command::new(self.program), &hosts, &world)?;
+        Ok((latencies, count_overruns(&self.at("late"))?.0))
+    }
+
+    /// Latencies of simulated devices.
+    pub(super) fn simulated(&self) -> anyhow::Result<Vec<f64>> {
+        let profile = Profile::parse(&self.profile)?;
+        let network = Network::parse(self.settings.network)?;
+        let costs = Costs::measured(&self.plans, self.timing.clone());
+        let pace = Pace::new(&profile, self.settings.devices(), &network, costs);
+        let plans = std::sync::Arc::new(self.plans.clone());
+        let record =
+            Timed::new(Blank::new(plans), pace)?.run(&Script::one_by_one(self.requests))?;
+        Ok(record.latencies().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+
+    fn worker(&self, command: &mut Command, device: usize, hosts: &str) {
+        let name = &self.plans.cluster().devices()[device].name;
+        command.args(["worker", "--end-with-parent", "--name", name, "--hosts", hosts]);
+        command.arg("--bundle").arg(self.at("bundle").join(name));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+
+    /// Asks by `quorate run`; what the answers took, in milliseconds.
+    fn ask(&self, mut run: Command, hosts: &str, world: &[&str]) -> anyhow::Result<Vec<f64>> {
+        run.arg("run").arg(self.at("bundle")).arg("--input").arg(self.at("input.npy"));
+        run.args(["--hosts", hosts, "--json", "--top", "1", "--patience"]);
+        run.arg(format!("{}s", PATIENCE.as_secs())).args(world);
+        let text = finish(&mut run)?;
+        let latency = |line: &str| -> anyhow::Result<f64> {
+            let answer: serde_json::Value = serde_json::from_str(line)?;
+            answer["latency_ms"].as_f64().with_context(|| format!("no answer: {line}"))
+        };
+        let latencies: Vec<f64> = text.lines().map(latency).collect::<anyhow::Result<_>>()?;
+        ensure!(latencies.len() == self.requests, "{} answers", latencies.len());
+        // The first finds connections that have only just come up.
+        Ok(latencies[1..].to_vec())
+    }
+}
+
+/// Runs a command to its end; what it printed.
+fn finish(command: &mut Command) -> anyhow::Result<String> {
+    let began = Instant::now();
+    let output = command.output().context("starting a process")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("after {} ms: {}", began.elapsed().as_millis(), said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The profile of a device whose layers take what was measured: operations by
+/// the time that they took, memory as fast as may be.
+fn profile(model: &ModelFile, timing: &Timing, message_cost_us: f64) -> String {
+    let macs: u64 = model.staged.stages.iter().map(|s| model.staged.stage_flops(s) / 2).sum();
+    let us: f64 = timing.stages.values().map(|stage| stage.whole_us).sum();
+    let rate = macs as f64 / us * 1e6;
+    let figure = |value: f64| {
+        format!("{{ value = {value:?}, source = \"measured with a share of a core\" }}")
+    };
+    let (rate, fast, none) = (figure(rate), figure(1e15), figure(0.0));
+    let cost = figure(message_cost_us);
+    format!(
+        "name = \"share\"\nwhat = \"a share of a core of this machine\"\n\
+         memory_bytes = {fast}\nstorage_bytes_per_s = {fast}\nmessage_cost_us = {cost}\n\
+         [compute]\nwinograd_macs_per_s = {none}\nconv_macs_per_s = {rate}\n\
+         depthwise_macs_per_s = {rate}\nfc_macs_per_s = {rate}\nmemory_bytes_per_s = {fast}\n\
+         node_overhead_us = {none}\n"
+    )
+}
+
+/// `count` inputs of `width` numbers as a `.npy` file, version 1.
+fn npy(width: usize, count: usize) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, {width}), }}");
+    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(format!("{header:<width$}\n", width = padded - 1).bytes());
+    let value = |index: usize| ((index * 37 % 101) as f32 - 50.0) / 50.0;
+    bytes.extend((0..width * count).flat_map(|index| value(index).to_le_bytes()));
+    bytes
+}

@@ -1,0 +1,145 @@
+//! A cluster of emulated devices as real processes, and requests to it.
+//!
+//! ```text
+//! model + plans --pack, measure--> Site
+//! Site + World --start processes--> Fleet --requests, blows--> Request, Request, …
+//! ```
+//!
+//! All times are of the emulated devices: where [`World::dilation`] slows them
+//! down, what is told has been divided by it.
+
+mod request;
+mod site;
+mod stream;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use quorate::bundle::Folder;
+use quorate::emulation::EmulatedCluster;
+use quorate::node::gateway::{Handle, assemble};
+use quorate::node::runtime;
+use quorate::workers::Workers;
+use quorate_core::cluster::GATEWAY_FOLDER;
+use quorate_core::gateway::GatewayConfig;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub use self::{
+    request::{Request, latencies, latencies_or, percentile},
+    site::Site,
+    stream::{Blow, Script},
+};
+use crate::engine::engine;
+
+/// Time that the processes have to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The devices and the network that are emulated.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Names of profiles: one for all devices, or one for each.
+    pub devices: Vec<String>,
+    /// Name of a network.
+    pub network: String,
+    /// How many times slower all of it is than it says.
+    pub dilation: f64,
+    /// Decides delays that are drawn.
+    pub seed: u64,
+}
+
+/// Emulated devices that run, and a gateway.
+pub struct Fleet<'a> {
+    site: &'a Site,
+    cluster: EmulatedCluster,
+    workers: Workers,
+    handle: Handle,
+    // Last, as the others live on them.
+    runtime: Runtime,
+    _logs: TempDir,
+}
+
+impl<'a> Fleet<'a> {
+    /// Starts the processes of `site` by the program `quorate`, and waits
+    /// until all are there.
+    pub fn start(
+        program: &Path,
+        site: &'a Site,
+        world: &World,
+        config: GatewayConfig,
+    ) -> anyhow::Result<Fleet<'a>> {
+        let (runtime, logs) = (runtime()?, TempDir::new().context("a temporary folder")?);
+        let count = site.plans.cluster().devices().len();
+        let start = async {
+            let World { devices, network, dilation, seed } = world;
+            let cluster =
+                EmulatedCluster::start(devices, count, network, *dilation, *seed, logs.path());
+            let cluster = cluster.await?;
+            let arguments = (0..count).map(|device| cluster.worker_arguments(device)).collect();
+            let bundle = site.bundle();
+            let workers = Workers::start(program, &site.plans, &bundle, logs.path(), arguments)?;
+            let folder = Folder::open(&bundle.join(GATEWAY_FOLDER))?;
+            let handle = Handle::emulated(&folder, engine(), config, Some(cluster.gateway()))?;
+            let ready = assemble(&handle, PATIENCE).await;
+            ready.with_context(|| workers.last_words())?;
+            anyhow::Ok((cluster, workers, handle))
+        };
+        let (cluster, workers, handle) = runtime.block_on(start)?;
+        Ok(Fleet { site, cluster, workers, handle, runtime, _logs: logs })
+    }
+
+    /// Asks for answers in turn, each `gap` after the one before; a request
+    /// without an answer for `deadline` is lost.
+    pub fn in_turn(
+        &mut self,
+        count: usize,
+        gap: Duration,
+        deadline: Duration,
+    ) -> anyhow::Result<Vec<Request>> {
+        let Fleet { site, handle, runtime, .. } = self;
+        runtime.block_on(async {
+            let mut requests = Vec::with_capacity(count);
+            for number in 0..count {
+                requests.push(stream::ask(handle, site, number, deadline).await?);
+                tokio::time::sleep(gap.mul_f64(handle.dilation())).await;
+            }
+            Ok(requests)
+        })
+    }
+
+    /// Plays a script: requests when they are due, whatever became of those
+    /// before, and what befalls devices.
+    pub fn play(&mut self, script: &Script) -> anyhow::Result<Vec<Request>> {
+        let Fleet { site, workers, handle, runtime, .. } = self;
+        runtime.block_on(stream::play(handle, site, workers, script))
+    }
+
+    /// Does this to a device now.
+    pub fn strike(&mut self, blow: Blow) -> anyhow::Result<()> {
+        let Fleet { workers, handle, runtime, .. } = self;
+        // A process is started on the runtime.
+        runtime.block_on(async { stream::strike(handle, workers, blow) })
+    }
+
+    /// Lets time pass for the devices.
+    pub fn pass(&mut self, time: Duration) {
+        let time = time.mul_f64(self.handle.dilation());
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+
+    /// Waits until all devices are believed alive, at most so long.
+    pub fn recover(&mut self, patience: Duration) -> bool {
+        let Fleet { handle, runtime, .. } = self;
+        let everybody = handle.plans().everybody();
+        runtime.block_on(handle.wait_until(patience, |status| status.alive == everybody))
+    }
+
+    /// Ends the processes; how often this machine was too slow for them.
+    pub fn end(self) -> anyhow::Result<usize> {
+        let Fleet { cluster, workers, handle, runtime, .. } = self;
+        runtime.block_on(workers.end());
+        drop(handle);
+        Ok(cluster.overruns()?.0)
+    }
+}

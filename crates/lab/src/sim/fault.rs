@@ -1,0 +1,26 @@
+//! What goes wrong with devices and links, and right again.
+
+/// Something that goes wrong, or right again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// A worker ends; its gateway sees the connection end, or only silence.
+    Crash {
+        /// Which device.
+        device: usize,
+        /// Does the gateway see the connection end?
+        goodbye: bool,
+    },
+    /// A worker starts with nothing in memory.
+    Restart(usize),
+    /// A worker stops; what arrives waits, and so does what it has not sent.
+    Freeze(usize),
+    /// It goes on.
+    Thaw(usize),
+    /// Tasks that it begins from now on take this many times as long.
+    Slow(usize, f64),
+    /// Nothing passes between two nodes. The gateway is the node behind the
+    /// last device.
+    Cut(usize, usize),
+    /// It passes again.
+    Mend(usize, usize),
+}

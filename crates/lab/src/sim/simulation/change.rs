@@ -1,0 +1,66 @@
+//! What goes wrong in a simulation, and right again.
+
+use quorate_core::cluster::Nanos;
+
+use super::Simulation;
+use super::happening::Happening;
+use crate::sim::course::Change;
+use crate::sim::fault::Fault;
+use crate::sim::shards::Shards;
+use crate::sim::world::World;
+
+/// From the end of a worker to when its gateway sees the connection end.
+const GOODBYE: Nanos = 100_000;
+
+impl<S: Shards, W: World> Simulation<S, W> {
+    pub(super) fn change(&mut self, change: Change<W::Trouble>) -> Result<(), String> {
+        let fault = match change {
+            Change::Fault(fault) => fault,
+            Change::World(trouble) => {
+                self.world.change(trouble);
+                return Ok(());
+            }
+        };
+        match fault {
+            Fault::Crash { device, goodbye } => self.crash(device, goodbye),
+            Fault::Restart(device) => self.restart(device),
+            Fault::Freeze(device) => self.devices[device].frozen = self.devices[device].up,
+            Fault::Thaw(device) => {
+                self.devices[device].frozen = false;
+                for happening in std::mem::take(&mut self.devices[device].inbox) {
+                    self.happen(happening)?;
+                }
+            }
+            Fault::Slow(device, times) => self.devices[device].slow = times,
+            Fault::Cut(a, b) => drop(self.cut.insert((a.min(b), a.max(b)))),
+            Fault::Mend(a, b) => drop(self.cut.remove(&(a.min(b), a.max(b)))),
+        }
+        Ok(())
+    }
+
+    fn crash(&mut self, device: usize, goodbye: bool) {
+        if !self.devices[device].up {
+            return;
+        }
+        self.devices[device].crash(self.now, self.shards.plans(), device);
+        let noticed = self.world.noticed(goodbye);
+        self.devices[device].gone_at = noticed.map(|after| self.now.saturating_add(after));
+        self.world.crashed(device);
+        self.wakes[device] = (self.wakes[device].0 + 1, None);
+        if goodbye {
+            self.at(self.now + GOODBYE, Happening::Disconnected(device));
+        }
+    }
+
+    fn restart(&mut self, device: usize) {
+        let one = &mut self.devices[device];
+        if one.up {
+            return;
+        }
+        one.up = true;
+        one.incarnation += 1;
+        let incarnation = one.incarnation;
+        let after = self.world.reconnect();
+        self.at(self.now + after, Happening::Connected { device, incarnation });
+    }
+}

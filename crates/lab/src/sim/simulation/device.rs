@@ -1,0 +1,54 @@
+//! A device in a simulation.
+
+use std::sync::Arc;
+
+use quorate_core::cluster::Nanos;
+use quorate_core::id::DeviceId;
+use quorate_core::plan::Plans;
+use quorate_core::worker::{Worker, WorkerConfig};
+
+use super::happening::Happening;
+
+/// A device in a simulation.
+pub(super) struct Device<H> {
+    pub(super) worker: Worker,
+    pub(super) up: bool,
+    /// Which life this is.
+    pub(super) incarnation: u32,
+    pub(super) crashed_at: Option<Nanos>,
+    /// From then on nobody sends to it.
+    pub(super) gone_at: Option<Nanos>,
+    pub(super) frozen: bool,
+    /// What came while it was frozen.
+    pub(super) inbox: Vec<Happening<H>>,
+    /// How many times as long its tasks take.
+    pub(super) slow: f64,
+}
+
+impl<H> Device<H> {
+    pub(super) fn new(plans: &Arc<Plans>, index: usize) -> Device<H> {
+        Device {
+            worker: fresh(plans, index),
+            up: true,
+            incarnation: 0,
+            crashed_at: None,
+            gone_at: None,
+            frozen: false,
+            inbox: Vec::new(),
+            slow: 1.0,
+        }
+    }
+
+    /// Ends at `now`; nothing of what it had in memory is left.
+    pub(super) fn crash(&mut self, now: Nanos, plans: &Arc<Plans>, index: usize) {
+        self.up = false;
+        self.frozen = false;
+        self.inbox.clear();
+        self.crashed_at = Some(now);
+        self.worker = fresh(plans, index);
+    }
+}
+
+fn fresh(plans: &Arc<Plans>, index: usize) -> Worker {
+    Worker::new(plans.clone(), DeviceId(index as u8), WorkerConfig::default())
+}

@@ -1,0 +1,124 @@
+//! Hands nodes events, and carries out what they command.
+
+use quorate_core::admit::Peer;
+use quorate_core::cluster::Nanos;
+use quorate_core::frame::Frame;
+use quorate_core::gateway;
+use quorate_core::worker;
+
+use super::Simulation;
+use super::happening::Happening;
+use crate::sim::shards::Shards;
+use crate::sim::world::{Address, Next, World};
+
+impl<S: Shards, W: World> Simulation<S, W> {
+    /// Hands a worker an event and carries out what it commands.
+    pub(super) fn tell(&mut self, device: usize, event: worker::Event) {
+        let (now, mut commands) = (self.time(), std::mem::take(&mut self.commands));
+        let worker = &mut self.devices[device].worker;
+        worker.handle(now, event, &mut commands);
+        let kept = &mut self.record.payload_bytes_max[device];
+        *kept = worker.payload_bytes().max(*kept);
+        let gateway = self.devices.len();
+        for command in commands.drain(..) {
+            match command {
+                worker::Command::Run { job, inputs, delivery } => {
+                    let outputs = self.shards.run(device, job.task, &inputs);
+                    let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
+                    let after = self.world.task(device, &job.task);
+                    let after = slowed(after, self.devices[device].slow);
+                    let incarnation = self.devices[device].incarnation;
+                    let done = Happening::Computed { device, incarnation, job, result };
+                    self.at(self.now + after, done);
+                }
+                worker::Command::Send(peers, frame) => {
+                    let node = |peer| match peer {
+                        Peer::Device(other) => quorate_core::id::DeviceId::index(other),
+                        Peer::Gateway(_) => gateway,
+                    };
+                    self.send(device, peers.into_iter().map(node), frame);
+                }
+                worker::Command::Refuse(..) => self.record.refused += 1,
+                worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
+                worker::Command::Beat(beat) => {
+                    self.send(device, std::iter::once(gateway), Frame::Heartbeat(beat));
+                }
+            }
+        }
+        self.commands = commands;
+        let at = self.devices[device].worker.wake_at();
+        self.wake_later(device, Some(at));
+    }
+
+    /// Hands the gateway an event and carries out what it commands.
+    pub(super) fn ask(&mut self, event: gateway::Event) -> Result<(), String> {
+        let mut commands = Vec::new();
+        self.gateway.handle(self.time(), event, &mut commands);
+        let gateway = self.devices.len();
+        for command in commands {
+            match command {
+                gateway::Command::Send(devices, frame) => {
+                    self.send(gateway, devices.into_iter().map(|to| to.index()), frame);
+                }
+                gateway::Command::Run(job, inputs) => {
+                    let result = self.shards.glue(&inputs);
+                    let after = self.world.glue();
+                    self.at(self.now + after, Happening::Glued(job, result));
+                }
+                gateway::Command::Answer(token, outputs, provenance) => {
+                    let error = self.shards.error(token as usize, &outputs);
+                    self.record.error = self.record.error.max(error);
+                    if error > self.course.error_max {
+                        return Err(format!("request {token} answered wrongly, error {error:e}"));
+                    }
+                    self.end(token, Ok(provenance))?;
+                }
+                gateway::Command::Fail(token, error) => self.end(token, Err(error))?,
+                gateway::Command::Refuse(..) => self.record.refused += 1,
+                gateway::Command::Notice(_) => {}
+            }
+        }
+        let at = self.gateway.wake_at();
+        self.wake_later(gateway, at);
+        Ok(())
+    }
+
+    fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
+        let (cut, devices, now) = (&self.cut, &self.devices, self.now);
+        let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
+        let to = to
+            .filter(|to| !cut.contains(&(from.min(*to), from.max(*to))))
+            .filter(|to| gone(to).is_none_or(|at| now < at));
+        let incarnation = |node: usize| devices.get(node).map_or(0, |device| device.incarnation);
+        let to: Vec<Address> =
+            to.map(|node| Address { node, incarnation: incarnation(node) }).collect();
+        if to.is_empty() {
+            return;
+        }
+        let is_data = matches!(frame, Frame::Data(_));
+        let mut next = std::mem::take(&mut self.next);
+        let bytes = self.world.send(self.now, from, frame, &to, &mut next);
+        let (messages, bytes) = (to.len() as u64, to.len() as u64 * bytes);
+        let traffic = &mut self.record.traffic[from];
+        traffic.messages += messages;
+        traffic.bytes += bytes;
+        if is_data {
+            traffic.data_messages += messages;
+            traffic.data_bytes += bytes;
+        }
+        next.drain(..).for_each(|next| self.follow(next));
+        self.next = next;
+    }
+
+    /// Has a letter's next step happen when it is due.
+    pub(super) fn follow(&mut self, next: Next<W::Hop>) {
+        match next {
+            Next::Hop(at, letter, hop) => self.at(at, Happening::Hop(letter, hop)),
+            Next::Arrive(at, letter) => self.at(at, Happening::Arrive(letter)),
+        }
+    }
+}
+
+fn slowed(time: Nanos, times: f64) -> Nanos {
+    if times == 1.0 { time } else { (time as f64 * times).round() as Nanos }
+}
