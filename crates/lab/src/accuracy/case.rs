@@ -16,9 +16,22 @@ pub(crate) struct Case<'a> {
     pub(crate) devices: usize,
     /// Decides which shards are lost.
     pub(crate) seed: u64,
+    /// An error where somebody asked to stop; asked before each image.
+    pub(crate) go_on: &'a (dyn Fn() -> anyhow::Result<()> + Sync),
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// The same, given up where `go_on` is an error.
+    pub(crate) fn while_ok<'b>(
+        &self,
+        go_on: &'b (dyn Fn() -> anyhow::Result<()> + Sync),
+    ) -> Case<'b>
+    where
+        'a: 'b,
+    {
+        Case { go_on, ..*self }
+    }
+
     /// Is `answer` the class of the image?
     pub(super) fn is_right(&self, image: usize, answer: usize) -> bool {
         self.subject.images[image].label == Some(answer)
@@ -54,7 +67,8 @@ pub(super) mod tests {
             panic!("the project ships LeNet-5 and its digits")
         };
         let whole = subject.whole().unwrap();
-        then(&Case { subject: &subject, whole: &whole, spec: &spec, devices: 10, seed: 1 });
+        let go_on = &|| Ok(());
+        then(&Case { subject: &subject, whole: &whole, spec: &spec, devices: 10, seed: 1, go_on });
     }
 
     #[test]

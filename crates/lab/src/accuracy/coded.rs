@@ -69,6 +69,7 @@ impl Coded {
             let mut own = Coded { data, parity, ..Coded::default() };
             let mut task = file.task(&*engine())?;
             for at in range {
+                (case.go_on)()?;
                 own.ask(case, &rehearsal, &mut *task, images[at], at < BEYOND_MAX)?;
             }
             Ok(own)

@@ -31,7 +31,7 @@ impl Layer {
             }
             points.push(Point { substitute: Substitute::Zero, lost, share, right, same });
         }
-        Ok(Layer::undamaged(case, "every layer", case.devices, &images).with(points))
+        Ok(Layer::undamaged(case, ("every layer", 0), case.devices, &images).with(points))
     }
 }
 
@@ -56,6 +56,7 @@ fn run(case: &Case<'_>, rows: &[Rows], images: &[usize], dead: ShardSet) -> anyh
     let lanes = in_lanes(images.len(), |range| {
         let (mut task, mut tally) = (rest.load()?, Tally::default());
         for at in range {
+            (case.go_on)()?;
             tally.add(case, images[at], top(&task.run(walk.values(at))?)?);
         }
         Ok(tally)
@@ -78,6 +79,9 @@ mod tests {
             assert!(one.share > 0.0 && one.share < 0.2 && nine.share > 0.8, "{one:?} {nine:?}");
             let sum = |point: &Point| point.right.iter().sum::<usize>();
             assert!(sum(one) > sum(nine), "{one:?} {nine:?}");
+            let images: Vec<usize> = (0..20).collect();
+            let none = run(case, &divisions(case).unwrap(), &images, ShardSet::new()).unwrap();
+            assert_eq!((none.right, none.same), (20, 20));
         });
     }
 

@@ -20,6 +20,8 @@ use super::walk::Walk;
 pub(crate) struct Layer {
     /// The layer's name.
     pub(crate) name: String,
+    /// Its number in the model's order, from 1; 0 for all layers as one.
+    pub(crate) number: usize,
     /// Shards that it was divided into.
     pub(crate) shards: usize,
     /// Images with a label.
@@ -93,16 +95,22 @@ impl Layer {
         let images = case.images(case.spec.damaged);
         let trials = trials(case, &rows, index);
         let tallies = run(case, walk, value, &rows, &trials)?;
-        let layer = Layer::undamaged(case, &stage.name, rows.shards.len(), &images);
+        let (name, number) = (stage.name.as_str(), index + 1);
+        let layer = Layer::undamaged(case, (name, number), rows.shards.len(), &images);
         Ok(layer.with(points(&rows, &trials, &tallies)))
     }
 
     /// A layer of so many shards that has lost nothing yet.
-    pub(super) fn undamaged(case: &Case<'_>, name: &str, shards: usize, images: &[usize]) -> Layer {
+    pub(super) fn undamaged(
+        case: &Case<'_>,
+        (name, number): (&str, usize),
+        shards: usize,
+        images: &[usize],
+    ) -> Layer {
         let is_right = |image: &&usize| case.is_right(**image, case.whole.answers[**image]);
         let (labelled, right) = (case.labelled(images), images.iter().filter(is_right).count());
         let (name, points) = (name.to_owned(), Vec::new());
-        Layer { name, shards, labelled, images: images.len(), right, points }
+        Layer { name, number, shards, labelled, images: images.len(), right, points }
     }
 
     /// The same with these points.
@@ -189,6 +197,7 @@ fn run(
         let mut task = rest.load()?;
         let mut tallies = vec![Tally::default(); trials.len()];
         for at in range {
+            (case.go_on)()?;
             let mut values = walk.values(at).to_vec();
             let (shape, intact) = (values[rest.at].shape().to_vec(), values[rest.at].to_f32()?);
             let mut damaged = intact.clone();

@@ -103,20 +103,28 @@ fn examine(
     };
     progress(context, 0, "undamaged");
     let whole = context.step(&format!("{key}-undamaged"), |_| subject.whole())?;
-    let case = Case { subject, whole: &whole, spec, devices, seed: context.seed() };
+    let seed = context.seed();
+    let go_on = &|| Ok(());
+    let case = Case { subject, whole: &whole, spec, devices, seed, go_on };
     let (mut walk, mut damaged, mut coded) = (Walk::of(&case)?, Vec::new(), Vec::new());
     for (done, &layer) in layers.iter().enumerate() {
         let name = &subject.file.staged.stages[layer].name;
         progress(context, done, &format!("layer {name}"));
-        let damage = |_: &mut Context| Layer::damage(&case, &mut walk, layer);
+        let damage = |context: &mut Context| {
+            Layer::damage(&case.while_ok(&|| context.go_on()), &mut walk, layer)
+        };
         damaged.push(context.step(&format!("{key}-layer-{layer}"), damage)?);
     }
     drop(walk);
     progress(context, layers.len(), "every layer");
-    let everywhere = context.step(&format!("{key}-everywhere"), |_| Layer::everywhere(&case))?;
+    let everywhere = context.step(&format!("{key}-everywhere"), |context| {
+        Layer::everywhere(&case.while_ok(&|| context.go_on()))
+    })?;
     for (done, &(data, parity)) in (layers.len() + 1..).zip(&spec.codes) {
         progress(context, done, &format!("{data} + {parity} devices"));
-        let rehearse = |_: &mut Context| Coded::rehearse(&case, (data, parity));
+        let rehearse = |context: &mut Context| {
+            Coded::rehearse(&case.while_ok(&|| context.go_on()), (data, parity))
+        };
         coded.push(context.step(&format!("{key}-coded-{data}+{parity}"), rehearse)?);
     }
     Ok(Findings {

@@ -2,7 +2,7 @@
 
 use super::findings::{Figure, Findings, Way, mean, share};
 use super::verdicts::DESTRUCTIVE;
-use crate::accuracy::Substitute;
+use crate::accuracy::{Curve, Layer, Substitute};
 use crate::experiment::{Axis, Chart, Outcome, Place, SeriesKind};
 
 /// Losses at which layers are shown beside each other.
@@ -92,8 +92,9 @@ fn layers(findings: &Findings) -> Chart {
     let mut chart = Chart::new(&name, &title, x, figure_axis(figure));
     let curves = findings.curves(Substitute::Zero, figure);
     for lost in SHOWN {
-        let points =
-            (1..).zip(&curves).map(|(layer, curve)| (f64::from(layer), 100.0 * curve.at(lost)));
+        let point =
+            |(layer, curve): (&Layer, &Curve)| (layer.number as f64, 100.0 * curve.at(lost));
+        let points = findings.layers.iter().zip(&curves).map(point);
         chart.add(&format!("{:.0} % lost", 100.0 * lost), SeriesKind::Points, points.collect());
     }
     chart

@@ -140,7 +140,15 @@ pub(super) mod tests {
             same: same.to_vec(),
         };
         let points = vec![point(5, [3, 5], [6, 7]), point(10, [2, 2], [1, 1])];
-        Layer { name: "l".to_owned(), shards: 10, labelled: 10, images: 20, right: 8, points }
+        Layer {
+            name: "l".to_owned(),
+            number: 3,
+            shards: 10,
+            labelled: 10,
+            images: 20,
+            right: 8,
+            points,
+        }
     }
 
     /// Such a layer, and one that never loses anything.

@@ -13,8 +13,10 @@ pub(super) fn add(findings: &Findings, outcome: &mut Outcome) {
     outcome.tables.push(layers(findings));
 }
 
+/// A share in percent, to four digits behind the point: one answer of a draw
+/// over all digits is 0.01.
 fn percent(share: f64) -> Cell {
-    if share.is_finite() { Cell::Number(100.0 * share) } else { Cell::Empty }
+    if share.is_finite() { Cell::Number((1e6 * share).round() / 1e4) } else { Cell::Empty }
 }
 
 /// Over all layers, by substitute and share lost.
