@@ -6,7 +6,7 @@
 //! profiles, network -> timed::Timing --^
 //! ```
 //!
-//! Where its times come from is a [`world::World`]: drawn from a seed, to try
+//! Where its times come from is a `World`: drawn from a seed, to try
 //! everything that may happen, or by profiles of devices and networks, to know
 //! what something takes ([`timed`]).
 //!
