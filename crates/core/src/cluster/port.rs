@@ -104,7 +104,8 @@ mod tests {
     fn messages_share_ports_and_media() {
         let out = |n: usize| (1..=n).map(|to| (0, to, BYTES)).collect::<Vec<_>>();
         let into = |n: usize| (1..=n).map(|from| (from, 0, BYTES)).collect::<Vec<_>>();
-        let cases: [(&str, Vec<(usize, usize, u64)>, Vec<f64>); 8] = [
+        type Case = (&'static str, Vec<(usize, usize, u64)>, Vec<f64>);
+        let cases: [Case; 8] = [
             // Latency, cost of a message, bytes.
             (LAN, vec![(0, 1, 0)], vec![0.6]),
             (LAN, vec![(0, 1, BYTES)], vec![1.6]),

@@ -3,6 +3,8 @@
 
 mod charts;
 mod findings;
+#[cfg(test)]
+mod sample;
 mod tables;
 mod verdicts;
 

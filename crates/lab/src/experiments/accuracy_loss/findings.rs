@@ -125,44 +125,9 @@ fn curve(layer: &Layer, substitute: Substitute, figure: Figure) -> Curve {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::sample::{findings, layer};
     use super::*;
-    use crate::accuracy::Point;
-
-    /// A layer of ten shards that has 8 of 10 right, 4 with half of it lost
-    /// and 2 with all.
-    pub(in super::super) fn layer() -> Layer {
-        let point = |lost, right: [usize; 2], same: [usize; 2]| Point {
-            substitute: Substitute::Zero,
-            lost,
-            share: lost as f64 / 10.0,
-            right: right.to_vec(),
-            same: same.to_vec(),
-        };
-        let points = vec![point(5, [3, 5], [6, 7]), point(10, [2, 2], [1, 1])];
-        Layer {
-            name: "l".to_owned(),
-            number: 3,
-            shards: 10,
-            labelled: 10,
-            images: 20,
-            right: 8,
-            points,
-        }
-    }
-
-    /// Such a layer, and one that never loses anything.
-    pub(in super::super) fn findings() -> Findings {
-        Findings {
-            key: "m",
-            title: "M",
-            known: (10, 8),
-            undamaged: (10, 8),
-            layers: vec![layer(), Layer { points: Vec::new(), ..layer() }],
-            everywhere: layer(),
-            coded: Vec::new(),
-        }
-    }
 
     #[test]
     fn figures_are_shares_of_what_they_count() {

@@ -77,7 +77,7 @@ pub(super) fn compare(all: &[Findings], outcome: &mut Outcome) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::findings::tests::findings;
+    use super::super::sample::findings;
     use super::*;
     use crate::accuracy::{Coded, Curve};
 
