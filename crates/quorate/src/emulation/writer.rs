@@ -56,12 +56,13 @@ async fn transmit(
             () = async { wire.sleep_until(next.unwrap_or(0)).await }, if next.is_some() => {
                 let Some(((ready, _), bytes)) = waiting.pop_first() else { continue };
                 let left = wire.send(ready, bytes.len()).await?;
+                // Not before: the receiver's port is taken by who is there
+                // first. Messages that come meanwhile may replace each other
+                // where they wait.
+                wire.sleep_until(left.start).await;
                 inner.write_all(&record::head(bytes.len(), left)?).await?;
                 inner.write_all(&bytes).await?;
                 inner.flush().await?;
-                // While a message waits for its turn, later ones may replace
-                // each other where they wait.
-                wire.sleep_until(left.start).await;
             }
             message = messages.recv(), if !full => {
                 let Some(message) = message else { return Ok(()) };
