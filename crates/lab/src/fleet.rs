@@ -15,7 +15,7 @@ mod stream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use quorate::bundle::Folder;
 use quorate::emulation::EmulatedCluster;
 use quorate::node::gateway::{Handle, assemble};
@@ -83,6 +83,10 @@ impl<'a> Fleet<'a> {
             let handle = Handle::emulated(&folder, engine(), config, Some(cluster.gateway()))?;
             let ready = assemble(&handle, PATIENCE).await;
             ready.with_context(|| workers.last_words())?;
+            // Enough would do to answer, but not under the main plan.
+            let everybody = handle.plans().everybody();
+            let all = handle.wait_until(PATIENCE, |status| status.alive == everybody).await;
+            ensure!(all, "devices that did not come up in time: {}", workers.last_words());
             anyhow::Ok((cluster, workers, handle))
         };
         let (cluster, workers, handle) = runtime.block_on(start)?;

@@ -222,9 +222,26 @@ fn report(world: &WorldSpec, spec: &Spec, seen: &Seen, outcome: &mut Outcome) {
         table.push(vec![system.into(), mean(values).into(), at(0.5), at(0.99)]);
     }
     outcome.tables.push(table);
+    outcome.tables.push(mishandled_table(world, spec, seen, &title));
     outcome.charts.push(histogram(world, &title, &rows));
     outcome.charts.push(over_time(world, spec, seen, &title));
     outcome.verdicts.extend(verdicts(world, spec, seen));
+}
+
+/// What the loss did to the requests around it.
+fn mishandled_table(world: &WorldSpec, spec: &Spec, seen: &Seen, title: &str) -> Table {
+    let columns = [("system", ""), ("requests", ""), ("mishandled", ""), ("largest latency", "ms")];
+    let name = format!("loss-{}", world.profile);
+    let mut table = Table::new(&name, &format!("C dies, {title}"), &columns).measured();
+    let healthy = percentile(&seen.healthy, 0.5);
+    let noticed = |silence: &f64| format!("no code, noticed after {silence} s");
+    let streams = spec.detection_s.iter().map(noticed).zip(&seen.timelines);
+    for (system, requests) in streams.chain([("coded".to_owned(), &seen.coded_timeline)]) {
+        let largest = percentile(&latencies(requests), 1.0);
+        let bad = mishandled(requests, healthy);
+        table.push(vec![system.into(), requests.len().into(), bad.into(), largest.into()]);
+    }
+    table
 }
 
 fn verdicts(world: &WorldSpec, spec: &Spec, seen: &Seen) -> Vec<Verdict> {
@@ -235,6 +252,10 @@ fn verdicts(world: &WorldSpec, spec: &Spec, seen: &Seen) -> Vec<Verdict> {
     let what = format!("{profile}: slowdown after the loss without the code");
     verdicts.push(Verdict::new(&what, slower, Goal::Equals(2.4, 0.24)).unit("times").paper(2.4));
     for (silence, requests) in spec.detection_s.iter().zip(&seen.timelines) {
+        // What is noticed before the next request is due harms none.
+        if silence * 1e3 < world.period_ms as f64 {
+            continue;
+        }
         let what = format!(
             "{profile}: of {} requests mishandled without the code, noticed after {silence} s",
             spec.timeline
