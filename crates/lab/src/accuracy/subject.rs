@@ -59,6 +59,13 @@ pub(crate) struct Whole {
     pub(crate) right: usize,
 }
 
+impl Whole {
+    /// Are these answers to the images of `subject`?
+    pub(crate) fn is_of(&self, subject: &Subject) -> bool {
+        self.answers.len() == subject.images.len() && self.labelled == subject.labelled()
+    }
+}
+
 impl Subject {
     /// LeNet-5 and MNIST's test digits, which the project ships.
     pub(crate) fn lenet5(spec: &SubjectSpec) -> anyhow::Result<Loaded> {
@@ -144,10 +151,15 @@ impl Subject {
             self.images[range].iter().map(&mut answer).collect::<anyhow::Result<Vec<_>>>()
         })?;
         let answers = lanes.concat();
-        let labelled = self.images.iter().filter(|image| image.label.is_some()).count();
+        let labelled = self.labelled();
         let pairs = self.images.iter().zip(&answers);
         let right = pairs.filter(|(image, answer)| image.label == Some(**answer)).count();
         Ok(Whole { answers, labelled, right })
+    }
+
+    /// Images with a label.
+    fn labelled(&self) -> usize {
+        self.images.iter().filter(|image| image.label.is_some()).count()
     }
 }
 

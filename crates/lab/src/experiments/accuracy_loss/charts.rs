@@ -6,7 +6,7 @@ use crate::accuracy::{Curve, Layer, Substitute};
 use crate::experiment::{Axis, Chart, Outcome, Place, SeriesKind};
 
 /// Losses at which layers are shown beside each other.
-const SHOWN: [f64; 3] = [0.3, 0.5, 0.8];
+const SHOWN: [f64; 3] = [0.2, 0.5, 0.8];
 
 /// Adds the charts of a model.
 pub(super) fn add(findings: &Findings, outcome: &mut Outcome) {

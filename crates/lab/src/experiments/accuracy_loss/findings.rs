@@ -15,6 +15,8 @@ pub(super) struct Findings {
     pub(super) known: (usize, usize),
     /// The same as found here, nothing damaged.
     pub(super) undamaged: (usize, usize),
+    /// Layers that the model has.
+    pub(super) layers_in_all: usize,
     /// Each layer that was damaged.
     pub(super) layers: Vec<Layer>,
     /// All layers as one, which lose together.
@@ -46,6 +48,9 @@ pub(super) enum Way {
 /// One figure for those of all layers.
 pub(super) type Pick = fn(&[f64]) -> f64;
 
+/// Which of [`Way::ALL`] is that of the most sensitive layer.
+const SENSITIVE: usize = 1;
+
 impl Way {
     /// The ways that are shown, in words.
     pub(super) const ALL: [(&'static str, Way); 3] = [
@@ -56,6 +61,13 @@ impl Way {
 }
 
 impl Findings {
+    /// The ways that something can be said of: which layer is the most
+    /// sensitive one is known where all were damaged.
+    pub(super) fn ways(&self) -> impl Iterator<Item = (&'static str, Way)> {
+        let all = self.layers.len() == self.layers_in_all;
+        Way::ALL.into_iter().enumerate().filter(move |(at, _)| all || *at != SENSITIVE).map(|w| w.1)
+    }
+
     /// What is shown of it: right answers where there are labels.
     pub(super) fn figure(&self) -> Figure {
         if self.undamaged.0 > 0 { Figure::Right } else { Figure::Same }

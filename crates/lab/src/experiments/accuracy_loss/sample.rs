@@ -32,6 +32,7 @@ pub(super) fn findings() -> Findings {
         title: "M",
         known: (10, 8),
         undamaged: (10, 8),
+        layers_in_all: 2,
         layers: vec![layer(), Layer { points: Vec::new(), ..layer() }],
         everywhere: layer(),
         coded: Vec::new(),
