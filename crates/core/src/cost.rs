@@ -65,7 +65,7 @@ pub fn weight_bytes(staged: &Staged, plans: &Plans, plan: &Plan, seat: SeatId) -
     let task = |(stage, shard)| {
         let value = plan.stages()[StageId::index(stage)].value;
         let made = &plans.values()[value.index()].name;
-        let stage = staged.stages.iter().find(|s| staged.values[s.value].name == *made)?;
+        let stage = &staged.stages[staged.making(made)?];
         Some(match stage.layer() {
             Some(layer) => plan.sharding(value)?.part(shard).weight_bytes(layer),
             None => params(staged, stage).saturating_mul(4),

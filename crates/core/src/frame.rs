@@ -53,13 +53,18 @@ pub enum Frame {
 /// Is this the beginning of a frame, its length in front, that carries a shard?
 /// For whoever treats what was computed otherwise than what else is sent.
 pub fn is_shard(bytes: &[u8]) -> bool {
-    bytes.get(LENGTH_BYTES + MAGIC.len() + 1) == Some(&SHARD)
+    kind(bytes) == Some(SHARD)
 }
 
 /// Is this the beginning of a frame, its length in front, that carries a shard
 /// or an input?
 pub fn is_data(bytes: &[u8]) -> bool {
-    matches!(bytes.get(LENGTH_BYTES + MAGIC.len() + 1), Some(&(SHARD | INPUT)))
+    matches!(kind(bytes), Some(SHARD | INPUT))
+}
+
+/// The kind of a frame that begins so, its length in front.
+fn kind(bytes: &[u8]) -> Option<u8> {
+    bytes.get(LENGTH_BYTES + MAGIC.len() + 1).copied()
 }
 
 const HELLO: u8 = 1;

@@ -368,7 +368,7 @@ impl Gateway {
         let Some(pending) = self.pending.remove(&job.number) else { return };
         self.marked = false;
         out.push(match result {
-            Ok(outputs) => Command::Answer(pending.token, outputs, pending.provenance()),
+            Ok(outputs) => Command::Answer(pending.token, outputs, pending.into_provenance()),
             Err(words) => Command::Fail(pending.token, RequestError::Glue { words }),
         });
     }

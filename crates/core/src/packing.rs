@@ -129,8 +129,7 @@ fn device_tasks(staged: &Staged, plans: &Plans, device: DeviceId) -> Vec<TaskSpe
         for seat in plans.possible_seats(plan, device) {
             for (stage, shard) in plan.tasks(SeatId(seat as u8)) {
                 let made = &plans.values()[plan.stages()[stage.index()].value.index()].name;
-                let index = staged.stages.iter().position(|s| staged.values[s.value].name == *made);
-                let index = index.expect("checked before");
+                let index = staged.making(made).expect("checked before");
                 let part = plan.stage_sharding(stage).part(shard);
                 let work = Work::Stage { stage: index, part, cut: plan.is_cut(stage, shard) };
                 tasks.insert(plan.task_stem(stage, shard), work);
@@ -242,7 +241,7 @@ fn wires(staged: &Staged, ids: &[usize]) -> String {
 fn check_stage(staged: &Staged, plans: &Plans, plan: &Plan, id: StageId) -> Result<(), PackError> {
     let entry = &plan.stages()[id.index()];
     let made = listed(plans, &[entry.value]);
-    let Some(stage) = staged.stages.iter().find(|s| staged.values[s.value].name == made) else {
+    let Some(stage) = staged.making(&made).map(|index| &staged.stages[index]) else {
         return Err(PackError::Cut { plan: plan.name().to_owned(), value: made });
     };
     let wrong = |what, got, needed| {

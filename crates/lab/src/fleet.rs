@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 pub use self::{
-    request::{Request, latencies, latencies_or, percentile},
+    request::{Request, latencies, latencies_or},
     site::Site,
     stream::{Blow, Script},
 };
@@ -47,6 +47,14 @@ pub struct World {
     pub dilation: f64,
     /// Decides delays that are drawn.
     pub seed: u64,
+}
+
+impl World {
+    /// Devices of one kind on a network.
+    pub fn of(profile: &str, network: &str, dilation: f64, seed: u64) -> World {
+        let (devices, network) = (vec![profile.to_owned()], network.to_owned());
+        World { devices, network, dilation, seed }
+    }
 }
 
 /// Emulated devices that run, and a gateway.

@@ -16,6 +16,7 @@ mod remembering;
 pub mod report;
 pub mod runner;
 pub mod sim;
+pub mod statistics;
 pub mod system;
 mod whole_file;
 pub mod zoo;

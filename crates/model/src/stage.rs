@@ -225,6 +225,11 @@ impl Staged {
         value.checked_sub(self.model.graph.inputs.len())
     }
 
+    /// The stage that makes the value of this name.
+    pub fn making(&self, value: &str) -> Option<usize> {
+        self.stages.iter().position(|stage| self.values[stage.value].name == value)
+    }
+
     /// The stages that read the value `value`.
     #[cfg(test)]
     pub(crate) fn readers(&self, value: usize) -> impl Iterator<Item = usize> + '_ {

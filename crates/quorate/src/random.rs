@@ -23,6 +23,11 @@ impl SplitMix {
         (self.bits() % n as u64) as usize
     }
 
+    /// A number of `[0, 1)`.
+    pub fn share(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// Brings `items` into another order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

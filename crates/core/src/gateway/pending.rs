@@ -216,7 +216,7 @@ impl Pending {
         self.timeout_at = now + self.timeout_after;
     }
 
-    pub(super) fn provenance(&self) -> Provenance {
+    pub(super) fn into_provenance(self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
         for (gather, value) in self.gathers.iter().zip(self.attempt.plan.result()) {
@@ -231,7 +231,7 @@ impl Pending {
             plan: self.plan_index,
             decoded: self.gathers.iter().any(decoded),
             accepted,
-            arrivals: self.arrivals.clone(),
+            arrivals: self.arrivals,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use quorate::bundle::ModelFile;
 use quorate_core::plan::Plans;
 
-use crate::fleet::{Site, World};
+use crate::fleet::Site;
 use crate::system::{Protection, System};
 use crate::zoo::{self, Size};
 
@@ -42,10 +42,4 @@ pub(super) fn covered(model: &ModelFile, spares: usize) -> anyhow::Result<Site> 
     let plans = system.plans(Protection::Spare(spares))?;
     let plans = plans.ok_or_else(|| anyhow::anyhow!("{spares} spares are too many devices"))?;
     Site::pack(&system.model, &plans)
-}
-
-/// Devices of one kind on a network.
-pub(super) fn world(profile: &str, network: &str, dilation: f64, seed: u64) -> World {
-    let (devices, network) = (vec![profile.to_owned()], network.to_owned());
-    World { devices, network, dilation, seed }
 }

@@ -10,7 +10,8 @@ use super::{layer, overruns};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies, percentile};
+use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies};
+use crate::statistics::percentile;
 
 /// When the shards of a fully-connected layer arrive.
 pub(super) struct Arrivals;
@@ -34,7 +35,7 @@ struct WorldSpec {
 }
 
 /// What was seen in one world.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Seen {
     /// Arrivals of all shards without a code, in milliseconds.
     arrivals: Vec<f64>,
@@ -111,21 +112,10 @@ fn watch(
     world: &WorldSpec,
     sites: &[Site; 2],
 ) -> anyhow::Result<Seen> {
-    let emulated = World {
-        devices: vec![world.profile.clone()],
-        network: world.network.clone(),
-        dilation: 1.0,
-        seed: context.seed(),
-    };
+    let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
     let period = Duration::from_millis(spec.period_ms);
     let script = Script::every(period, spec.requests, DEADLINE);
-    let mut seen = Seen {
-        arrivals: Vec::new(),
-        uncoded: Vec::new(),
-        coded: Vec::new(),
-        lost: Vec::new(),
-        overruns: 0,
-    };
+    let mut seen = Seen::default();
     let start = |site| {
         let config = layer::patient(DEADLINE);
         Fleet::start(context.program()?, site, &emulated, config)

@@ -14,7 +14,8 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies, percentile};
+use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies};
+use crate::statistics::{mean, percentile};
 
 /// AlexNet on five devices, one of which dies, and on six with the code.
 pub(super) struct Case1;
@@ -38,7 +39,7 @@ struct WorldSpec {
 }
 
 /// What was seen in one world, in milliseconds.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Seen {
     /// Five devices, all alive; then four under the plan for four.
     healthy: Vec<f64>,
@@ -129,16 +130,8 @@ fn watch(
     world: &WorldSpec,
     sites: &mut Sites,
 ) -> anyhow::Result<Seen> {
-    let emulated = alexnet::world(&world.profile, &world.network, 1.0, context.seed());
-    let mut seen = Seen {
-        healthy: Vec::new(),
-        recovered: Vec::new(),
-        coded_all: Vec::new(),
-        coded_lost: Vec::new(),
-        timelines: Vec::new(),
-        coded_timeline: Vec::new(),
-        overruns: 0,
-    };
+    let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
+    let mut seen = Seen::default();
     let none = Duration::ZERO;
     // Without the code.
     let mut fleet = start(context, &sites.five, &emulated, 0.5)?;
@@ -200,10 +193,6 @@ fn timeline(spec: &Spec, world: &WorldSpec) -> Script {
 fn mishandled(requests: &[Request], healthy: f64) -> usize {
     let bad = |r: &&Request| r.latency_ms.is_none_or(|ms| ms > LATE * healthy);
     requests.iter().filter(bad).count()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 fn report(world: &WorldSpec, spec: &Spec, seen: &Seen, outcome: &mut Outcome) {

@@ -13,7 +13,8 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Site, World, latencies, percentile};
+use crate::fleet::{Blow, Fleet, Request, Site, World, latencies};
+use crate::statistics::percentile;
 
 /// AlexNet on six devices, with stragglers and with failures.
 pub(super) struct Case2;
@@ -42,7 +43,7 @@ struct Loss {
 }
 
 /// What was seen in one world; latencies in milliseconds.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Seen {
     /// Six devices, all data waited for; whoever is first; one dead.
     all: Vec<f64>,
@@ -110,8 +111,8 @@ fn watch(
     world: &WorldSpec,
     sites: &mut [Site; 3],
 ) -> anyhow::Result<Seen> {
-    let emulated = alexnet::world(&world.profile, &world.network, 1.0, context.seed());
-    let (mut seen, none) = (Seen::nothing(), Duration::ZERO);
+    let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
+    let (mut seen, none) = (Seen::default(), Duration::ZERO);
     sites[0].wait(FOR_ALL)?;
     let mut fleet = start(context, &sites[0], &emulated)?;
     seen.all = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
@@ -138,21 +139,6 @@ fn watch(
     }
     seen.overruns += fleet.end()?;
     Ok(seen)
-}
-
-impl Seen {
-    fn nothing() -> Seen {
-        Seen {
-            all: Vec::new(),
-            first: Vec::new(),
-            lost: Vec::new(),
-            covered: Vec::new(),
-            each: Vec::new(),
-            two: Vec::new(),
-            pairs: Vec::new(),
-            overruns: 0,
-        }
-    }
 }
 
 fn start<'a>(context: &Context, site: &'a Site, world: &World) -> anyhow::Result<Fleet<'a>> {

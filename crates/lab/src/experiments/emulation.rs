@@ -9,7 +9,7 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::fleet::percentile;
+use crate::statistics::percentile;
 use rig::{Case, Rig, Settings};
 
 /// Are emulated devices true?

@@ -7,11 +7,11 @@ use quorate_code::{Code, Patterns, ShardSet};
 use quorate_core::plan::Plans;
 use serde::{Deserialize, Serialize};
 
-use super::{alexnet, layer, overruns};
+use super::{layer, overruns};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Site};
+use crate::fleet::{Blow, Fleet, Site, World};
 
 /// Codes that bear several losses.
 pub(super) struct MultiLoss;
@@ -99,7 +99,7 @@ fn site(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Site>
 
 fn watch(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Seen> {
     let site = site(context, spec, code)?;
-    let world = alexnet::world(&spec.profile, &spec.network, spec.dilation, context.seed());
+    let world = World::of(&spec.profile, &spec.network, spec.dilation, context.seed());
     let deadline = Duration::from_millis(spec.deadline_ms);
     let config = layer::patient(deadline * 4);
     let mut fleet = Fleet::start(context.program()?, &site, &world, config)?;

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use quorate::emulation;
 use quorate_core::gateway::GatewayConfig;
 
-use super::{alexnet, layer, overruns};
+use super::{layer, overruns};
 use crate::experiment::{Context, Experiment, Outcome};
-use crate::fleet::{Fleet, Request, Script, Site, latencies_or};
+use crate::fleet::{Fleet, Request, Script, Site, World, latencies_or};
 use limit::Limit;
 use seen::{Reading, Row, Seen, Spec, Swept};
 
@@ -101,7 +101,7 @@ fn stream(
     count: usize,
 ) -> anyhow::Result<(Vec<Request>, usize)> {
     context.go_on()?;
-    let world = alexnet::world(profile, &spec.network, 1.0, context.seed());
+    let world = World::of(profile, &spec.network, 1.0, context.seed());
     let config = GatewayConfig { pending_max: 4096, ..layer::patient(DEADLINE) };
     let mut fleet = Fleet::start(context.program()?, site, &world, config)?;
     let period = Duration::from_millis(spec.period_ms);

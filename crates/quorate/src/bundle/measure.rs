@@ -49,8 +49,8 @@ pub struct Measured {
 /// on one thread of this machine, which should have nothing else to do, and
 /// notes the times in each device's folder: what emulated devices go by.
 ///
-/// Tasks take turns, so that each finds the caches as others left them. Tasks that differ in nothing but their
-/// weights are run once for all.
+/// Tasks take turns, so that each finds the caches as others left them. Tasks
+/// that differ in nothing but their weights are run once for all.
 pub fn measure(
     staged: &Staged,
     model_sha256: &str,
@@ -121,8 +121,8 @@ fn subjects<'a>(
         for (stage, shard) in (0..plan.seats()).flat_map(|seat| plan.tasks(SeatId(seat as u8))) {
             let stem = plan.task_stem(stage, shard);
             let value = &plans.values()[plan.stages()[stage.index()].value.index()].name;
-            let of = staged.stages.iter().find(|s| staged.values[s.value].name == *value);
-            let of = of.with_context(|| format!("no stage makes {value}"))?;
+            let of = staged.making(value).with_context(|| format!("no stage makes {value}"))?;
+            let of = &staged.stages[of];
             let kind = kind(plan, stage, shard, of, &stem);
             let subject = match found.get_mut(&kind) {
                 Some(subject) => subject,

@@ -5,19 +5,18 @@
 //! ... record --> own port, as the receiver --> there in time --> bytes
 //! ```
 //!
-//! What a flush ends is one message. It goes out at once, with the times at
-//! which its first and its last byte leave the emulated device; the receiver
+//! What a flush ends is one message. It goes out when its first byte leaves the
+//! emulated device, with the times of that and of its last byte; the receiver
 //! works out when it has it all, and hands it on then.
 
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use quorate_core::cluster::{Delay, Nanos, Network, Port, Span};
+use quorate_core::cluster::{Delay, Nanos, Port, Span};
 use quorate_core::frame;
 
 use super::instant::now;
-use super::lateness::Lateness;
 use super::medium::MediumClient;
 use super::overruns::Overruns;
 use super::priority::go_first;
@@ -32,10 +31,7 @@ pub(crate) struct Wire(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    network: Network,
-    message_cost: Duration,
-    answer_delay: Delay,
-    dilation: f64,
+    emulation: Emulation,
     out: Mutex<Port>,
     into: Mutex<Port>,
     medium: Option<MediumClient>,
@@ -43,7 +39,6 @@ struct Inner {
     timer: Timer,
     overruns: Overruns,
     first: Once,
-    lateness: Lateness,
 }
 
 impl Wire {
@@ -53,10 +48,7 @@ impl Wire {
         let shared = emulation.network.shared;
         let medium = emulation.medium.as_deref().filter(|_| shared).map(MediumClient::new);
         Ok(Wire(Arc::new(Inner {
-            network: emulation.network.clone(),
-            message_cost: emulation.profile.message_cost,
-            answer_delay: emulation.profile.answer_delay,
-            dilation: emulation.dilation,
+            emulation: emulation.clone(),
             out: Mutex::default(),
             into: Mutex::default(),
             medium,
@@ -64,7 +56,6 @@ impl Wire {
             timer: Timer::start()?,
             overruns: Overruns::open(emulation.overruns.as_deref())?,
             first: Once::new(),
-            lateness: emulation.lateness.clone(),
         })))
     }
 
@@ -76,24 +67,30 @@ impl Wire {
 
     /// How long what takes `time` takes here.
     pub(crate) fn stretch(&self, time: Duration) -> Duration {
-        Duration::try_from_secs_f64(time.as_secs_f64() * self.0.dilation).unwrap_or(Duration::MAX)
+        self.0.emulation.stretch(time)
     }
 
     /// What the message waits before it is sent: drawn for what was computed,
     /// nothing for all else.
     pub(super) fn delay(&self, message: &[u8]) -> Duration {
-        let delay = self.0.answer_delay;
+        let delay = self.0.emulation.profile.answer_delay;
         if !frame::is_shard(message) || delay == Delay::constant(Duration::ZERO) {
             return Duration::ZERO;
         }
-        let bits = self.0.random.lock().expect("no panic while held").bits();
-        self.stretch(delay.quantile((bits >> 11) as f64 / (1u64 << 53) as f64))
+        let share = self.0.random.lock().expect("no panic while held").share();
+        self.stretch(delay.quantile(share))
+    }
+
+    /// How long a message of so many bytes takes this device's port.
+    fn port_time(&self, bytes: usize) -> Duration {
+        let Emulation { network, profile, .. } = &self.0.emulation;
+        self.stretch(network.port_time(profile.message_cost, bytes as u64))
     }
 
     /// Sends a message of so many bytes, ready at `ready`: when it leaves.
     pub(super) async fn send(&self, ready: Nanos, bytes: usize) -> io::Result<Span> {
-        let Inner { network, message_cost, .. } = &*self.0;
-        let cost = self.stretch(network.port_time(*message_cost, bytes as u64));
+        let network = &self.0.emulation.network;
+        let cost = self.port_time(bytes);
         let own = self.0.out.lock().expect("no panic while held").take(ready, cost);
         match (&self.0.medium, network.medium_time(bytes as u64)) {
             (Some(medium), Some(time)) => {
@@ -106,9 +103,8 @@ impl Wire {
     /// Receives a message of so many bytes that has `left` its sender so: when
     /// all of it is there.
     pub(super) fn receive(&self, left: Span, bytes: usize) -> Nanos {
-        let Inner { network, message_cost, .. } = &*self.0;
-        let cost = self.stretch(network.port_time(*message_cost, bytes as u64));
-        let latency = self.stretch(network.latency);
+        let cost = self.port_time(bytes);
+        let latency = self.stretch(self.0.emulation.network.latency);
         self.0.into.lock().expect("no panic while held").receive(left, latency, cost)
     }
 
@@ -118,7 +114,7 @@ impl Wire {
         self.sleep_until(at).await;
         if frame::is_data(message) {
             let late = Duration::from_nanos(now().saturating_sub(at));
-            self.0.lateness.note(late);
+            self.0.emulation.lateness.note(late);
             self.0.overruns.check_message(late);
         }
     }

@@ -1,9 +1,10 @@
 //! Charts of what was found.
 
-use super::findings::{Figure, Findings, Way, mean, share};
+use super::findings::{Figure, Findings, Way, share};
 use super::verdicts::DESTRUCTIVE;
 use crate::accuracy::{Curve, Layer, Substitute};
 use crate::experiment::{Axis, Chart, Outcome, Place, SeriesKind};
+use crate::statistics::mean;
 
 /// Losses at which layers are shown beside each other.
 const SHOWN: [f64; 3] = [0.2, 0.5, 0.8];

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::accuracy::{Coded, Curve, Layer, Substitute};
+use crate::statistics::mean;
 
 /// What was found of one model.
 pub(super) struct Findings {
@@ -101,11 +102,6 @@ impl Findings {
         });
         std::iter::once(0.0).chain(tried).collect()
     }
-}
-
-/// The mean of `values`.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The least of `values`.

@@ -1,8 +1,9 @@
 //! Tables of what was found of a model.
 
-use super::findings::{Figure, Findings, largest, least, mean, share};
+use super::findings::{Figure, Findings, largest, least, share};
 use crate::accuracy::Substitute;
 use crate::experiment::{Cell, Outcome, Table};
+use crate::statistics::mean;
 
 const PERCENT: &str = "%";
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::subject::{Subject, with_dead};
 use crate::experiment::Context;
-use crate::fleet::percentile;
 use crate::sim::Record;
 use crate::sim::random::SplitMix;
 use crate::sim::timed::{Front, Script};
+use crate::statistics::percentile;
 
 /// Clusters behind one front.
 #[derive(Deserialize)]

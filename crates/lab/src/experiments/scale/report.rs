@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fleet::{self, FrontSpec};
 use super::sweep::{Clock, Row, State, SystemSpec};
 use crate::experiment::{Axis, Chart, Goal, Outcome, Place, SeriesKind, Table, Verdict};
-use crate::fleet::percentile;
+use crate::statistics::percentile;
 
 const MB: f64 = 1e6;
 const KB: f64 = 1e3;

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::subject::{Subject, with_dead};
 use crate::experiment::Context;
-use crate::fleet::percentile;
 use crate::sim::random::SplitMix;
 use crate::sim::timed::{Script, Timed};
 use crate::sim::{Record, Requests};
+use crate::statistics::percentile;
 
 /// Devices of one kind on a network.
 #[derive(Deserialize)]

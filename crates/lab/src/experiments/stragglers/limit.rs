@@ -4,6 +4,8 @@ use quorate::random::SplitMix;
 use quorate_core::cluster::Delay;
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::mean;
+
 /// What waiting for all, and for the first that suffice, takes where only the
 /// delays count, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,16 +30,12 @@ impl Limit {
         for _ in 0..draws {
             let mut arrivals: Vec<f64> = base
                 .iter()
-                .map(|at| {
-                    let share = (random.bits() >> 11) as f64 / (1u64 << 53) as f64;
-                    at + delay.quantile(share).as_secs_f64() * 1e3
-                })
+                .map(|at| at + delay.quantile(random.share()).as_secs_f64() * 1e3)
                 .collect();
             all.push(arrivals[..data].iter().copied().fold(0.0, f64::max));
             arrivals.sort_by(f64::total_cmp);
             first.push(arrivals[data - 1]);
         }
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let (all_mean_ms, first_mean_ms) = (mean(&all), mean(&first));
         let median = |mut values: Vec<f64>| {
             values.sort_by(f64::total_cmp);

@@ -2,7 +2,7 @@
 
 use super::seen::{Reading, Row, Seen, Spec, Swept};
 use crate::experiment::{Axis, Chart, Goal, Outcome, Place, SeriesKind, Table, Verdict};
-use crate::fleet::percentile;
+use crate::statistics::percentile;
 
 /// How far from the limit is near enough.
 const NEAR: f64 = 5.0;

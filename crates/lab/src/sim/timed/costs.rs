@@ -43,8 +43,9 @@ impl Costs {
         let mut works = BTreeMap::new();
         for (task, plan) in tasks(plans) {
             let value = &plans.values()[plan.stages()[task.stage.index()].value.index()];
-            let stage = staged.stages.iter().find(|s| staged.values[s.value].name == value.name);
+            let stage = staged.making(&value.name);
             let stage = stage.with_context(|| format!("no stage makes {}", value.name))?;
+            let stage = &staged.stages[stage];
             let read = read_share(staged, stage, plan, &task);
             works.insert(task, share(staged, stage, plan, &task, read));
         }
