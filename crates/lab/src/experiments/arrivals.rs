@@ -32,6 +32,13 @@ struct Spec {
 struct WorldSpec {
     profile: String,
     network: String,
+    /// In place of the spec's: answers that take long must not wait for each
+    /// other.
+    requests: Option<usize>,
+    period_ms: Option<u64>,
+    /// How many times slower than they would be devices are; where delays are
+    /// long and computing is short, faster.
+    dilation: Option<f64>,
 }
 
 /// What was seen in one world.
@@ -112,9 +119,10 @@ fn watch(
     world: &WorldSpec,
     sites: &[Site; 2],
 ) -> anyhow::Result<Seen> {
-    let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
-    let period = Duration::from_millis(spec.period_ms);
-    let script = Script::every(period, spec.requests, DEADLINE);
+    let dilation = world.dilation.unwrap_or(1.0);
+    let emulated = World::of(&world.profile, &world.network, dilation, context.seed());
+    let period = Duration::from_millis(world.period_ms.unwrap_or(spec.period_ms));
+    let script = Script::every(period, world.requests.unwrap_or(spec.requests), DEADLINE);
     let mut seen = Seen::default();
     let start = |site| {
         let config = layer::patient(DEADLINE);

@@ -2,6 +2,7 @@
 
 mod limit;
 mod seen;
+mod simulated;
 mod tell;
 
 use std::time::Duration;
@@ -95,7 +96,6 @@ fn see(context: &mut Context, spec: &Spec, reading: &Reading) -> anyhow::Result<
 fn stream(
     context: &Context,
     spec: &Spec,
-    reading: &Reading,
     site: &Site,
     profile: &str,
     count: usize,
@@ -106,7 +106,6 @@ fn stream(
     let mut fleet = Fleet::start(context.program()?, site, &world, config)?;
     let period = Duration::from_millis(spec.period_ms);
     let requests = fleet.play(&Script::every(period, count, DEADLINE))?;
-    let _ = reading;
     Ok((requests, fleet.end()?))
 }
 
@@ -114,10 +113,17 @@ fn row(context: &Context, spec: &Spec, reading: &Reading, devices: usize) -> any
     let count = reading.requests.unwrap_or(spec.requests);
     let profile = &reading.profile;
     let mut site = layer::site(spec.width, devices, 1, context.seed())?;
-    let (first, late_first) = stream(context, spec, reading, &site, profile, count)?;
-    site.wait("600s")?;
-    let (all, late_all) = stream(context, spec, reading, &site, profile, count)?;
-    let mut overruns = late_first + late_all;
+    let (mut overruns, mut both) = (0, Vec::new());
+    for wait in ["0ms", "600s"] {
+        site.wait(wait)?;
+        both.push(if reading.simulated {
+            simulated::alone(context, &site, (profile, &spec.network), count, DEADLINE)?
+        } else {
+            let (requests, late) = stream(context, spec, &site, profile, count)?;
+            overruns += late;
+            latencies_or(&requests, DEADLINE_MS)
+        });
+    }
     let limit = match reading.limit {
         true => {
             let (base, late) = steady(context, spec, reading, &site)?;
@@ -127,7 +133,8 @@ fn row(context: &Context, spec: &Spec, reading: &Reading, devices: usize) -> any
         }
         false => None,
     };
-    let [all, first] = [all, first].map(|all| latencies_or(&all, DEADLINE_MS));
+    let all = both.pop().unwrap_or_default();
+    let first = both.pop().unwrap_or_default();
     Ok(Row { devices, all, first, limit, overruns })
 }
 
@@ -145,7 +152,7 @@ fn steady(
     let path = site.folder().join("steady.toml");
     std::fs::write(&path, without)?;
     let path = path.display().to_string();
-    let (requests, overruns) = stream(context, spec, reading, site, &path, 20)?;
+    let (requests, overruns) = stream(context, spec, site, &path, 20)?;
     let devices = site.plans.cluster().devices().len();
     let mean = |device: usize| {
         let all = requests.iter().flat_map(|request| &request.arrivals);
@@ -167,7 +174,7 @@ fn swept(
     at: f64,
 ) -> anyhow::Result<Swept> {
     let count = reading.requests.unwrap_or(spec.requests);
-    let (requests, overruns) = stream(context, spec, reading, site, &reading.profile, count)?;
+    let (requests, overruns) = stream(context, spec, site, &reading.profile, count)?;
     let decoded = requests.iter().filter(|r| r.decoded).count() as f64 / requests.len() as f64;
     Ok(Swept { at, latencies: latencies_or(&requests, DEADLINE_MS), decoded, overruns })
 }

@@ -26,6 +26,11 @@ pub(super) struct Reading {
     pub(super) profile: String,
     /// Is the order-statistics limit worked out?
     pub(super) limit: bool,
+    /// Is each request simulated by itself, instead of emulated? Of delays with
+    /// so long a tail, a median within some per cent takes thousands of
+    /// requests, and one in a hundred of those 20 s and more.
+    #[serde(default)]
+    pub(super) simulated: bool,
     /// Are waiting and several shards a device tried, too?
     pub(super) sweeps: bool,
     /// In place of the spec's.
