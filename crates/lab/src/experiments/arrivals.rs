@@ -32,13 +32,6 @@ struct Spec {
 struct WorldSpec {
     profile: String,
     network: String,
-    /// In place of the spec's: answers that take long must not wait for each
-    /// other.
-    requests: Option<usize>,
-    period_ms: Option<u64>,
-    /// How many times slower than they would be devices are; where delays are
-    /// long and computing is short, faster.
-    dilation: Option<f64>,
 }
 
 /// What was seen in one world.
@@ -119,10 +112,9 @@ fn watch(
     world: &WorldSpec,
     sites: &[Site; 2],
 ) -> anyhow::Result<Seen> {
-    let dilation = world.dilation.unwrap_or(1.0);
-    let emulated = World::of(&world.profile, &world.network, dilation, context.seed());
-    let period = Duration::from_millis(world.period_ms.unwrap_or(spec.period_ms));
-    let script = Script::every(period, world.requests.unwrap_or(spec.requests), DEADLINE);
+    let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
+    let period = Duration::from_millis(spec.period_ms);
+    let script = Script::every(period, spec.requests, DEADLINE);
     let mut seen = Seen::default();
     let start = |site| {
         let config = layer::patient(DEADLINE);
@@ -188,7 +180,8 @@ fn report(spec: &Spec, seen: &[(&WorldSpec, Seen)], outcome: &mut Outcome) -> an
          device's file: paper takes 66 % within 100 ms, and the 42 % at 1.5 times the computing time, \
          which together lie on a shifted exponential; paper-literal takes 34 % within 100 ms and \
          42 % within 150 ms, whose tail is so long that one in a hundred answers takes more than \
-         20 s.",
+         20 s: one after the other, answers would wait for each other, so that reading is \
+         simulated, each request by itself, in `stragglers`.",
     );
     Ok(())
 }
