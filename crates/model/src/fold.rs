@@ -13,7 +13,10 @@ use crate::tensor::Tensor;
 
 /// Results of more elements than this are left to the runtime, unless elements
 /// only change their places.
-const COMPUTED_ELEMENTS: u64 = 65_536;
+const COMPUTED_ELEMENTS: u64 = 1 << 24;
+
+/// Most elements that are computed for one model.
+pub(crate) const BUDGET: u64 = 1 << 28;
 
 /// Quantized tensors of more elements than this are computed when they are
 /// read. A model may have hundreds: as f32 they would be much of its file.
@@ -27,7 +30,22 @@ pub(crate) enum Folded {
 
 /// The value of the node's only output, of type `to`, where it is known and
 /// the operator is handled. `scaled` is its first input, if that is one.
+/// `budget` is how many elements may still be computed.
 pub(crate) fn fold(
+    op: &TypedNode<'_>,
+    scaled: Option<&Scaled>,
+    to: &ValueType,
+    budget: &mut u64,
+) -> Result<Option<Folded>, NodeError> {
+    let Some(left) = budget.checked_sub(to.elements()) else { return Ok(None) };
+    let folded = value(op, scaled, to)?;
+    if folded.is_some() {
+        *budget = left;
+    }
+    Ok(folded)
+}
+
+fn value(
     op: &TypedNode<'_>,
     scaled: Option<&Scaled>,
     to: &ValueType,

@@ -28,6 +28,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Graph inputs which are not initializers, in the file's order.
     pub inputs: Vec<String>,
+    /// Inputs of the file that are constant here.
+    pub fixed: BTreeMap<String, ValueType>,
+    /// Inputs of the file that nothing reads, and that are no inputs here.
+    pub unread: BTreeMap<String, ValueType>,
     /// Graph outputs, in the file's order.
     pub outputs: Vec<String>,
     /// Type of every value: inputs, initializers and node outputs.
@@ -47,6 +51,52 @@ impl Graph {
     pub fn constant(&self, name: &str) -> Option<Constant<'_>> {
         let plain = self.initializers.get(name).map(Constant::Plain);
         plain.or_else(|| self.scaled.get(name).map(Constant::Scaled))
+    }
+
+    /// Adds a constant under a name that nothing has yet.
+    pub(crate) fn add_constant(&mut self, name: String, tensor: Tensor) {
+        let value = ValueType { dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
+        self.types.insert(name.clone(), value);
+        self.initializers.insert(name, tensor);
+    }
+
+    /// Takes inputs away that nothing reads.
+    pub(crate) fn drop_unread(&mut self) {
+        let (read, unread): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.inputs).into_iter().partition(|name| self.is_read(name));
+        self.inputs = read;
+        for name in unread {
+            if let Some(of) = self.types.remove(&name) {
+                self.unread.insert(name, of);
+            }
+        }
+    }
+
+    /// Is the value `name` of any use: read by a node, or an output?
+    fn is_read(&self, name: &str) -> bool {
+        self.outputs.iter().any(|output| output == name)
+            || self.nodes.iter().any(|node| node.inputs.iter().any(|input| input == name))
+    }
+
+    /// The number that the whole numbers of input `name` have to be below,
+    /// where they pick something by its number.
+    pub fn picks_below(&self, name: &str) -> Option<usize> {
+        let mut same: BTreeSet<&str> = [name].into();
+        let mut least: Option<usize> = None;
+        for node in &self.nodes {
+            let passes = matches!(node.op.as_str(), "Cast" | "Identity" | "Reshape" | "Transpose");
+            if passes && node.input(0).is_some_and(|input| same.contains(input)) {
+                same.extend(node.outputs.iter().map(String::as_str));
+            }
+            let picks = node.op == "Gather" && node.input(1).is_some_and(|i| same.contains(i));
+            let from = node.input(0).and_then(|input| self.types.get(input)).filter(|_| picks);
+            let Some(from) = from else { continue };
+            let axis = node.int("axis", 0).unwrap_or(0);
+            let axis = if axis < 0 { axis + from.shape.len() as i64 } else { axis };
+            let length = usize::try_from(axis).ok().and_then(|axis| from.shape.get(axis));
+            least = length.copied().into_iter().chain(least).min();
+        }
+        least
     }
 
     /// The node that makes each value.

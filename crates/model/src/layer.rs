@@ -121,7 +121,6 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
             Some(why) => why.clone(),
             None => format!("{} is not split", node.op),
         })),
-        Role::Undivided => Some(Err(format!("{} is not split", node.op))),
         Role::Glue => None,
     }
 }

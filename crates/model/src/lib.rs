@@ -2,7 +2,9 @@
 
 mod batch_norm;
 pub mod division;
+mod even_rows;
 mod fold;
+pub mod form;
 pub mod graph;
 pub mod layer;
 mod limits;

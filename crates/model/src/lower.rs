@@ -16,7 +16,9 @@
 //! Invariant: the values that the node made keep names and types. Where a node
 //! cannot be rewritten nothing changes, and the graph says why.
 
+mod activation;
 mod emit;
+mod outputs;
 mod recurrent;
 mod unroll;
 
@@ -40,7 +42,7 @@ pub(crate) fn lower(graph: &mut Graph, opset: i64, limits: &Limits) {
     let mut varying: BTreeSet<String> = graph.inputs.iter().cloned().collect();
     let mut left = STEPS_MAX;
     let nodes = std::mem::take(&mut graph.nodes);
-    let mut emit = Emitter::new(graph, &nodes, opset);
+    let mut emit = Emitter::new(graph, &nodes);
     for node in nodes {
         if node.inputs.iter().any(|v| varying.contains(v)) {
             varying.extend(node.outputs.iter().filter(|v| !v.is_empty()).cloned());

@@ -5,9 +5,15 @@
 //! inferred again and compared with those declared, and whatever is not
 //! understood is an error that names node and operator.
 
+mod branch;
 mod build;
+mod declared;
+mod infer;
 mod initializer;
+mod inputs;
+mod node;
 mod section;
+mod widen;
 mod write;
 
 use std::collections::BTreeMap;
@@ -22,9 +28,8 @@ use crate::onnx::ModelProto;
 use crate::tensor::{DType, TensorError};
 pub use write::to_onnx;
 
-/// Oldest version of ONNX's own operators that is read. Before it, operators
-/// had rules of their own for broadcasting.
-pub(crate) const OPSET_MIN: i64 = 7;
+/// Oldest version of ONNX's own operators that is read.
+pub(crate) const OPSET_MIN: i64 = 6;
 /// Newest version of ONNX's own operators that is known.
 pub(crate) const OPSET_MAX: i64 = 28;
 
@@ -49,6 +54,10 @@ pub struct ReadOptions {
     /// Shapes of graph inputs that the file leaves open. They must agree with
     /// the dimensions that it does give.
     pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// Lengths of the dimensions that the file gives names to.
+    pub dims: BTreeMap<String, usize>,
+    /// Inputs that are one and the same number in every request.
+    pub fixed: BTreeMap<String, f64>,
 }
 
 /// Gives `length` bytes from `offset` of the file `location`, a relative path
@@ -122,12 +131,26 @@ pub enum ModelError {
         got: String,
     },
     /// A graph input has dimensions that only the user can know.
-    #[error("input {input} has the open shape [{shape}], a shape has to be given for it")]
+    #[error(
+        "input {input} has the open shape [{shape}]{why}: give it with --shape {input}={example}"
+    )]
     OpenShape {
         /// The input.
         input: String,
-        /// Its shape in the file; "?" for what it leaves open.
+        /// Its shape in the file: names, or "?", for what it leaves open.
         shape: String,
+        /// Why a first dimension is not taken as a batch of 1; may be empty.
+        why: &'static str,
+        /// A shape that would do, with a word for what only the user knows.
+        example: String,
+    },
+    /// A length is given for a dimension that no input has.
+    #[error("no input has a dimension {name} (they have {known})")]
+    NoDim {
+        /// The name given.
+        name: String,
+        /// Names that there are.
+        known: String,
     },
     /// A given shape is for no input, or contradicts the file.
     #[error("shape {given:?} given for input {input} does not fit [{shape}]")]
@@ -219,7 +242,8 @@ impl Model {
     /// Reads a model that is complete in `bytes`. Weights are not copied: the
     /// model's tensors share the buffer.
     ///
-    /// The first dimension of an input, where open, is the batch and becomes 1.
+    /// The first dimension of an input, where open, is the batch and becomes 1,
+    /// but where its name or a recurrent node says that it is the time.
     pub fn read(bytes: Bytes, limits: &Limits) -> Result<Model, ModelError> {
         let options = ReadOptions { limits: limits.clone(), ..ReadOptions::default() };
         Model::read_with(bytes, &options)

@@ -15,23 +15,33 @@ impl Staged {
     /// where it reads all, or where glue needs all.
     pub fn need(&self, stage: &Stage, part: &Part, value: usize) -> Option<Region> {
         let layer = stage.layer()?;
-        if stage.reads != [value]
-            || !self.is_element_wise(stage, &self.values[value].name, &layer.input)
-        {
-            return None;
-        }
         let Input::Box(input) = part.input(layer)? else { return None };
-        (input.region != whole(&layer.input_shape)).then_some(input.region)
+        let all = whole(&layer.input_shape);
+        let cut: Vec<usize> =
+            (0..all.len()).filter(|&axis| input.region[axis] != all[axis]).collect();
+        let chain = stage.reads == [value]
+            && self.is_element_wise(stage, &self.values[value].name, &layer.input, &cut);
+        (chain && !cut.is_empty()).then_some(input.region)
     }
 
-    /// Is the glue of `stage` a chain of element-wise nodes between the two?
-    fn is_element_wise(&self, stage: &Stage, from: &str, to: &str) -> bool {
+    /// Is the glue of `stage` a chain of element-wise nodes between the two,
+    /// whose constants are alike along the axes `cut`?
+    fn is_element_wise(&self, stage: &Stage, from: &str, to: &str, cut: &[usize]) -> bool {
         let graph = &self.model.graph;
+        let rank = graph.types.get(to).map_or(0, |of| of.shape.len());
+        let alike = |shape: &[usize]| {
+            let missing = rank.saturating_sub(shape.len());
+            shape
+                .iter()
+                .enumerate()
+                .all(|(d, &length)| length == 1 || !cut.contains(&(d + missing)))
+        };
         let single = |name: &String| {
-            name.is_empty() || graph.constant(name).is_some_and(|c| c.elements() == 1)
+            name.is_empty() || graph.constant(name).is_some_and(|c| alike(c.shape()))
         };
         let fits = |node: &Node, at: &str| {
             operator::of(node).is_some_and(|known| known.reads == Reads::SamePlace)
+                && self.same_shape(node)
                 && node.outputs.len() == 1
                 && node.input(0) == Some(at)
                 && node.inputs.iter().skip(1).all(single)
@@ -45,6 +55,14 @@ impl Staged {
             at = &node.outputs[0];
         }
         at == to
+    }
+}
+
+impl Staged {
+    /// Does a node's first output have the shape of its first input?
+    fn same_shape(&self, node: &Node) -> bool {
+        let of = |name: Option<&String>| self.model.graph.types.get(name?).map(|t| &t.shape);
+        of(node.inputs.first()) == of(node.outputs.first())
     }
 }
 

@@ -14,12 +14,6 @@ use crate::tensor::DType;
 /// From this version of the format on, initializers are not inputs as well.
 pub(crate) const IR_MIN: i64 = 4;
 
-/// From this opset on, a Gemm may have no C.
-pub(crate) const GEMM_WITHOUT_C: i64 = 11;
-
-/// From this opset on, Split has its lengths as an input.
-pub(crate) const SPLIT_BY_INPUT: i64 = 13;
-
 /// A model of ONNX's own operators at this opset.
 pub fn model(graph: GraphProto, opset: i64) -> ModelProto {
     ModelProto {
@@ -59,6 +53,16 @@ pub fn float_attribute(name: &str, value: f32) -> AttributeProto {
         name: Some(name.to_owned()),
         r#type: Some(attribute_proto::AttributeType::Float as i32),
         f: Some(value),
+        ..Default::default()
+    }
+}
+
+/// An attribute holding a text.
+pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(attribute_proto::AttributeType::String as i32),
+        s: Some(Bytes::copy_from_slice(value.as_bytes())),
         ..Default::default()
     }
 }

@@ -17,6 +17,9 @@ mod conv;
 mod elementwise;
 mod layout;
 mod matmul;
+mod number;
+mod place;
+mod plain;
 pub(crate) mod recurrent;
 mod reduce;
 mod table;
@@ -30,6 +33,8 @@ use bytes::Bytes;
 use crate::graph::{Graph, Node, NodeError, ValueType};
 use crate::tensor::Tensor;
 pub(crate) use compute::dequantize;
+pub(crate) use plain::activation::ROUNDED;
+pub(crate) use plain::draft::Draft;
 pub(crate) use typed_node::TypedNode;
 
 /// What is known of one operator.
@@ -37,6 +42,8 @@ pub(crate) struct Operator {
     name: &'static str,
     /// Types of the outputs; `None` where the file has to declare them.
     infer: Option<Infer>,
+    /// How it is said in another way, where it is.
+    plain: Option<Plain>,
     /// How the output follows from constants.
     pub fold: Fold,
     /// Which elements of its first input an element of its output needs.
@@ -51,6 +58,9 @@ pub(crate) struct Operator {
 }
 
 type Infer = fn(&TypedNode<'_>) -> Result<Vec<ValueType>, NodeError>;
+
+/// Adds what stands for the node to a draft; nothing where it may stay.
+type Plain = fn(&TypedNode<'_>, &mut Draft<'_>) -> Result<(), NodeError>;
 
 /// The bytes of an output of a known type, out of the first input and whatever
 /// else is constant; `None` for forms that are not handled.
@@ -78,7 +88,8 @@ pub(crate) enum Fold {
 /// Which elements of its first input an element of an operator's output needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// The one at the same place, if all further inputs are single numbers.
+    /// The one at the same place, if all further inputs are constants that are
+    /// alike at all places.
     SamePlace,
     /// Possibly all.
     All,
@@ -105,8 +116,6 @@ pub(crate) enum Role {
     Layer,
     /// LSTM, GRU or RNN: rewritten into plain nodes where that is possible.
     Recurrent,
-    /// As much work as a layer, but never divided.
-    Undivided,
     /// Everything else.
     Glue,
 }
@@ -122,12 +131,22 @@ impl Operator {
         Operator {
             name,
             infer: None,
+            plain: None,
             fold: Fold::Never,
             reads: Reads::All,
             work: Work::EachOutput,
             role: Role::Glue,
             is_linear_pooling: false,
         }
+    }
+
+    /// An operator that is always said in terms of others.
+    const fn rewritten(name: &'static str, rule: Plain) -> Operator {
+        Operator::declared(name).plain(rule)
+    }
+
+    const fn plain(self, rule: Plain) -> Operator {
+        Operator { plain: Some(rule), ..self }
     }
 
     const fn fold(self, fold: Fold) -> Operator {
@@ -151,13 +170,21 @@ impl Operator {
     }
 }
 
-/// The operator `name` of the set `domain`. All entries are ONNX's own, whose
-/// domain is empty or `ai.onnx`.
+type ByName = BTreeMap<&'static str, &'static Operator>;
+
+/// The operator `name` of the set `domain`: ONNX's own, whose domain is empty
+/// or `ai.onnx`, or one of those that ONNX Runtime adds.
 fn find(domain: &str, name: &str) -> Option<&'static Operator> {
-    static BY_NAME: LazyLock<BTreeMap<&str, &Operator>> =
-        LazyLock::new(|| table::OPERATORS.iter().map(|known| (known.name, known)).collect());
-    let own = matches!(domain, "" | "ai.onnx");
-    BY_NAME.get(name).copied().filter(|_| own)
+    fn named(all: &'static [Operator]) -> ByName {
+        all.iter().map(|known| (known.name, known)).collect()
+    }
+    static OWN: LazyLock<ByName> = LazyLock::new(|| named(table::OPERATORS));
+    static ADDED: LazyLock<ByName> = LazyLock::new(|| named(table::ADDED));
+    match domain {
+        "" | "ai.onnx" => OWN.get(name).copied(),
+        "com.microsoft" => ADDED.get(name).copied(),
+        _ => None,
+    }
 }
 
 /// The operator of `node`, where it is known.
@@ -174,6 +201,18 @@ pub(crate) fn role(node: &Node) -> Role {
 pub(crate) fn infer(op: &TypedNode<'_>) -> Result<Option<Vec<ValueType>>, NodeError> {
     let infer = of(op.node).and_then(|operator| operator.infer);
     infer.map(|infer| infer(op)).transpose()
+}
+
+/// Adds what stands for the node to `draft`; nothing where it may stay.
+pub(crate) fn plain(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Result<(), NodeError> {
+    if op.opset < 7 {
+        plain::several::old_broadcast(op, draft)?;
+    }
+    match of(op.node).and_then(|operator| operator.plain) {
+        _ if !draft.nodes.is_empty() => Ok(()),
+        Some(rule) => rule(op, draft),
+        None => Ok(()),
+    }
 }
 
 /// Floating-point operations of `node`, estimated: two a multiply-accumulate in

@@ -205,6 +205,77 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// A tensor of these numbers, as near as the type has them.
+    pub fn from_numbers(
+        dtype: DType,
+        shape: Vec<usize>,
+        values: &[f64],
+    ) -> Result<Tensor, TensorError> {
+        let mut data = Vec::with_capacity(values.len() * dtype.size());
+        for &v in values {
+            match dtype {
+                DType::F32 => data.extend((v as f32).to_le_bytes()),
+                DType::F16 => data.extend(half::f16::from_f64(v).to_le_bytes()),
+                DType::F64 => data.extend(v.to_le_bytes()),
+                DType::I8 => data.extend((v as i8).to_le_bytes()),
+                DType::U8 => data.push(v as u8),
+                DType::I16 => data.extend((v as i16).to_le_bytes()),
+                DType::I32 => data.extend((v as i32).to_le_bytes()),
+                DType::I64 => data.extend((v as i64).to_le_bytes()),
+                DType::Bool => data.push(u8::from(v != 0.0)),
+            }
+        }
+        Tensor::new(dtype, shape, data.into())
+    }
+
+    /// A tensor of these whole numbers; `None` where one does not fit.
+    pub(crate) fn from_wholes(dtype: DType, shape: Vec<usize>, values: &[i64]) -> Option<Tensor> {
+        let mut data = Vec::with_capacity(values.len() * dtype.size());
+        for &v in values {
+            match dtype {
+                DType::I8 => data.extend(i8::try_from(v).ok()?.to_le_bytes()),
+                DType::U8 => data.push(u8::try_from(v).ok()?),
+                DType::I16 => data.extend(i16::try_from(v).ok()?.to_le_bytes()),
+                DType::I32 => data.extend(i32::try_from(v).ok()?.to_le_bytes()),
+                DType::I64 => data.extend(v.to_le_bytes()),
+                DType::Bool => data.push(u8::from(v != 0)),
+                DType::F32 | DType::F16 | DType::F64 => return None,
+            }
+        }
+        Tensor::new(dtype, shape, data.into()).ok()
+    }
+
+    /// The values as numbers; whole ones beyond 2^53 lose their last digits.
+    pub fn to_numbers(&self) -> Vec<f64> {
+        fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+            bytes.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
+        }
+        match self.dtype {
+            DType::F32 => each(&self.data, |b| f32::from_le_bytes(b).into()),
+            DType::F16 => each(&self.data, |b| half::f16::from_le_bytes(b).to_f64()),
+            DType::F64 => each(&self.data, f64::from_le_bytes),
+            _ => self.to_wholes().into_iter().map(|v| v as f64).collect(),
+        }
+    }
+
+    /// The values as whole numbers; of floats, what is before the point.
+    pub(crate) fn to_wholes(&self) -> Vec<i64> {
+        fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+            bytes.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
+        }
+        match self.dtype {
+            DType::I8 => each(&self.data, |b| i8::from_le_bytes(b).into()),
+            DType::U8 => each(&self.data, |[b]| b.into()),
+            DType::Bool => each(&self.data, |[b]| i64::from(b != 0)),
+            DType::I16 => each(&self.data, |b| i16::from_le_bytes(b).into()),
+            DType::I32 => each(&self.data, |b| i32::from_le_bytes(b).into()),
+            DType::I64 => each(&self.data, i64::from_le_bytes),
+            _ => self.to_numbers().into_iter().map(|v| v as i64).collect(),
+        }
+    }
+}
+
 /// The f32 values in little-endian `bytes`; an incomplete one at the end is left
 /// out.
 pub fn read_f32(bytes: &[u8]) -> Vec<f32> {

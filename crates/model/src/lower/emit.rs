@@ -4,26 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Graph, Node, ValueType};
-use crate::onnx::{AttributeProto, SPLIT_BY_INPUT, int_attribute, ints_attribute};
+use crate::onnx::{AttributeProto, int_attribute};
 use crate::tensor::{DType, Tensor};
 
 pub(super) struct Emitter<'g> {
     pub graph: &'g mut Graph,
-    pub opset: i64,
     /// Names of nodes and of values: a node is named after what it makes.
     taken: BTreeSet<String>,
     /// Names of the initializers that hold these lengths, to use them again.
     lists: BTreeMap<Vec<i64>, String>,
-    /// Names of the initializers that hold so many zeros.
-    zeros: BTreeMap<usize, String>,
 }
 
 impl<'g> Emitter<'g> {
     /// An emitter for `graph`, which `nodes` belong to.
-    pub(crate) fn new(graph: &'g mut Graph, nodes: &[Node], opset: i64) -> Emitter<'g> {
+    pub(crate) fn new(graph: &'g mut Graph, nodes: &[Node]) -> Emitter<'g> {
         let mut taken: BTreeSet<String> = nodes.iter().map(|n| n.name.clone()).collect();
         taken.extend(graph.types.keys().cloned());
-        Emitter { graph, opset, taken, lists: BTreeMap::new(), zeros: BTreeMap::new() }
+        Emitter { graph, taken, lists: BTreeMap::new() }
     }
 
     /// `name`, with as many underscores appended as make it unique.
@@ -46,16 +43,6 @@ impl<'g> Emitter<'g> {
     pub(crate) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let tensor = Tensor::from_f32(shape.to_vec(), values);
         self.initializer(name, tensor.expect("one value for each element"))
-    }
-
-    /// An initializer of `length` zeros, made once for each length.
-    pub(crate) fn zeros(&mut self, name: &str, length: usize) -> String {
-        if let Some(zeros) = self.zeros.get(&length) {
-            return zeros.clone();
-        }
-        let zeros = self.floats(name, &[length], &vec![0.0; length]);
-        self.zeros.insert(length, zeros.clone());
-        zeros
     }
 
     /// An initializer that holds `lengths`, made once for equal ones.
@@ -133,10 +120,6 @@ impl<'g> Emitter<'g> {
         };
         let shapes: Vec<Vec<usize>> = lengths.iter().map(shape).collect();
         let axis = int_attribute("axis", axis as i64);
-        if self.opset < SPLIT_BY_INPUT {
-            let lengths = ints_attribute("split", &signed(lengths));
-            return self.push(name, "Split", &[value], &shapes, vec![axis, lengths]);
-        }
         let list = self.list(&format!("{name}/lengths"), lengths);
         self.push(name, "Split", &[value, &list], &shapes, vec![axis])
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::activation::Activation;
 use crate::operator::TypedNode;
 use crate::operator::recurrent::{Dims, SEQUENCE_LENS, Way, dims};
 use crate::tensor::{DType, Tensor};
@@ -31,6 +32,10 @@ pub(super) struct Recurrent {
     pub directions: Vec<Direction>,
     /// States before the first step: hidden, and the LSTM's cell.
     pub starts: [Start; 2],
+    /// What goes into an activation is held between this and its negative.
+    pub clip: Option<f32>,
+    /// Is an LSTM's forget gate what its input gate leaves of 1?
+    pub coupled: bool,
 }
 
 /// One direction's constants.
@@ -46,7 +51,7 @@ pub(super) struct Direction {
     /// For the gates i, o, f: [hidden] each.
     pub peepholes: Option<[Tensor; 3]>,
     /// Activation functions, in the order of ONNX's attribute.
-    pub activations: Vec<&'static str>,
+    pub activations: Vec<Activation>,
 }
 
 /// A state before the first step.
@@ -95,29 +100,23 @@ pub(super) fn read(
         .collect::<Result<Vec<_>, String>>()?;
     let cell = if kind == Kind::Lstm { start(op, &dims, 6, varying)? } else { Start::Zero };
     let starts = [start(op, &dims, 5, varying)?, cell];
-    Ok(Recurrent { kind, dims, directions, starts })
+    let text = |e: crate::graph::NodeError| e.to_string();
+    let clip = match op.node.attribute("clip") {
+        None => None,
+        Some(_) => Some(op.node.float("clip", 0.0).map_err(text)?),
+    };
+    let coupled = kind == Kind::Lstm && op.node.int("input_forget", 0).map_err(text)? != 0;
+    Ok(Recurrent { kind, dims, directions, starts, clip, coupled })
 }
 
 /// Refuses forms of the operators that are not unrolled.
 fn forms(op: &TypedNode<'_>, dims: &Dims) -> Result<(), String> {
-    let node = op.node;
     let dtype = op.input(0).map_err(|e| e.to_string())?.dtype;
     if dtype != DType::F32 {
         return Err(format!("its weights are {dtype}, only f32 is split"));
     }
     if [dims.steps, dims.batch, dims.inputs, dims.hidden].contains(&0) {
         return Err("one of its dimensions is empty".to_owned());
-    }
-    if node.attribute("clip").is_some() {
-        return Err("it clips".to_owned());
-    }
-    if node.int("input_forget", 0).map_err(|e| e.to_string())? != 0 {
-        return Err("its input and forget gates are coupled".to_owned());
-    }
-    for name in ["activation_alpha", "activation_beta"] {
-        if node.floats(name).map_err(|e| e.to_string())?.is_some_and(|v| !v.is_empty()) {
-            return Err(format!("it has {name}"));
-        }
     }
     Ok(())
 }
@@ -143,12 +142,13 @@ fn lengths(op: &TypedNode<'_>, dims: &Dims, steps_max: usize) -> Result<(), Stri
     }
 }
 
-/// The activation functions of each direction.
+/// The activation functions of each direction. Numbers that functions need are
+/// taken from two lists, in the functions' order.
 fn activations(
     op: &TypedNode<'_>,
     kind: Kind,
     directions: usize,
-) -> Result<Vec<Vec<&'static str>>, String> {
+) -> Result<Vec<Vec<Activation>>, String> {
     let default: &[&str] = match kind {
         Kind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
         Kind::Gru { .. } => &["Sigmoid", "Tanh"],
@@ -161,13 +161,16 @@ fn activations(
         let needed = default.len() * directions;
         return Err(format!("it has {} activations, needs {needed}", names.len()));
     }
-    let operator = |name: &str| {
-        let known = ["Sigmoid", "Tanh", "Relu"];
-        let found = known.into_iter().find(|k| k.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| format!("activation {name} is not unrolled"))
+    let list = |name: &str| {
+        let found = op.node.floats(name).map_err(|e| e.to_string())?;
+        Ok::<_, String>(found.unwrap_or(&[]).to_vec().into_iter())
     };
-    let each = names.chunks(default.len());
-    each.map(|names| names.iter().map(|n| operator(n)).collect()).collect()
+    let (mut alphas, mut betas) = (list("activation_alpha")?, list("activation_beta")?);
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        all.push(Activation::read(name, &mut alphas, &mut betas)?);
+    }
+    Ok(all.chunks(default.len()).map(<[Activation]>::to_vec).collect())
 }
 
 /// The constant input `index`; `None` where it is left out.
@@ -197,7 +200,7 @@ fn direction(
     kind: Kind,
     dims: &Dims,
     at: usize,
-    activations: Vec<&'static str>,
+    activations: Vec<Activation>,
 ) -> Result<Direction, String> {
     let rows = dims.gates * dims.hidden;
     let weights = |index| constant(op, index, "weights")?.ok_or("it has no weights".to_owned());

@@ -3,10 +3,12 @@
 //! Equations and orders of gates are those of ONNX's operators `LSTM`, `GRU`
 //! and `RNN`.
 
+use super::activation::Activation;
 use super::emit::Emitter;
+use super::outputs::{Done, outputs};
 use super::recurrent::{Direction, Kind, Recurrent, Start};
 use crate::graph::{Node, RecurrentCell};
-use crate::onnx::{GEMM_WITHOUT_C, int_attribute, ints_attribute};
+use crate::onnx::{float_attribute, int_attribute, ints_attribute};
 use crate::tensor::Tensor;
 
 /// Emits the nodes that do what `node` does.
@@ -98,7 +100,7 @@ fn start(read: &Recurrent, start: &Start, name: &str, emit: &mut Emitter<'_>) ->
     pieces.into_iter().map(State::Value).collect()
 }
 
-/// A Gemm by the rows of `weight`. Old versions must have something to add.
+/// A Gemm by the rows of `weight`.
 fn gemm(
     emit: &mut Emitter<'_>,
     name: &str,
@@ -109,13 +111,7 @@ fn gemm(
     let lines = emit.graph.types[input].shape[0];
     let rows = emit.graph.types[weight].shape[0];
     let mut inputs = vec![input, weight];
-    let zeros;
-    if let Some(bias) = bias {
-        inputs.push(bias);
-    } else if emit.opset < GEMM_WITHOUT_C {
-        zeros = emit.zeros(&format!("{name}/zeros"), rows);
-        inputs.push(&zeros);
-    }
+    inputs.extend(bias);
     emit.node(name, "Gemm", &inputs, &[lines, rows], vec![int_attribute("transB", 1)])
 }
 
@@ -143,16 +139,6 @@ fn project(
     (all, pieces)
 }
 
-/// What one direction makes.
-struct Done {
-    /// The hidden state of each step, in the order of the sequence.
-    hidden: Vec<String>,
-    /// The hidden state of the step that is taken last.
-    last: String,
-    /// The LSTM's cell state after that step.
-    last_cell: Option<String>,
-}
-
 /// A part of R, to be multiplied with a state.
 struct Weight {
     name: String,
@@ -168,6 +154,9 @@ struct Steps<'a, 'g> {
     batch: usize,
     hidden: usize,
     direction: &'a Direction,
+    /// Names of the bounds of what goes into an activation.
+    clip: Option<[String; 2]>,
+    coupled: bool,
     scope: String,
     /// All of R, or for a GRU that resets first: rows of z and r, rows of h.
     weights: Vec<Weight>,
@@ -214,9 +203,28 @@ impl<'a, 'g> Steps<'a, 'g> {
         for (gate, p) in ["i", "o", "f"].into_iter().zip(direction.peepholes.iter().flatten()) {
             peepholes.push(emit.initializer(&format!("{scope}P_{gate}"), p.clone()));
         }
-        let (kind, batch) = (read.kind, read.dims.batch);
+        let clip = read.clip.map(|bound| {
+            [("low", -bound), ("high", bound)].map(|(word, bound)| {
+                let name = format!("{scope}clip_{word}");
+                emit.floats(&name, &[], &[bound])
+            })
+        });
+        let (kind, batch, coupled) = (read.kind, read.dims.batch, read.coupled);
         let (at, products) = (String::new(), Vec::new());
-        Steps { emit, kind, batch, hidden, direction, scope, weights, peepholes, at, products }
+        Steps {
+            emit,
+            kind,
+            batch,
+            hidden,
+            direction,
+            clip,
+            coupled,
+            scope,
+            weights,
+            peepholes,
+            at,
+            products,
+        }
     }
 
     /// Goes through all `pieces`, in the direction's order.
@@ -260,7 +268,48 @@ impl<'a, 'g> Steps<'a, 'g> {
     }
 
     fn activate(&mut self, name: &str, which: usize, value: &str) -> String {
-        self.op(self.direction.activations[which], name, &[value])
+        let value = self.clipped(name, value, self.hidden);
+        self.function(name, which, &value, self.hidden)
+    }
+
+    /// `value`, of `width` columns, within the bounds where there are any.
+    fn clipped(&mut self, name: &str, value: &str, width: usize) -> String {
+        match self.clip.clone() {
+            None => value.to_owned(),
+            Some([low, high]) => {
+                self.wide("Clip", &format!("{name}_clipped"), &[value, &low, &high], width)
+            }
+        }
+    }
+
+    /// An activation function of `value`, of `width` columns.
+    fn function(&mut self, name: &str, which: usize, value: &str, width: usize) -> String {
+        let Activation { word, alpha, beta } = self.direction.activations[which];
+        let attributes = match word {
+            "Elu" | "LeakyRelu" | "ThresholdedRelu" => vec![float_attribute("alpha", alpha)],
+            "HardSigmoid" => vec![float_attribute("alpha", alpha), float_attribute("beta", beta)],
+            _ => Vec::new(),
+        };
+        let number = |steps: &mut Self, word: &str, number: f32| {
+            steps.emit.floats(&format!("{}/{name}_{word}", steps.at), &[], &[number])
+        };
+        match word {
+            "Affine" => {
+                let (alpha, beta) = (number(self, "alpha", alpha), number(self, "beta", beta));
+                let product = self.wide("Mul", &format!("{name}_product"), &[value, &alpha], width);
+                self.wide("Add", name, &[&product, &beta], width)
+            }
+            "ScaledTanh" => {
+                let (alpha, beta) = (number(self, "alpha", alpha), number(self, "beta", beta));
+                let inner = self.wide("Mul", &format!("{name}_inner"), &[value, &beta], width);
+                let bent = self.wide("Tanh", &format!("{name}_bent"), &[&inner], width);
+                self.wide("Mul", name, &[&bent, &alpha], width)
+            }
+            _ => {
+                let name = format!("{}/{name}", self.at);
+                self.emit.node(&name, word, &[value], &[self.batch, width], attributes)
+            }
+        }
     }
 
     /// The gates in the columns of `value`.
@@ -330,13 +379,22 @@ impl<'a, 'g> Steps<'a, 'g> {
         let c = self.activate("c", 1, &c);
         let mut next = self.op("Mul", "new", &[&i, &c]);
         if let Some(cell) = cell {
-            let f = self.gate("f", 2, &f, Some(cell));
+            let f = match self.coupled {
+                true => self.rest_of_one("f", &i),
+                false => self.gate("f", 2, &f, Some(cell)),
+            };
             let kept = self.op("Mul", "kept", &[&f, cell]);
             next = self.op("Add", "cell", &[&kept, &next]);
         }
         let o = self.gate("o", 1, &o, Some(&next));
-        let shown = self.activate("shown", 2, &next);
+        let shown = self.function("shown", 2, &next, self.hidden);
         (self.op("Mul", "hidden", &[&o, &shown]), next)
+    }
+
+    /// 1 - value
+    fn rest_of_one(&mut self, name: &str, value: &str) -> String {
+        let one = self.emit.floats(&format!("{}/{name}_one", self.at), &[], &[1.0]);
+        self.op("Sub", name, &[&one, value])
     }
 
     /// h = g(Xh + (r * H) Rh^T): the reset gate comes first.
@@ -345,7 +403,8 @@ impl<'a, 'g> Steps<'a, 'g> {
         let [x_zr, x_h] = self.gates("input", x, [width, self.hidden]);
         let product = self.product("", state, 0);
         let sum = self.sum("zr_sum", &x_zr, product, width);
-        let zr = self.wide(self.direction.activations[0], "zr", &[&sum], width);
+        let sum = self.clipped("zr", &sum, width);
+        let zr = self.function("zr", 0, &sum, width);
         let [z, r] = self.gates("gates", &zr, [self.hidden; 2]);
         let product = state.name().and_then(|state| {
             let reset = self.op("Mul", "reset", &[&r, state]);
@@ -369,7 +428,8 @@ impl<'a, 'g> Steps<'a, 'g> {
             None => (None, self.bias_alone(width)),
         };
         let sum = self.sum("zr_sum", &x_zr, zr, width);
-        let zr = self.wide(self.direction.activations[0], "zr", &[&sum], width);
+        let sum = self.clipped("zr", &sum, width);
+        let zr = self.function("zr", 0, &sum, width);
         let [z, r] = self.gates("gates", &zr, [self.hidden; 2]);
         let reset = h.map(|h| self.op("Mul", "reset", &[&r, &h]));
         let sum = self.sum("h_sum", &x_h, reset, self.hidden);
@@ -414,40 +474,4 @@ fn multiply(state: &Tensor, weight: &Weight) -> Vec<f32> {
         }
     }
     out
-}
-
-/// Y, Y_h and Y_c as far as they are named.
-fn outputs(read: &Recurrent, node: &Node, done: &[Done], emit: &mut Emitter<'_>) {
-    let dims = &read.dims;
-    let each_step = (0..dims.steps).flat_map(|t| done.iter().map(move |d| d.hidden[t].clone()));
-    let last = done.iter().map(|d| d.last.clone());
-    let cells = done.iter().filter_map(|d| d.last_cell.clone());
-    let values: [(&str, Vec<String>); 3] =
-        [("Y", each_step.collect()), ("Y_h", last.collect()), ("Y_c", cells.collect())];
-    for ((word, values), output) in values.into_iter().zip(&node.outputs) {
-        if output.is_empty() {
-            continue;
-        }
-        let name = format!("{}/{word}", node.name);
-        let mut shape = vec![done.len(), dims.batch, dims.hidden];
-        let mut perm: &[i64] = &[1, 0, 2];
-        if word == "Y" {
-            shape.insert(0, dims.steps);
-            perm = &[2, 0, 1, 3];
-        }
-        let mut all = values[0].clone();
-        if values.len() > 1 {
-            let names: Vec<&str> = values.iter().map(String::as_str).collect();
-            let joined = [values.len() * dims.batch, dims.hidden];
-            let axis = vec![int_attribute("axis", 0)];
-            all = emit.node(&format!("{name}/joined"), "Concat", &names, &joined, axis);
-        }
-        all = emit.reshape(&name, &all, &shape);
-        if dims.batch_first {
-            let turned: Vec<usize> = perm.iter().map(|&p| shape[p as usize]).collect();
-            let perm = vec![ints_attribute("perm", perm)];
-            emit.node(&format!("{name}/turned"), "Transpose", &[&all], &turned, perm);
-        }
-        emit.make(output);
-    }
 }

@@ -7,6 +7,9 @@ use super::{Limits, ModelError, Resolver};
 use crate::onnx::{TensorProto, tensor_proto::DataLocation, typed_data};
 use crate::tensor::{DType, Tensor, byte_len};
 
+/// ONNX's number of bfloat16.
+const BFLOAT16: i32 = 16;
+
 /// Reads `proto`, called `name` in messages. Bytes held by the message or
 /// given by `resolver` are shared, not copied.
 pub(super) fn read(
@@ -19,7 +22,9 @@ pub(super) fn read(
     if proto.segment.is_some() {
         return Err(form("segments are not supported".to_owned()));
     }
-    let dtype = DType::from_onnx(proto.data_type())
+    let number = proto.data_type();
+    // bfloat16 has the size of f16, and is read in its place.
+    let dtype = DType::from_onnx(if number == BFLOAT16 { DType::F16.onnx() } else { number })
         .ok_or_else(|| form(format!("element type {} is not supported", proto.data_type())))?;
     let mut shape = Vec::with_capacity(proto.dims.len().min(limits.rank));
     for &dim in &proto.dims {
@@ -37,8 +42,18 @@ pub(super) fn read(
         typed_data(dtype, &proto)
             .ok_or_else(|| form(format!("a value does not fit element type {dtype}")))?
     };
-    Tensor::new(dtype, shape, data)
-        .map_err(|why| ModelError::Initializer { name: name.to_owned(), why })
+    let wrap = |why| ModelError::Initializer { name: name.to_owned(), why };
+    let tensor = Tensor::new(dtype, shape, data).map_err(wrap)?;
+    if dtype != DType::F16 {
+        return Ok(tensor);
+    }
+    // Half floats are computed as f32.
+    let wide = |bits: &[u8; 2]| match number {
+        BFLOAT16 => half::bf16::from_le_bytes(*bits).to_f32().to_le_bytes(),
+        _ => half::f16::from_le_bytes(*bits).to_f32().to_le_bytes(),
+    };
+    let data: Vec<u8> = tensor.data().as_chunks::<2>().0.iter().flat_map(wide).collect();
+    Tensor::new(DType::F32, tensor.shape().to_vec(), data.into()).map_err(wrap)
 }
 
 fn external(

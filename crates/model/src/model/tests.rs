@@ -71,10 +71,7 @@ fn open_shapes() {
     assert_eq!(wrong.to_string(), "shape [5, 6] given for input x does not fit [?, 4]");
     open(&mut sample, 1);
     let error = sample.read().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "input x has the open shape [?, ?], a shape has to be given for it"
-    );
+    assert_eq!(error.to_string(), "input x has the open shape [n, n]: give it with --shape x=1,n");
     assert!(Model::read_with(sample.bytes(), &with(&[2, 4])).is_ok());
 }
 
@@ -90,7 +87,7 @@ fn refusals() {
         ..Default::default()
     };
     let cases: Vec<(Sample, &str)> = vec![
-        (relu(new()).opset(6), "model uses opset 6, supported are 7 to"),
+        (relu(new()).opset(5), "model uses opset 5, supported are 6 to"),
         (relu(new()).opset(99), "model uses opset 99"),
         (new(), "the graph's output reads value y, which nothing makes"),
         (new().node("Relu", &["q"], &["y"], &[]), "node relu_0 reads value q, which nothing makes"),
@@ -99,7 +96,7 @@ fn refusals() {
         (relu(new()).declare("y", &[1, 5]), "value y is declared f32 [1, 5], but is f32 [1, 4]"),
         (new().node("Foo", &["x"], &["y"], &[]), "node foo_0: operator Foo is not known"),
         (relu(new()).initializer(raw("w", 1, &[2], &[0; 7])), "has 7 bytes, needs 8"),
-        (relu(new()).initializer(raw("w", 16, &[1], &[0; 2])), "element type 16 is not supported"),
+        (relu(new()).initializer(raw("w", 20, &[1], &[0; 2])), "element type 20 is not supported"),
         (relu(new()).initializer(raw("w", 1, &[-1], &[])), "dimension -1"),
         (relu(new()).initializer(raw("w", 1, &[1 << 62, 4], &[])), "beyond the limits"),
         (relu(new()).initializer(raw("w", 1, &[0, 1 << 62], &[])), "beyond the limits"),
@@ -168,7 +165,7 @@ fn typed_fields() {
         (ints(DType::U8, &[1, 255]), Some(vec![1, 255])),
         (ints(DType::U8, &[1, -2]), None),
         (ints(DType::I8, &[1, 128]), None),
-        (ints(DType::F16, &[0x3c00, 0]), Some(vec![0, 0x3c, 0, 0])),
+        (ints(DType::F16, &[0x3c00, 0]), Some([1f32.to_le_bytes(), [0; 4]].concat())),
         (ints(DType::Bool, &[0, 7]), Some(vec![0, 1])),
         (ints(DType::I32, &[1]), None),
     ];
@@ -215,7 +212,8 @@ fn constants_are_folded() {
         .node("Reshape", &["x", "shape"], &["y"], &[]);
     let model = sample.read().unwrap();
     assert_eq!(model.graph.nodes.len(), 1);
-    assert_eq!(model.graph.initializers["shape"].to_i64().unwrap(), [2, -1]);
+    let shape = &model.graph.nodes[0].inputs[1];
+    assert_eq!(model.graph.initializers[shape].to_i64().unwrap(), [2, 12]);
     assert_eq!(model.graph.types["y"].shape, [2, 12]);
     assert!(!model.graph.types.contains_key("s"), "values that nothing reads are dropped");
 

@@ -7,7 +7,7 @@ use super::layout::{cuts, filler, permutation, shape_range};
 use super::typed_node::resolve_axis;
 use crate::graph::{NodeError, ValueType};
 use crate::scaled::Scaled;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 
 pub(super) fn shape(op: &TypedNode<'_>, to: &ValueType) -> Result<Tensor, NodeError> {
     let (start, end) = shape_range(op)?;
@@ -33,7 +33,7 @@ pub(super) fn transpose(
     Ok(Some(data.into()))
 }
 
-fn strides(shape: &[usize]) -> Vec<usize> {
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (1..shape.len()).rev() {
         strides[d - 1] = strides[d] * shape[d];
@@ -43,7 +43,7 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 
 /// Calls `f` with each index of a tensor of shape `lengths`, in row-major
 /// order.
-fn for_each_index(lengths: &[usize], mut f: impl FnMut(&[usize])) {
+pub(super) fn for_each_index(lengths: &[usize], mut f: impl FnMut(&[usize])) {
     if lengths.contains(&0) {
         return;
     }
@@ -70,23 +70,6 @@ pub(crate) fn dequantize(op: &TypedNode<'_>, to: &ValueType) -> Result<Option<Sc
         _ => strides(x.shape())[op.axis("axis", 1, x.shape().len())?],
     };
     Ok(Scaled::dequantized(x.clone(), zero.cloned(), scale.clone(), run))
-}
-
-pub(super) fn cast(
-    _: &TypedNode<'_>,
-    x: &Tensor,
-    to: &ValueType,
-) -> Result<Option<Bytes>, NodeError> {
-    if x.dtype() == to.dtype {
-        return Ok(Some(x.data().clone()));
-    }
-    let Ok(values) = x.to_i64() else { return Ok(None) };
-    Ok(Some(match to.dtype {
-        DType::I64 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        DType::I32 => values.iter().flat_map(|&v| (v as i32).to_le_bytes()).collect(),
-        DType::F32 => values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect(),
-        _ => return Ok(None),
-    }))
 }
 
 pub(super) fn gather(
@@ -180,43 +163,4 @@ pub(super) fn constant_of_shape(
     to: &ValueType,
 ) -> Result<Option<Bytes>, NodeError> {
     Ok(Some(filler(op)?.1.repeat(to.elements() as usize).into()))
-}
-
-pub(super) fn arithmetic(
-    op: &TypedNode<'_>,
-    x: &Tensor,
-    to: &ValueType,
-) -> Result<Option<Bytes>, NodeError> {
-    Ok(integers(op, x, to))
-}
-
-/// Arithmetic on i64, the type that shapes are computed in; `None` where it
-/// overflows, or where an operand has neither the result's number of elements
-/// nor one.
-fn integers(op: &TypedNode<'_>, x: &Tensor, to: &ValueType) -> Option<Bytes> {
-    let y = op.constants.get(1).copied().flatten()?;
-    if to.dtype != DType::I64 || op.constants.len() != 2 {
-        return None;
-    }
-    let count = to.elements() as usize;
-    let operand = |t: &Tensor| {
-        let values = t.to_i64().ok()?;
-        match values.len() {
-            n if n == count => Some(values),
-            1 => Some(vec![values[0]; count]),
-            _ => None,
-        }
-    };
-    let (x, y) = (operand(x)?, operand(y)?);
-    let mut data = Vec::with_capacity(count * 8);
-    for (a, b) in x.into_iter().zip(y) {
-        let value = match op.node.op.as_str() {
-            "Add" => a.checked_add(b),
-            "Sub" => a.checked_sub(b),
-            "Mul" => a.checked_mul(b),
-            _ => a.checked_div(b),
-        };
-        data.extend_from_slice(&value?.to_le_bytes());
-    }
-    Some(data.into())
 }

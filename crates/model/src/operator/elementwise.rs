@@ -71,9 +71,6 @@ pub(super) fn select(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
 /// Input [n, c, ..], then scale, bias, mean and variance, each [c].
 pub(super) fn batch_norm(op: &TypedNode<'_>) -> Result<Vec<ValueType>, NodeError> {
     let x = op.input(0)?;
-    if op.node.int("training_mode", 0)? != 0 || op.node.outputs.len() > 1 {
-        return Err(NodeError::Unsupported { what: "training".to_owned() });
-    }
     let channels = *x.shape.get(1).ok_or_else(|| op.bad_shape(0, "batch and channels"))?;
     for index in 1..5 {
         if op.input(index)?.shape != [channels] {

@@ -7,7 +7,7 @@ use super::elementwise::broadcast;
 use super::typed_node::resolve_axis;
 use crate::graph::{NodeError, ValueType};
 use crate::onnx::typed_data;
-use crate::tensor::DType;
+use crate::tensor::{DType, Tensor};
 
 fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
@@ -295,7 +295,15 @@ pub(super) fn filler(op: &TypedNode<'_>) -> Result<(DType, Bytes), NodeError> {
     let read = attribute.t.as_ref().and_then(|tensor| {
         let dtype = DType::from_onnx(tensor.data_type())?;
         let data = tensor.raw_data.clone().or_else(|| typed_data(dtype, tensor))?;
-        (data.len() == dtype.size()).then_some((dtype, data))
+        let one = Tensor::new(dtype, Vec::new(), data.clone()).ok()?;
+        Some(match dtype {
+            // Half floats are computed as f32.
+            DType::F16 => {
+                let wide = Tensor::from_numbers(DType::F32, Vec::new(), &one.to_numbers()).ok()?;
+                (DType::F32, wide.data().clone())
+            }
+            _ => (dtype, data),
+        })
     });
     read.ok_or_else(|| op.bad("value", "another tensor", "a tensor of one element"))
 }

@@ -2,7 +2,13 @@
 
 use super::Fold::{Computed, Dequantized, FromTypes, Moved, Picked, Same};
 use super::Work::{EachInput, Nothing, PerOutput};
-use super::{Operator, Role, compute, conv, elementwise, layout, matmul, recurrent, reduce};
+use super::plain::{
+    activation, convolution, einsum, fused, index, layout as laid, loss, norm, place as places,
+    pooling, product, quantized, reduction as reduced, resize, several,
+};
+use super::{
+    Operator, Role, compute, conv, elementwise, layout, matmul, number, place, recurrent, reduce,
+};
 use crate::tensor::DType;
 
 /// An operator that changes each element by itself: its output needs no more of
@@ -13,7 +19,7 @@ const fn each(name: &'static str) -> Operator {
 
 /// An operator with one output of the first input's type and shape.
 const fn unary(name: &'static str) -> Operator {
-    Operator::new(name, elementwise::unary)
+    Operator::new(name, elementwise::unary).fold(Computed(number::computed))
 }
 
 const fn variadic(name: &'static str) -> Operator {
@@ -21,15 +27,12 @@ const fn variadic(name: &'static str) -> Operator {
 }
 
 const fn arithmetic(name: &'static str) -> Operator {
-    variadic(name).fold(Computed(compute::arithmetic))
+    variadic(name).fold(Computed(number::computed))
 }
 
 const fn comparison(name: &'static str) -> Operator {
     Operator::new(name, |op| elementwise::broadcast_all(op, Some(DType::Bool)))
-}
-
-const fn normalization(name: &'static str) -> Operator {
-    Operator::new(name, elementwise::normalization)
+        .fold(Computed(number::computed))
 }
 
 const fn pool(name: &'static str) -> Operator {
@@ -41,60 +44,101 @@ const fn global_pool(name: &'static str) -> Operator {
 }
 
 const fn reduction(name: &'static str) -> Operator {
-    Operator::new(name, reduce::reduce).work(EachInput)
+    Operator::new(name, reduce::reduce)
+        .work(EachInput)
+        .plain(reduced::reduce)
+        .fold(Computed(number::reduced))
 }
 
 const fn recurrent(name: &'static str) -> Operator {
     Operator::new(name, recurrent::infer).role(Role::Recurrent)
 }
 
-const fn undivided(name: &'static str) -> Operator {
-    Operator::declared(name).role(Role::Undivided)
+/// An operator that is always said in terms of others.
+const fn said(name: &'static str, rule: super::Plain) -> Operator {
+    Operator::rewritten(name, rule)
 }
+
+/// What ONNX Runtime's own tools put into files.
+pub(super) const ADDED: &[Operator] = &[
+    said("BiasGelu", activation::gelu),
+    said("FastGelu", activation::gelu),
+    said("Gelu", activation::gelu),
+    said("QuickGelu", activation::swish),
+    said("FusedConv", fused::conv),
+    said("FusedGemm", fused::gemm),
+    said("FusedMatMul", fused::mat_mul),
+    said("SkipLayerNormalization", norm::layer),
+    said("SimplifiedLayerNormalization", norm::root_mean_square),
+    said("DequantizeLinear", quantized::dequantize),
+    said("QuantizeLinear", quantized::quantize),
+    said("DynamicQuantizeMatMul", quantized::dynamic_mat_mul),
+    said("MatMulIntegerToFloat", quantized::dynamic_mat_mul),
+    said("QLinearAdd", quantized::binary),
+    said("QLinearMul", quantized::binary),
+    said("QLinearConcat", quantized::concat),
+    said("QLinearAveragePool", quantized::unary),
+    said("QLinearGlobalAveragePool", quantized::unary),
+    said("QLinearLeakyRelu", quantized::unary),
+    said("QLinearSigmoid", quantized::unary),
+    said("QLinearSoftmax", quantized::unary),
+];
 
 pub(super) const OPERATORS: &[Operator] = &[
     // Layers, and what computes as much.
-    Operator::new("Conv", conv::conv).work(PerOutput(conv::conv_work)).role(Role::Layer),
-    Operator::new("Gemm", matmul::gemm).work(PerOutput(matmul::gemm_work)).role(Role::Layer),
-    Operator::new("MatMul", matmul::matmul).work(PerOutput(matmul::matmul_work)).role(Role::Layer),
+    Operator::new("Conv", conv::conv)
+        .work(PerOutput(conv::conv_work))
+        .role(Role::Layer)
+        .plain(convolution::conv),
+    Operator::new("Gemm", matmul::gemm)
+        .work(PerOutput(matmul::gemm_work))
+        .role(Role::Layer)
+        .plain(product::gemm),
+    Operator::new("MatMul", matmul::matmul)
+        .work(PerOutput(matmul::matmul_work))
+        .role(Role::Layer)
+        .plain(product::mat_mul),
     recurrent("LSTM"),
     recurrent("GRU"),
     recurrent("RNN"),
-    undivided("ConvTranspose"),
-    undivided("ConvInteger"),
-    undivided("MatMulInteger"),
-    undivided("QLinearConv"),
-    undivided("QLinearMatMul"),
-    undivided("Einsum"),
+    said("ConvTranspose", convolution::transposed),
+    said("ConvInteger", quantized::integer),
+    said("MatMulInteger", quantized::integer),
+    said("QLinearConv", quantized::conv),
+    said("QLinearMatMul", quantized::mat_mul),
+    said("Einsum", einsum::einsum),
     // Windows.
-    pool("MaxPool"),
-    pool("AveragePool").linear_pooling(),
-    pool("LpPool"),
+    pool("MaxPool").plain(pooling::max),
+    pool("AveragePool").linear_pooling().plain(pooling::average),
+    said("LpPool", pooling::lp),
     global_pool("GlobalAveragePool").linear_pooling(),
-    global_pool("GlobalMaxPool"),
-    Operator::declared("GlobalLpPool").work(EachInput),
+    said("GlobalMaxPool", pooling::global_max),
+    said("GlobalLpPool", pooling::global_lp),
     // Each element by itself.
     each("Abs"),
-    each("Clip"),
+    each("Clip").plain(activation::clip),
     each("Elu"),
     each("Erf"),
     each("Exp"),
-    each("Gelu"),
     each("HardSigmoid"),
     each("HardSwish"),
     each("Identity").fold(Same).work(Nothing),
     each("LeakyRelu"),
-    each("Mish"),
     each("Neg"),
     each("Relu"),
     each("Selu"),
     each("Sigmoid"),
-    each("Softplus"),
     each("Softsign"),
     each("Sqrt"),
     each("Tanh"),
     each("ThresholdedRelu"),
-    Operator::new("Dropout", elementwise::dropout).same_place().work(Nothing),
+    said("Celu", activation::celu),
+    said("Dropout", activation::dropout),
+    said("Gelu", activation::gelu),
+    said("Mish", activation::mish),
+    said("Shrink", activation::shrink),
+    said("Softplus", activation::softplus),
+    said("Swish", activation::swish),
     // As the input is, but not known to need the same place only.
     unary("Acos"),
     unary("Acosh"),
@@ -103,45 +147,50 @@ pub(super) const OPERATORS: &[Operator] = &[
     unary("Atan"),
     unary("Atanh"),
     unary("Ceil"),
-    unary("Celu"),
     unary("Cos"),
     unary("Cosh"),
-    unary("CumSum"),
     unary("Floor"),
-    unary("Hardmax"),
     unary("Log"),
-    unary("LogSoftmax"),
-    unary("LpNormalization"),
-    unary("MeanVarianceNormalization"),
+    unary("LogSoftmax").plain(norm::softmax),
     unary("Not"),
     unary("Reciprocal"),
     unary("Round"),
-    unary("Shrink"),
     unary("Sign"),
     unary("Sin"),
     unary("Sinh"),
-    unary("Softmax"),
+    unary("Softmax").plain(norm::softmax),
     unary("Tan"),
-    Operator::new("BatchNormalization", elementwise::batch_norm),
-    normalization("InstanceNormalization"),
-    normalization("LayerNormalization"),
-    normalization("LRN"),
-    normalization("GroupNormalization"),
+    said("CumSum", index::cum_sum),
+    said("Hardmax", index::hardmax),
+    said("LpNormalization", norm::lp),
+    said("MeanVarianceNormalization", norm::mean_variance),
+    said("IsInf", activation::is_inf),
+    said("IsNaN", activation::is_nan),
+    Operator::new("BatchNormalization", elementwise::batch_norm).plain(norm::batch),
+    Operator::new("LRN", elementwise::normalization),
+    said("InstanceNormalization", norm::instance),
+    said("LayerNormalization", norm::layer),
+    said("GroupNormalization", norm::group),
+    said("RMSNormalization", norm::root_mean_square),
     // Element types.
-    Operator::new("Cast", elementwise::cast).fold(Computed(compute::cast)),
-    Operator::new("DequantizeLinear", elementwise::quantize).fold(Dequantized),
-    Operator::new("QuantizeLinear", elementwise::quantize),
+    Operator::new("Cast", elementwise::cast).fold(Computed(number::cast)).plain(activation::cast),
+    said("CastLike", activation::cast_like),
+    Operator::new("DequantizeLinear", elementwise::quantize)
+        .fold(Dequantized)
+        .plain(quantized::dequantize),
+    said("QuantizeLinear", quantized::quantize),
+    said("DynamicQuantizeLinear", quantized::quantize_dynamic),
     // Several inputs, broadcast.
-    arithmetic("Add"),
-    arithmetic("Sub"),
-    arithmetic("Mul"),
-    arithmetic("Div"),
-    variadic("Pow"),
-    variadic("Mod"),
-    variadic("Max"),
-    variadic("Min"),
-    variadic("Sum"),
-    variadic("Mean"),
+    arithmetic("Add").same_place(),
+    arithmetic("Sub").same_place(),
+    arithmetic("Mul").same_place(),
+    arithmetic("Div").same_place(),
+    arithmetic("Pow").plain(activation::pow),
+    arithmetic("Mod"),
+    arithmetic("Max").plain(several::pairwise),
+    arithmetic("Min").plain(several::pairwise),
+    variadic("Sum").plain(several::pairwise),
+    variadic("Mean").plain(several::pairwise),
     variadic("PRelu"),
     comparison("Equal"),
     comparison("Greater"),
@@ -151,33 +200,58 @@ pub(super) const OPERATORS: &[Operator] = &[
     comparison("And"),
     comparison("Or"),
     comparison("Xor"),
-    Operator::new("Where", elementwise::select),
+    Operator::new("Where", elementwise::select).fold(Computed(number::selected)),
     // Shapes and places.
     Operator::new("Shape", layout::shape).fold(FromTypes(compute::shape)),
-    Operator::new("Reshape", layout::reshape).fold(Same).work(Nothing),
-    Operator::new("Flatten", layout::flatten).fold(Same).work(Nothing),
-    Operator::new("Squeeze", layout::squeeze).fold(Same).work(Nothing),
-    Operator::new("Unsqueeze", layout::unsqueeze).fold(Same).work(Nothing),
-    Operator::new("Transpose", layout::transpose).fold(Moved(compute::transpose)),
-    Operator::new("Slice", layout::slice).fold(Picked(compute::slice)),
-    Operator::new("Gather", layout::gather).fold(Picked(compute::gather)),
-    Operator::new("Concat", layout::concat).fold(Computed(compute::concat)),
-    Operator::new("Expand", layout::expand).fold(Computed(compute::expand)),
+    said("Size", index::size),
+    Operator::new("Reshape", layout::reshape).fold(Same).work(Nothing).plain(laid::reshape),
+    said("Flatten", laid::reshape),
+    said("Squeeze", laid::reshape),
+    said("Unsqueeze", laid::reshape),
+    Operator::new("Transpose", layout::transpose)
+        .fold(Moved(compute::transpose))
+        .plain(laid::transpose),
+    Operator::new("Slice", layout::slice).fold(Picked(compute::slice)).plain(laid::slice),
+    Operator::new("Gather", layout::gather).fold(Picked(compute::gather)).plain(places::gather),
+    Operator::new("Concat", layout::concat).fold(Computed(compute::concat)).plain(several::concat),
+    Operator::new("Expand", layout::expand).fold(Computed(compute::expand)).plain(laid::expand),
     Operator::new("ConstantOfShape", layout::constant_of_shape)
         .fold(Computed(compute::constant_of_shape)),
-    Operator::new("Split", layout::split),
-    Operator::new("Pad", layout::pad),
+    Operator::new("Split", layout::split).plain(laid::split),
+    Operator::new("Pad", layout::pad).plain(laid::pad),
+    said("Tile", laid::tile),
+    said("DepthToSpace", laid::depth_and_space),
+    said("SpaceToDepth", laid::depth_and_space),
+    said("Resize", resize::resize),
+    said("Upsample", resize::resize),
+    // Elements by their numbers.
+    Operator::new("GatherElements", place::gather_elements).plain(places::gather_elements),
+    Operator::new("GatherND", place::gather_nd).plain(places::gather_nd),
+    Operator::new("Scatter", place::scatter).plain(places::scatter_elements),
+    Operator::new("ScatterElements", place::scatter).plain(places::scatter_elements),
+    Operator::new("ScatterND", place::scatter).plain(places::scatter_nd),
+    Operator::new("TopK", place::top_k).plain(index::top_k),
+    Operator::new("ArgMax", reduce::arg).plain(reduced::arg),
+    Operator::new("ArgMin", reduce::arg).plain(reduced::arg),
+    said("OneHot", index::one_hot),
+    said("Trilu", index::trilu),
+    said("EyeLike", index::eye_like),
+    said("Range", index::range),
+    said("NonZero", index::non_zero),
+    said("Compress", places::compress),
+    said("ReverseSequence", places::reverse_sequence),
+    // Losses.
+    said("NegativeLogLikelihoodLoss", loss::likelihood),
+    said("SoftmaxCrossEntropyLoss", loss::cross_entropy),
     // Whole dimensions into one element.
     reduction("ReduceMean"),
     reduction("ReduceSum"),
     reduction("ReduceMax"),
     reduction("ReduceMin"),
     reduction("ReduceProd"),
-    reduction("ReduceL1"),
-    reduction("ReduceL2"),
-    reduction("ReduceSumSquare"),
-    reduction("ReduceLogSumExp"),
-    Operator::declared("ReduceLogSum").work(EachInput),
-    Operator::new("ArgMax", reduce::arg),
-    Operator::new("ArgMin", reduce::arg),
+    said("ReduceL1", reduced::reduce),
+    said("ReduceL2", reduced::reduce),
+    said("ReduceSumSquare", reduced::reduce),
+    said("ReduceLogSum", reduced::reduce),
+    said("ReduceLogSumExp", reduced::reduce),
 ];

@@ -149,7 +149,7 @@ fn layouts() {
             ("Gemm", vec![Floats(vec![4, 7])], vec![], Err("expected a matrix")),
             ("Add", vec![Floats(vec![3, 1])], vec![], Ok(vec![2, 3, 4])),
             ("Add", vec![Ints(vec![1])], vec![], Err("input 1 is i64, expected f32")),
-            ("Tile", vec![list(&[1, 1, 1])], vec![], Err("operator Tile is not known")),
+            ("Tile", vec![list(&[2, 1, 3])], vec![], Ok(vec![4, 3, 12])),
         ],
     );
 }
@@ -287,7 +287,9 @@ fn entries_are_found_by_domain_and_name() {
         ("ai.onnx", "Conv", true),
         ("com.microsoft", "Conv", false),
         ("", "conv", false),
-        ("", "Tile", false),
+        ("com.microsoft", "FusedConv", true),
+        ("", "FusedConv", false),
+        ("", "Loop", false),
     ] {
         assert_eq!(super::find(domain, name).is_some(), found, "{domain} {name}");
     }

@@ -19,16 +19,11 @@ use super::task::{Writer, cut_shape, fresh, taken, type_of};
 
 use crate::division::InputBox;
 use crate::layer::{Layer, Orientation};
-use crate::onnx::{AttributeProto, GEMM_WITHOUT_C, int_attribute, ints_attribute};
+use crate::onnx::{int_attribute, ints_attribute};
 use crate::part::{Input, Part};
 use crate::region::{Region, shape};
 use crate::stage::Stage;
 use crate::tensor::{DType, Tensor, TensorError};
-
-/// From this opset on, what to slice is an input, not an attribute.
-const SLICE_BY_INPUT: i64 = 10;
-/// From this opset on, how to pad is an input, not an attribute.
-const PAD_BY_INPUT: i64 = 11;
 
 /// A value on the way to the layer: its name and shape.
 struct Feed {
@@ -56,9 +51,6 @@ impl Writer<'_> {
         let bias = names.of(layer.bias.as_deref().unwrap_or("bias"), "part");
         if let Some((shape, place)) = &task.bias {
             self.initializer(&bias, DType::F32, shape, place);
-            inputs.push(&bias);
-        } else if layer.op == "Gemm" && self.opset() < GEMM_WITHOUT_C {
-            self.constant(&bias, DType::F32, &[1], Bytes::from_static(&[0; 4]));
             inputs.push(&bias);
         }
         let model = &self.layout.staged.model;
@@ -99,15 +91,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn opset(&self) -> i64 {
-        self.layout.staged.model.opset
-    }
-
     /// A product with [rows, columns] weights as a Gemm where the input is a
     /// matrix, else with the weights turned: neither copies them.
     fn mat_mul(&mut self, layer: &Layer, inputs: &[&str], shape: &[usize], names: &mut Names<'_>) {
         let (feed, weight) = (inputs[0], inputs[1]);
-        if layer.input_shape.len() == 2 && self.opset() >= GEMM_WITHOUT_C {
+        if layer.input_shape.len() == 2 {
             let node = self.node(&layer.name, "Gemm", inputs, &layer.output);
             node.attribute = vec![int_attribute("transB", 1)];
             return;
@@ -208,20 +196,14 @@ impl Writer<'_> {
             ("axes", numbers(|(axis, _)| *axis)),
         ];
         let name = names.of(&from.name, "cut");
-        if self.opset() < SLICE_BY_INPUT {
-            let attributes = lists.iter().map(|(word, values)| ints_attribute(word, values));
-            let attributes: Vec<AttributeProto> = attributes.collect();
-            self.node(&name, "Slice", &[&from.name], &name).attribute = attributes;
-        } else {
-            let mut inputs = vec![from.name.clone()];
-            for (word, values) in &lists {
-                let list = format!("{name}_{word}");
-                self.list(&list, values)?;
-                inputs.push(list);
-            }
-            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-            self.node(&name, "Slice", &inputs, &name);
+        let mut inputs = vec![from.name.clone()];
+        for (word, values) in &lists {
+            let list = format!("{name}_{word}");
+            self.list(&list, values)?;
+            inputs.push(list);
         }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        self.node(&name, "Slice", &inputs, &name);
         self.info(&name, DType::F32, &shape);
         Ok(Feed { name, shape })
     }
@@ -244,14 +226,9 @@ impl Writer<'_> {
             pads[rank + 2 + d] = *after as i64;
         }
         let name = names.of(&from.name, "padded");
-        if self.opset() < PAD_BY_INPUT {
-            let attribute = ints_attribute("pads", &pads);
-            self.node(&name, "Pad", &[&from.name], &name).attribute = vec![attribute];
-        } else {
-            let list = format!("{name}_pads");
-            self.list(&list, &pads)?;
-            self.node(&name, "Pad", &[&from.name, &list], &name);
-        }
+        let list = format!("{name}_pads");
+        self.list(&list, &pads)?;
+        self.node(&name, "Pad", &[&from.name, &list], &name);
         self.info(&name, DType::F32, &shape);
         Ok(Feed { name, shape })
     }
