@@ -7,6 +7,14 @@ use quorate_model::tensor::DType;
 /// Why a model did not load or run.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The engine is a library that is not there, or cannot be used.
+    #[error("{engine} cannot be used: {reason}")]
+    Library {
+        /// The engine.
+        engine: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The file could not be read.
     #[error("cannot read model {}", path.display())]
     Read {

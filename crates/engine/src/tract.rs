@@ -1,9 +1,11 @@
 //! The engine that is always there: tract, pure Rust, one thread.
 
 mod convert;
+mod extreme;
 mod load;
+mod proven;
+mod stride;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use quorate_model::tensor::Tensor;
 use tract_onnx::prelude::*;
 
 use crate::port::check_inputs;
+use crate::unwind::unwind;
 use crate::{Engine, EngineError, Port, Task};
 
 const NAME: &str = "tract";
@@ -25,6 +28,10 @@ pub struct Tract;
 impl Engine for Tract {
     fn name(&self) -> &str {
         NAME
+    }
+
+    fn is_proven(&self, form: &str) -> bool {
+        proven::is_proven(form)
     }
 
     fn load(&self, path: &Path) -> Result<Box<dyn Task>, EngineError> {
@@ -100,14 +107,4 @@ impl Task for TractTask {
         }
         result
     }
-}
-
-/// Calls into tract, which panics on some malformed models; gives the panic's
-/// message instead.
-fn unwind<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        format!("panicked: {}", text.unwrap_or("no message"))
-    })
 }

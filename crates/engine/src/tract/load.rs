@@ -9,7 +9,7 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
-use super::{NAME, convert};
+use super::{NAME, convert, extreme, stride};
 use crate::{EngineError, Port};
 
 /// A model that is ready to run.
@@ -96,6 +96,9 @@ fn prepare(proto: &mut ModelProto) -> TractResult<Names> {
         // These still speak of the symbol, which would contradict the one.
         graph.value_info.clear();
     }
+    stride::pick_entries(graph);
+    extreme::mend(graph);
+    let declared: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let made = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
     let known: BTreeSet<&str> =
         made.chain(inputs.iter().map(String::as_str)).chain(declared).collect();
