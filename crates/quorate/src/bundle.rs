@@ -7,16 +7,22 @@
 //! ```
 
 mod folder;
+mod forms;
+mod kind;
 mod measure;
 mod model_file;
 mod plan_file;
 mod shelf;
+mod subject;
+mod verify;
 mod write;
 
 pub use self::{
     folder::Folder,
+    forms::check_forms,
     measure::{Measured, Statistic, measure},
-    model_file::ModelFile,
+    model_file::{ModelFile, Shapes},
     plan_file::read_plan,
+    verify::verify,
     write::write,
 };

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod shapes;
 mod splitting;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use quorate::bundle::Statistic;
 use quorate_core::plan::{WaitPolicy, parse_span};
 
+pub(crate) use shapes::ShapeArgs;
 pub(crate) use splitting::Splitting;
 
 /// Runs a neural network across several small devices and does not notice
@@ -31,9 +33,27 @@ pub(crate) struct Cli {
     /// More to read on standard error; twice for still more. RUST_LOG overrules it.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// What runs tasks: tract, which is built in; onnxruntime, whose library
+    /// has to be installed; auto, onnxruntime where it is.
+    #[arg(long, global = true, default_value = "auto", value_name = "ENGINE")]
+    pub engine: Choice,
+    /// Where ONNX Runtime's library is [default: where libraries are].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What runs tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// ONNX Runtime where its library is installed, else tract.
+    Auto,
+    /// The engine that is built in.
+    Tract,
+    /// ONNX Runtime.
+    Onnxruntime,
 }
 
 /// What to do.
@@ -70,6 +90,9 @@ pub(crate) struct Inspect {
     /// The model.
     #[arg(value_name = "MODEL.onnx")]
     pub model: PathBuf,
+    /// Shapes that the model leaves open.
+    #[command(flatten)]
+    pub shapes: ShapeArgs,
     /// Devices that share the weights: what the largest part of each layer
     /// would cost one of them.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = at_least_one)]
@@ -122,6 +145,9 @@ pub(crate) struct Plan {
     /// Size of the cluster.
     #[command(flatten)]
     pub cluster: ClusterSize,
+    /// Shapes that the model leaves open.
+    #[command(flatten)]
+    pub shapes: ShapeArgs,
     /// The plan file to write; `-` for standard output.
     #[arg(short, long, default_value = "plan.toml", value_name = "FILE")]
     pub output: PathBuf,
@@ -160,6 +186,9 @@ pub(crate) struct Pack {
     /// The plan.
     #[arg(value_name = "PLAN.toml")]
     pub plan: PathBuf,
+    /// An input that is this number in every request, as the plan was made with.
+    #[arg(long = "fix", value_name = "INPUT=NUMBER", value_parser = shapes::fixed)]
+    pub fixed: Vec<(String, f64)>,
     /// Folder to make; a bundle that is there is replaced.
     #[arg(short, long, default_value = "bundle", value_name = "FOLDER")]
     pub output: PathBuf,
@@ -251,15 +280,24 @@ pub(crate) struct Preprocessing {
 Examples:
   quorate run bundle/ --input digit.png
   quorate run bundle/ --input t10k-images-idx3-ubyte.gz --limit 10 --top 1
-  quorate run bundle/ --input x.npy --json")]
+  quorate run bundle/ --input x.npy --json
+  quorate run bundle/ --input ids=ids.npy --input mask=mask.npy -o answers.npz")]
 pub(crate) struct Run {
     /// The bundle, or its gateway folder.
     #[arg(value_name = "BUNDLE")]
     pub bundle: PathBuf,
     /// A picture (.png, .jpg), an array (.npy), MNIST images (IDX, also .gz)
-    /// or a CIFAR-10 batch (.bin, also .gz).
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
+    /// or a CIFAR-10 batch (.bin, also .gz); of several inputs once for each as
+    /// NAME=FILE, or arrays of all (.npz).
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
+    pub inputs: Vec<String>,
+    /// Show this output only; once for each.
+    #[arg(long = "output", value_name = "NAME")]
+    pub outputs: Vec<String>,
+    /// Also write all outputs to this file, as NumPy's .npz: those of several
+    /// requests one behind the other.
+    #[arg(short = 'o', long = "save", value_name = "FILE.npz")]
+    pub save: Option<PathBuf>,
     /// Preprocessing.
     #[command(flatten)]
     pub preprocessing: Preprocessing,
@@ -305,8 +343,11 @@ pub(crate) struct Check {
     /// Size of the cluster.
     #[command(flatten)]
     pub cluster: ClusterSize,
+    /// Shapes that the model leaves open.
+    #[command(flatten)]
+    pub shapes: ShapeArgs,
     /// Check this plan, instead of one made for --devices and --spares.
-    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "whole", "f16", "recurrent"])]
+    #[arg(long, value_name = "PLAN.toml", conflicts_with_all = ["devices", "spares", "methods", "glue", "whole", "f16", "recurrent", "shapes", "dims"])]
     pub plan: Option<PathBuf>,
     /// How to divide layers.
     #[command(flatten)]
@@ -318,9 +359,10 @@ pub(crate) struct Check {
     /// Also let every reader of every value lose other shards.
     #[arg(long)]
     pub inconsistent: bool,
-    /// Check with the first input of this file [default: seeded numbers].
-    #[arg(long, value_name = "FILE")]
-    pub input: Option<PathBuf>,
+    /// Check with the first input of this file, of several inputs once for each
+    /// as NAME=FILE, or a .npz file of all [default: seeded numbers].
+    #[arg(long = "input", value_name = "[NAME=]FILE")]
+    pub inputs: Vec<String>,
     /// Preprocessing.
     #[command(flatten)]
     pub preprocessing: Preprocessing,
@@ -367,10 +409,13 @@ pub(crate) struct Demo {
     /// Model instead of LeNet-5.
     #[arg(long, value_name = "MODEL.onnx")]
     pub model: Option<PathBuf>,
-    /// Input instead of MNIST's test digits; seeded numbers if only a model
-    /// is given.
-    #[arg(long, value_name = "FILE")]
-    pub input: Option<PathBuf>,
+    /// Shapes that the model leaves open.
+    #[command(flatten)]
+    pub shapes: ShapeArgs,
+    /// Input instead of MNIST's test digits, of several inputs once for each as
+    /// NAME=FILE; seeded numbers if only a model is given.
+    #[arg(long = "input", value_name = "[NAME=]FILE")]
+    pub inputs: Vec<String>,
     /// Preprocessing.
     #[command(flatten)]
     pub preprocessing: Preprocessing,

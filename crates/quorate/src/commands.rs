@@ -3,13 +3,13 @@
 mod check;
 mod demo;
 mod emulated;
+mod inputs;
 mod inspect;
 mod medium;
 mod pack;
 mod plan;
 mod ranking;
 mod run;
-mod single_input;
 mod worker;
 
 use std::process::ExitCode;

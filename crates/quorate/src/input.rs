@@ -14,8 +14,10 @@ mod idx;
 mod items;
 mod limits;
 mod npy;
+mod npz;
 mod picture;
 mod preprocess;
+mod request;
 mod seeded;
 mod target;
 
@@ -24,10 +26,12 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use quorate_model::tensor::Tensor;
+use quorate_model::tensor::{DType, Tensor};
 
+pub use npz::{read_npz, write_npz};
 pub use preprocess::{Preprocess, parse_fraction};
-pub use seeded::seeded;
+pub use request::{Requests, requests, seeded_requests};
+pub use seeded::{seeded, seeded_typed};
 
 use items::Items;
 use limits::{FILE_BYTES_MAX, TENSOR_BYTES_MAX};
@@ -57,7 +61,7 @@ pub struct Inputs {
     pub kind: InputKind,
 }
 
-/// Reads the first `limit` inputs of `path` for a model whose input has
+/// Reads the first `limit` inputs of `path` for a model whose f32 input has
 /// `shape`; all of them without a limit.
 pub fn read(
     path: &Path,
@@ -65,9 +69,21 @@ pub fn read(
     pre: &Preprocess,
     limit: Option<usize>,
 ) -> anyhow::Result<Inputs> {
+    read_typed(path, DType::F32, shape, pre, limit)
+}
+
+/// As [`read`], for an input of any element type. Preprocessing is for floats;
+/// other numbers are taken as they come, the bytes of pictures too.
+pub fn read_typed(
+    path: &Path,
+    dtype: DType,
+    shape: &[usize],
+    pre: &Preprocess,
+    limit: Option<usize>,
+) -> anyhow::Result<Inputs> {
     let name = path.display().to_string();
-    let bytes = read_file(path).with_context(|| format!("cannot read input {name}"))?;
-    read_bytes(&name, &bytes, shape, pre, limit)
+    let read = || convert(&name, &read_file(path)?, &Target::new(dtype, shape)?, pre, limit);
+    read().with_context(|| format!("cannot read input {name}"))
 }
 
 /// As [`read`], for bytes that are already here; `name` stands for the path.
@@ -78,7 +94,8 @@ pub fn read_bytes(
     pre: &Preprocess,
     limit: Option<usize>,
 ) -> anyhow::Result<Inputs> {
-    convert(name, bytes, shape, pre, limit).with_context(|| format!("cannot read input {name}"))
+    let read = || convert(name, bytes, &Target::new(DType::F32, shape)?, pre, limit);
+    read().with_context(|| format!("cannot read input {name}"))
 }
 
 /// Reads the labels that go with an IDX data set.
@@ -105,25 +122,39 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn convert(
     name: &str,
     bytes: &[u8],
-    shape: &[usize],
+    target: &Target,
     pre: &Preprocess,
     limit: Option<usize>,
 ) -> anyhow::Result<Inputs> {
-    let target = Target::new(shape)?;
+    let (dtype, shape) = (target.dtype, target.shape);
+    let float = matches!(dtype, DType::F32 | DType::F16 | DType::F64);
     pre.check(target.channels)?;
+    ensure!(
+        float || *pre == Preprocess::default(),
+        "the model's input is {dtype}: --scale, --mean and --std are for floats"
+    );
     let bytes: Cow<[u8]> = gzip::unpack(bytes, FILE_BYTES_MAX)?;
-    let (kind, items) = open(name, &bytes, &target)?;
+    let (kind, items) = open(name, &bytes, target)?;
     let count = items.count().min(limit.unwrap_or(usize::MAX));
     ensure!(count > 0, "it holds no inputs");
-    let needed = target.elements.saturating_mul(4).saturating_mul(count);
+    let needed = target.elements.saturating_mul(dtype.size()).saturating_mul(count);
     ensure!(
         needed <= TENSOR_BYTES_MAX,
         "{count} inputs of {shape:?} take {needed} bytes, limit {TENSOR_BYTES_MAX}: read fewer"
     );
     let tensor = |index| {
+        if let Some(data) = items.exact(index, dtype).filter(|_| *pre == Preprocess::default()) {
+            return Tensor::new(dtype, shape.to_vec(), data.into()).map_err(anyhow::Error::from);
+        }
         let mut values = items.values(index);
-        pre.apply(&mut values, target.channels, items.scale());
-        Tensor::from_f32(shape.to_vec(), &values).map_err(anyhow::Error::from)
+        if float {
+            pre.apply(&mut values, target.channels, items.scale());
+        }
+        if dtype == DType::F32 {
+            return Tensor::from_f32(shape.to_vec(), &values).map_err(anyhow::Error::from);
+        }
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        Ok(Tensor::from_numbers(dtype, shape.to_vec(), &values)?)
     };
     let tensors = (0..count).map(tensor).collect::<anyhow::Result<Vec<_>>>()?;
     let labels = (0..count).map(|index| items.label(index)).collect();

@@ -20,7 +20,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli::start_logging(cli.verbose);
-    match commands::run(cli.command) {
+    let chosen = engine::choose(cli.engine, cli.onnxruntime.as_deref());
+    match chosen.and_then(|()| commands::run(cli.command)) {
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ use quorate_core::gather::{Decision, Gather, Gathered, task_inputs};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
 use quorate_core::plan::{OUTPUT_TASK, Plan, Plans};
 use quorate_core::time::Time;
-use quorate_engine::Engine;
+use quorate_engine::{Engine, Reference};
 use quorate_model::tensor::Tensor;
 
 use crate::bundle::ModelFile;
@@ -31,6 +31,8 @@ use crate::random::SplitMix;
 use difference::difference;
 use losses::{list, losses, random_subset};
 use whole::Whole;
+
+pub use whole::{Judge, sensitivity};
 
 pub use difference::answer_difference;
 pub use finding::Finding;
@@ -58,24 +60,28 @@ pub struct Rehearsal {
     /// By value; all `None` where the whole model was not run.
     whole: Vec<Option<Tensor>>,
     outputs: Vec<Tensor>,
-    note: Option<String>,
+    judge: Judge,
+    notes: Vec<String>,
 }
 
 /// A value as one device has it: by value, `None` before it is made.
 type Values = Vec<Option<Arc<Gathered>>>;
 
 impl Rehearsal {
-    /// Opens the bundle of `plans` and runs the whole model once.
+    /// Opens the bundle of `plans` and runs the whole model once. The right
+    /// answers are those of `reference`, where there is one.
     pub fn new(
         engine: &Arc<dyn Engine>,
+        reference: Option<&dyn Reference>,
         model: &ModelFile,
         plans: Plans,
         bundle: &Path,
         inputs: Vec<Tensor>,
     ) -> anyhow::Result<Rehearsal> {
-        let Whole { values, outputs, note } = Whole::run(&**engine, model, &plans, &inputs)?;
+        let whole = Whole::run(&**engine, reference, model, &plans, &inputs)?;
+        let Whole { values, outputs, judge, notes } = whole;
         let rehearsal = Rehearsal::expecting(engine, plans, bundle, inputs, outputs);
-        Ok(Rehearsal { whole: values, note, ..rehearsal })
+        Ok(Rehearsal { whole: values, judge, notes, ..rehearsal })
     }
 
     /// Opens the bundle of `plans`, to be held against `outputs`: the right
@@ -99,7 +105,8 @@ impl Rehearsal {
             inputs,
             whole: vec![None; plans.values().len()],
             outputs,
-            note: None,
+            judge: Judge::Itself,
+            notes: Vec::new(),
             plans: Arc::new(plans),
         }
     }
@@ -118,9 +125,14 @@ impl Rehearsal {
         &self.plans
     }
 
-    /// Something that a person ought to know of the answers taken as right.
-    pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
+    /// What a person ought to know of the answers taken as right.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.notes.iter().map(String::as_str)
+    }
+
+    /// Whose answers are taken as right.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     /// Each stage on the whole model's values, with every loss of up to as

@@ -48,6 +48,9 @@ fn plans_of_before_pack_into_the_same_files() {
             None => (line.to_owned(), None),
         };
         let wanted: BTreeMap<_, _> = text.lines().map(line).collect();
-        assert_eq!(files(&bundle, |name| !name.ends_with(".onnx")), wanted, "{name}");
+        let mut got = files(&bundle, |name| !name.ends_with(".onnx"));
+        // The forms of operators are noted since.
+        got.retain(|name, _| !name.ends_with("forms.txt"));
+        assert_eq!(got, wanted, "{name}");
     }
 }

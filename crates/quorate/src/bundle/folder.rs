@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use quorate_core::packing::{PACKED_FILE, PLAN_FILE, read_packed};
 use quorate_core::plan::Plans;
+use quorate_engine::Engine;
 
+use super::forms;
 use super::plan_file::read_plan;
 
 /// A folder of a bundle: the plan in it, still as packed.
@@ -43,6 +45,11 @@ impl Folder {
             );
         }
         Ok(Folder { path: path.to_owned(), plans: Arc::new(plans), name })
+    }
+
+    /// Refuses a folder whose tasks `engine` is not known to compute right.
+    pub fn check_engine(&self, engine: &dyn Engine) -> anyhow::Result<()> {
+        forms::check(&self.path, engine)
     }
 
     /// The same folder with `hosts`, in the order of the plan's devices, in

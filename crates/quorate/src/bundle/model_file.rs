@@ -1,19 +1,46 @@
 //! A model file, read and cut into stages.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use quorate_core::hash::sha256_hex;
 use quorate_core::plan::Plans;
-use quorate_engine::{Engine, Task};
-use quorate_model::model::{Model, ReadOptions};
+use quorate_engine::{Engine, Named, Reference, Task};
+use quorate_model::model::{Model, ReadOptions, to_onnx};
 use quorate_model::stage::{Cut, Staged};
+use quorate_model::tensor::Tensor;
+
+use super::kind;
 
 /// Longest model file that is read.
 const MODEL_BYTES_MAX: u64 = 16 << 30;
+
+/// Shapes that a model file leaves open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shapes {
+    /// Whole shapes, by input.
+    pub inputs: BTreeMap<String, Vec<usize>>,
+    /// Lengths, by the names that the file gives dimensions.
+    pub dims: BTreeMap<String, usize>,
+    /// Inputs that are one and the same number in every request.
+    pub fixed: BTreeMap<String, f64>,
+}
+
+impl Shapes {
+    /// Shapes of the inputs that a plan was made for. What was fixed is no input
+    /// there, and has to be given again.
+    pub fn of(plans: &Plans, fixed: &BTreeMap<String, f64>) -> Shapes {
+        let inputs = plans.main().inputs().map(|value| {
+            let value = &plans.values()[value.index()];
+            (value.name.clone(), value.shape.clone())
+        });
+        Shapes { inputs: inputs.collect(), dims: BTreeMap::new(), fixed: fixed.clone() }
+    }
+}
 
 /// A model file, read and cut into stages.
 pub struct ModelFile {
@@ -27,41 +54,104 @@ pub struct ModelFile {
     pub staged: Staged,
     /// Where it was read from, if from a file.
     path: Option<PathBuf>,
+    /// Inputs that are one and the same number in every request.
+    fixed: BTreeMap<String, f64>,
 }
 
 impl ModelFile {
     /// Reads the model at `path`.
     pub fn open(path: &Path) -> anyhow::Result<ModelFile> {
+        ModelFile::open_with(path, &Shapes::default())
+    }
+
+    /// Reads the model at `path`, whose open dimensions are `shapes`.
+    pub fn open_with(path: &Path, shapes: &Shapes) -> anyhow::Result<ModelFile> {
         let read = || -> anyhow::Result<Bytes> {
-            let length = std::fs::metadata(path)?.len();
+            let found = std::fs::metadata(path)?;
+            ensure!(found.is_file(), "it is no file");
+            let length = found.len();
             ensure!(length <= MODEL_BYTES_MAX, "{length} bytes, limit {MODEL_BYTES_MAX}");
             Ok(std::fs::read(path)?.into())
         };
         let bytes = read().with_context(|| format!("model {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-        let model = ModelFile::new(name, bytes, &folder);
+        let model = ModelFile::new_with(name, bytes, &folder, shapes);
         let mut model = model.with_context(|| format!("model {}", path.display()))?;
         model.path = Some(path.to_owned());
         Ok(model)
     }
 
-    /// The file itself, ready to run by `engine`.
-    pub fn task(&self, engine: &dyn Engine) -> anyhow::Result<Box<dyn Task>> {
-        Ok(match &self.path {
-            Some(path) => engine.load(path)?,
-            None => engine.load_bytes(&self.name, &self.bytes)?,
-        })
+    /// The whole model as it was read, ready to run by `engine`. After its own
+    /// outputs it makes the values `extra`, where they are others.
+    pub fn task(&self, engine: &dyn Engine, extra: &[String]) -> anyhow::Result<Box<dyn Task>> {
+        let whole = to_onnx(&self.staged.model, extra)?;
+        Ok(engine.load_bytes(&self.name, &whole)?)
+    }
+
+    /// The file's own answers to `inputs`, in the order of the model's outputs.
+    pub fn answer(
+        &self,
+        reference: &dyn Reference,
+        inputs: &[Tensor],
+    ) -> anyhow::Result<Vec<Tensor>> {
+        let names = self.staged.model.graph.inputs.iter().cloned();
+        let mut named: Vec<Named> = names.zip(inputs.iter().cloned()).collect();
+        for (name, of) in &self.staged.model.graph.unread {
+            let bytes = of.shape.iter().product::<usize>() * of.dtype.size();
+            named.push((
+                name.clone(),
+                Tensor::new(of.dtype, of.shape.clone(), vec![0; bytes].into())?,
+            ));
+        }
+        for (name, number) in &self.fixed {
+            let of = self.staged.model.graph.fixed.get(name).context("a fixed input")?;
+            let all = vec![*number; of.shape.iter().product()];
+            named.push((name.clone(), Tensor::from_numbers(of.dtype, of.shape.clone(), &all)?));
+        }
+        let made = match &self.path {
+            Some(path) => reference.answer(path, &named)?,
+            None => {
+                let file = tempfile::NamedTempFile::new().context("a temporary file")?;
+                std::fs::write(file.path(), &self.bytes).context("a temporary file")?;
+                reference.answer(file.path(), &named)?
+            }
+        };
+        let outputs = self.staged.model.graph.outputs.iter().map(|name| {
+            let found = made.iter().find(|(made, _)| made == name);
+            Ok(found.with_context(|| format!("the file makes no {name}"))?.1.clone())
+        });
+        outputs.collect()
     }
 
     /// A model from its bytes; external data is looked up in `folder`.
     pub fn new(name: String, bytes: Bytes, folder: &Path) -> anyhow::Result<ModelFile> {
+        ModelFile::new_with(name, bytes, folder, &Shapes::default())
+    }
+
+    fn new_with(
+        name: String,
+        bytes: Bytes,
+        folder: &Path,
+        shapes: &Shapes,
+    ) -> anyhow::Result<ModelFile> {
         let sha256 = sha256_hex(&bytes);
         let mut external = |location: &str, offset: u64, length: u64| {
             read_external(folder, location, offset, length)
         };
-        let model = Model::read_external(bytes.clone(), &ReadOptions::default(), &mut external)?;
-        Ok(ModelFile { name, sha256, bytes, staged: Staged::new(model)?, path: None })
+        let options = ReadOptions {
+            input_shapes: shapes.inputs.clone(),
+            dims: shapes.dims.clone(),
+            fixed: shapes.fixed.clone(),
+            ..ReadOptions::default()
+        };
+        let model = Model::read_external(bytes.clone(), &options, &mut external);
+        let model = model.map_err(|error| match kind::of(&bytes) {
+            Some(kind) => anyhow!("it is {kind}, no ONNX model"),
+            None => error.into(),
+        })?;
+        let staged = Staged::new(model)?;
+        Ok(ModelFile { name, sha256, bytes, staged, path: None, fixed: shapes.fixed.clone() })
     }
 
     /// The same model, cut into stages as `cut` says.
@@ -87,13 +177,19 @@ fn read_external(
     length: u64,
 ) -> std::io::Result<Bytes> {
     use std::io::{Error, ErrorKind, Seek, SeekFrom};
-    let path = Path::new(location);
+    let path = Path::new(location.trim_start_matches("./"));
     let inside = path.components().all(|c| matches!(c, std::path::Component::Normal(_)));
     if !inside {
         let words = format!("external data {location} is not below the model's folder");
         return Err(Error::new(ErrorKind::InvalidInput, words));
     }
-    let mut file = File::open(folder.join(path))?;
+    let whole = folder.join(path);
+    // Opening a pipe would wait for its other end.
+    if !std::fs::metadata(&whole)?.is_file() {
+        let words = format!("external data {location} is no file");
+        return Err(Error::new(ErrorKind::InvalidInput, words));
+    }
+    let mut file = File::open(whole)?;
     let size = file.metadata()?.len();
     if offset.checked_add(length).is_none_or(|end| end > size) {
         let words = format!("external data {location} has {size} bytes, needs {offset}+{length}");

@@ -8,6 +8,7 @@ use quorate_core::packing::{PACKED_FILE, PackedFolder, Progress, pack};
 use quorate_core::plan::Plans;
 use quorate_model::stage::Staged;
 
+use super::forms;
 use super::shelf::DiskShelf;
 
 /// Packs `staged`, cut from the model with that hash, into the folder `output`.
@@ -34,6 +35,9 @@ pub fn write(
     let beside = output.with_file_name(beside);
     let made = pack(staged, model_sha256, plans, &mut DiskShelf::new(&beside), progress);
     let moved = made.context("packing").and_then(|packed| {
+        for folder in &packed {
+            forms::write(staged, &beside.join(&folder.name))?;
+        }
         if output.exists() {
             std::fs::remove_dir_all(output)?;
         }

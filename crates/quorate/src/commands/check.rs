@@ -3,20 +3,25 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use quorate::bundle::{ModelFile, read_plan};
+use quorate::bundle::{ModelFile, Shapes, read_plan};
 use quorate::input;
-use quorate::rehearsal::{Finding, Rehearsal};
+use quorate::rehearsal::{Finding, Judge, Rehearsal, sensitivity};
 use quorate_core::plan::Plans;
 use quorate_core::planner::{self, PlanRequest};
-use quorate_model::tensor::{DType, Tensor};
+use quorate_engine::Engine;
+use quorate_model::tensor::Tensor;
 use serde_json::json;
 
+use super::inputs::{ports, preprocess};
 use super::pack::pack_into;
-use super::single_input::{input_value, preprocess};
 use crate::cli;
-use crate::engine::engine;
+use crate::engine::{engine, reference};
 use crate::progress::CountBar;
 use crate::words::{counted, note, print};
+
+/// An answer that moves by this much when its input moves by 1e-6 is no ground
+/// for a judgement.
+const SHAKEN: f64 = 1e-4;
 
 /// Trials of `--inconsistent`.
 const TRIALS: u64 = 8;
@@ -24,12 +29,14 @@ const TRIALS: u64 = 8;
 /// Runs the command.
 pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
     let (model, plans) = model_and_plan(args)?;
-    let input = read_input(&plans, args)?;
+    let inputs = read_inputs(&model, &plans, args)?;
     let folder = tempfile::tempdir().context("a temporary folder")?;
     let bundle = folder.path().join("bundle");
     pack_into(&model, &plans, &bundle)?;
-    let rehearsal = Rehearsal::new(&engine(), &model, plans, &bundle, vec![input])?;
-    rehearsal.note().into_iter().for_each(note);
+    let judge = reference();
+    let (engine, judge) = (engine(), judge.as_deref());
+    let rehearsal = Rehearsal::new(&engine, judge, &model, plans, &bundle, inputs.clone())?;
+    rehearsal.notes().for_each(note);
     let mut findings = find(&rehearsal)?;
     if args.inconsistent {
         findings.extend(rehearsal.inconsistent(args.seed, TRIALS)?);
@@ -40,12 +47,33 @@ pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         finding.limit = asked.unwrap_or(finding.limit);
     }
     let good = findings.iter().all(Finding::is_good);
+    if !good {
+        doubt(&*engine, &model, &inputs, &findings)?;
+    }
     if args.json {
         print(report(&rehearsal, &findings).to_string())?;
     } else {
         print(page(&rehearsal, &findings, args).trim_end())?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Says so where the model itself answers quite otherwise to nearly the same
+/// input: then answers can not be compared on this one.
+fn doubt(
+    engine: &dyn Engine,
+    model: &ModelFile,
+    inputs: &[Tensor],
+    findings: &[Finding],
+) -> anyhow::Result<()> {
+    let shaken = sensitivity(engine, model, inputs)?;
+    let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
+    ensure!(
+        shaken < SHAKEN || shaken < worst / 10.0,
+        "the whole model's own answers move by {shaken:.1e} when this input moves by 1e-6, so \
+         {worst:.1e} says nothing: give a real input with --input"
+    );
+    Ok(())
 }
 
 /// What every tolerated loss does, under the main plan and the fallbacks.
@@ -66,13 +94,15 @@ fn find(rehearsal: &Rehearsal) -> anyhow::Result<Vec<Finding>> {
 
 /// The model, cut as the plan that is asked for has it, and that plan.
 fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
-    let model = ModelFile::open(&args.model)?;
     let (model, mut plans) = match &args.plan {
         Some(path) => {
             let plans = read_plan(path)?;
+            let fixed = args.shapes.shapes()?.fixed;
+            let model = ModelFile::open_with(&args.model, &Shapes::of(&plans, &fixed))?;
             (model.cut_for(&plans)?, plans)
         }
         None => {
+            let model = ModelFile::open_with(&args.model, &args.shapes.shapes()?)?;
             let model = model.cut(&args.splitting.cut()?)?;
             let plans = even_plan(&model, args)?;
             (model, plans)
@@ -94,18 +124,16 @@ fn even_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
     Ok(planner::even(&model.staged, &request)?)
 }
 
-fn read_input(plans: &Plans, args: &cli::Check) -> anyhow::Result<Tensor> {
-    let value = input_value(plans)?;
-    let inputs = match &args.input {
-        Some(path) => {
-            input::read(path, &value.shape, &preprocess(&args.preprocessing), Some(1))?.tensors
-        }
-        None => {
-            ensure!(value.dtype == DType::F32, "input {} is {}, not f32", value.name, value.dtype);
-            input::seeded(&value.shape, args.seed, 1)?
+fn read_inputs(model: &ModelFile, plans: &Plans, args: &cli::Check) -> anyhow::Result<Vec<Tensor>> {
+    let (ports, graph) = (ports(plans), &model.staged.model.graph);
+    let requests = match args.inputs.is_empty() {
+        true => input::seeded_requests(&ports, |name| graph.picks_below(name), args.seed, 1)?,
+        false => {
+            let pre = preprocess(&args.preprocessing);
+            input::requests(&args.inputs, &ports, &pre, Some(1))?.tensors
         }
     };
-    inputs.into_iter().next().context("no input")
+    requests.into_iter().next().context("no input")
 }
 
 fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> String {
@@ -145,6 +173,16 @@ fn page(rehearsal: &Rehearsal, findings: &[Finding], args: &cli::Check) -> Strin
         let Finding { what, error, limit, .. } = worst;
         out += &format!("{verdict}: error {error:.1e} of at most {limit:.1e} in {what}\n");
     }
+    out += &match rehearsal.judge() {
+        Judge::Other { name, apart } => {
+            format!(
+                "right is what {name} answers by the file itself; the whole model here: {apart:.1e}\n"
+            )
+        }
+        Judge::Itself => "right is what the engine here answers by the whole model; where ONNX \
+                          Runtime is installed, that is asked\n"
+            .to_owned(),
+    };
     if main.stated_error() > 0.0 {
         out += "limits beyond the tolerance are what f16 and several parities may add where all \
                 decode alike\n";
@@ -170,6 +208,10 @@ fn report(rehearsal: &Rehearsal, findings: &[Finding]) -> serde_json::Value {
         "worst_error": worst,
         "stated_error": plans.main().stated_error(),
         "ok": findings.iter().all(Finding::is_good),
+        "judge": match rehearsal.judge() {
+            Judge::Other { name, .. } => name.as_str(),
+            Judge::Itself => "itself",
+        },
         "findings": rows,
     })
 }

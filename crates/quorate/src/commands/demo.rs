@@ -35,7 +35,7 @@ use quorate_core::planner::{self, PlanRequest};
 
 use super::pack::{measure_into, pack_into};
 use crate::cli;
-use crate::engine::engine;
+use crate::engine::{engine, engine_arguments};
 use crate::words::{counted, print};
 use comparison::Comparison;
 use material::Material;
@@ -118,10 +118,11 @@ async fn play_one(
     let bundle = folder.path().join("bundle");
     pack_into(model, &plans, &bundle)?;
     let emulated = emulate(args, devices, folder.path()).await?;
-    let mut arguments = Vec::new();
+    let mut arguments = vec![engine_arguments(); devices];
     if let Some(cluster) = &emulated {
         measure_into(model, &plans, &bundle, Statistic::Least)?;
-        arguments = (0..devices).map(|device| cluster.worker_arguments(device)).collect();
+        let each = arguments.iter_mut().enumerate();
+        each.for_each(|(device, own)| own.extend(cluster.worker_arguments(device)));
     }
     let program = std::env::current_exe().context("this program's path")?;
     let mut workers = Workers::start(&program, &plans, &bundle, folder.path(), arguments)?;

@@ -39,7 +39,7 @@ enum Form {
 /// Runs the command.
 pub(crate) fn run(args: &cli::Inspect) -> anyhow::Result<ExitCode> {
     let form = form(args)?;
-    let model = ModelFile::open(&args.model)?;
+    let model = ModelFile::open_with(&args.model, &args.shapes.shapes()?)?;
     let text = match form {
         None if args.json => object::object(&model, args.devices).to_string(),
         None => page::page(&model, args.devices),

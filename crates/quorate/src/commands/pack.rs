@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use quorate::bundle::{self, Measured, ModelFile, Statistic, read_plan};
+use quorate::bundle::{self, Measured, ModelFile, Shapes, Statistic, read_plan};
 use quorate_core::packing::PackedFolder;
 use quorate_core::plan::Plans;
 
@@ -15,8 +15,10 @@ use crate::words::{counted, note};
 /// Runs the command.
 pub(crate) fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let plans = read_plan(&args.plan)?;
-    let model = ModelFile::open(&args.model)?.cut_for(&plans)?;
+    let fixed = args.fixed.iter().cloned().collect();
+    let model = ModelFile::open_with(&args.model, &Shapes::of(&plans, &fixed))?.cut_for(&plans)?;
     let packed = pack_into(&model, &plans, &args.output)?;
+    verify_in(&model, &plans, &args.output)?;
     for folder in &packed {
         note(&format!(
             "{}: {}, {} of weights",
@@ -43,6 +45,14 @@ pub(crate) fn measure_into(
     let (staged, sha256) = (&model.staged, &model.sha256);
     bundle::measure(staged, sha256, plans, bundle, &*engine(), statistic, &mut progress)?;
     Ok(())
+}
+
+/// Runs every task of a bundle once, under a progress bar.
+pub(crate) fn verify_in(model: &ModelFile, plans: &Plans, bundle: &Path) -> anyhow::Result<()> {
+    bundle::check_forms(&model.staged, &*engine())?;
+    let mut bar = CountBar::new("trying tasks");
+    let mut progress = |at: Measured| bar.set(at.done, at.total);
+    bundle::verify(&model.staged, plans, bundle, &*engine(), &mut progress)
 }
 
 /// Writes a bundle into `output`, under a progress bar.

@@ -8,9 +8,10 @@ use quorate::bundle::ModelFile;
 use quorate_code::Patterns;
 use quorate_core::cluster::Cluster;
 use quorate_core::id::StageId;
-use quorate_core::plan::Plan;
+use quorate_core::plan::{Plan, Plans};
 use quorate_core::planner::{self, PlanRequest};
 
+use super::pack::{pack_into, verify_in};
 use crate::cli;
 use crate::words::{counted, note, print};
 
@@ -18,7 +19,8 @@ use crate::words::{counted, note, print};
 const PATTERNS_MAX: u64 = 20_000;
 /// Runs the command.
 pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
-    let model = ModelFile::open(&args.model)?.cut(&args.splitting.cut()?)?;
+    let model =
+        ModelFile::open_with(&args.model, &args.shapes.shapes()?)?.cut(&args.splitting.cut()?)?;
     let count = args.cluster.devices + args.cluster.spares;
     let mut request =
         PlanRequest::local(&model.name, &model.sha256, args.cluster.devices, args.cluster.spares)?;
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     request.tolerance = args.tolerance;
     request.wait = args.wait;
     let plans = planner::even(&model.staged, &request)?;
+    try_out(&model, &plans)?;
     let text = plans.to_toml();
     if args.output == Path::new("-") {
         print(text.trim_end())?;
@@ -59,6 +62,15 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
         note(&warning);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Packs the plan where nobody sees it, and runs every task once: what does not
+/// run is to be known before anything is deployed.
+fn try_out(model: &ModelFile, plans: &Plans) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    let bundle = folder.path().join("bundle");
+    pack_into(model, plans, &bundle)?;
+    verify_in(model, plans, &bundle)
 }
 
 /// A word of warning where decoding the worst loss may enlarge rounding

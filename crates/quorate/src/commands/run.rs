@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use quorate::bundle::Folder;
 use quorate::input;
 use quorate::node::gateway::{Answer, AskError, Handle, assemble};
@@ -10,11 +11,13 @@ use quorate::node::runtime;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::packing::PLAN_FILE;
+use quorate_engine::Port;
+use quorate_model::tensor::{DType, Tensor};
 use serde_json::json;
 
 use super::emulated::emulation;
+use super::inputs::{ports, preprocess};
 use super::ranking::greatest;
-use super::single_input::{input_value, preprocess};
 use crate::cli;
 use crate::engine::engine;
 use crate::words::print;
@@ -22,8 +25,8 @@ use crate::words::print;
 /// Runs the command.
 pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     let folder = Folder::open(&gateway_folder(&args.bundle))?.with_hosts(&args.hosts)?;
-    let shape = input_value(&folder.plans)?.shape.clone();
-    let inputs = input::read(&args.input, &shape, &preprocess(&args.preprocessing), args.limit)?;
+    let (ports, pre) = (ports(&folder.plans), preprocess(&args.preprocessing));
+    let inputs = input::requests(&args.inputs, &ports, &pre, args.limit)?;
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         tokio::select! {
@@ -39,15 +42,20 @@ fn gateway_folder(bundle: &Path) -> PathBuf {
     if bundle.join(PLAN_FILE).is_file() { bundle.to_owned() } else { inside }
 }
 
-async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow::Result<ExitCode> {
+async fn ask(
+    folder: &Folder,
+    inputs: &input::Requests,
+    args: &cli::Run,
+) -> anyhow::Result<ExitCode> {
     let emulation = emulation(&args.emulate, &args.emulated)?;
     let config = GatewayConfig::default();
     let handle = Handle::emulated(folder, engine(), config, emulation.as_ref())?;
+    let shown = shown(handle.outputs(), &args.outputs)?;
     assemble(&handle, args.patience).await?;
-    let mut unanswered = 0;
-    for (index, tensor) in inputs.tensors.iter().enumerate() {
+    let (mut unanswered, mut kept) = (0, Vec::new());
+    for (index, tensors) in inputs.tensors.iter().enumerate() {
         let asked = std::time::Instant::now();
-        let outcome = match handle.submit(vec![tensor.clone()], args.deadline) {
+        let outcome = match handle.submit(tensors.clone(), args.deadline) {
             Ok(ticket) => ticket.await,
             Err(error) => Err(error),
         };
@@ -55,7 +63,11 @@ async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow
         match outcome {
             Ok(answer) => {
                 let latency_ms = (answer.at - asked).as_secs_f64() * 1e3 / handle.dilation();
-                show(index, label, &answer, latency_ms, folder, args)?;
+                let plan = &folder.plans.all()[answer.provenance.plan].name();
+                show(index, label, &answer, latency_ms, &shown, plan, args)?;
+                if args.save.is_some() {
+                    kept.push(answer.outputs);
+                }
             }
             Err(ended @ AskError::Ended) => return Err(ended.into()),
             Err(error) => {
@@ -68,6 +80,9 @@ async fn ask(folder: &Folder, inputs: &input::Inputs, args: &cli::Run) -> anyhow
             }
         }
     }
+    if let Some(path) = args.save.as_deref().filter(|_| !kept.is_empty()) {
+        input::write_npz(path, &stacked(&shown, &kept)?)?;
+    }
     Ok(if unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -76,26 +91,85 @@ fn show(
     label: Option<u8>,
     answer: &Answer,
     latency_ms: f64,
-    folder: &Folder,
+    shown: &[(&Port, usize)],
+    plan: &str,
     args: &cli::Run,
 ) -> anyhow::Result<()> {
-    let best = greatest(&answer.outputs[0], args.top)?;
     let from = &answer.provenance;
-    let plan = &folder.plans.all()[from.plan].name();
+    let best = |at: usize| greatest(&answer.outputs[at], args.top);
     if args.json {
-        let top: Vec<_> =
-            best.iter().map(|(class, value)| json!({"index": class, "value": value})).collect();
+        let top = |at: usize| -> Vec<_> {
+            let best = best(at).into_iter();
+            best.map(|(class, value)| json!({"index": class, "value": value})).collect()
+        };
+        let output = |(port, at): &(&Port, usize)| {
+            let tensor = &answer.outputs[*at];
+            json!({
+                "name": port.name, "type": tensor.dtype().to_string(), "shape": tensor.shape(),
+                "values": tensor.to_numbers(), "top": top(*at),
+            })
+        };
+        let outputs: Vec<_> = shown.iter().map(output).collect();
         let line = json!({
-                "input": index, "label": label, "top": top, "latency_ms": latency_ms,
+                "input": index, "label": label, "top": top(shown[0].1), "outputs": outputs,
+                "latency_ms": latency_ms,
                 "plan": plan, "attempts": from.attempts, "decoded": from.decoded,
         });
         print(line.to_string())?;
         return Ok(());
     }
     let label = label.map(|label| format!(" (label {label})")).unwrap_or_default();
-    let classes: Vec<String> =
-        best.iter().map(|(class, value)| format!("{class}: {value:.4}")).collect();
-    let classes = classes.join("  ");
-    print(format!("input {index}{label}: {classes}  [{latency_ms:.1} ms, plan {plan}]"))?;
+    let took = format!("[{latency_ms:.1} ms, plan {plan}]");
+    let classes = |at: usize| {
+        let float = matches!(answer.outputs[at].dtype(), DType::F32 | DType::F16 | DType::F64);
+        let digits = if float { 4 } else { 0 };
+        let each = best(at).into_iter();
+        each.map(|(class, value)| format!("{class}: {value:.digits$}"))
+            .collect::<Vec<_>>()
+            .join("  ")
+    };
+    if let [(_, at)] = shown {
+        print(format!("input {index}{label}: {}  {took}", classes(*at)))?;
+        return Ok(());
+    }
+    print(format!("input {index}{label}:  {took}"))?;
+    for (port, at) in shown {
+        let shape = answer.outputs[*at].shape();
+        print(format!("  {} {} {shape:?}: {}", port.name, port.dtype, classes(*at)))?;
+    }
     Ok(())
+}
+
+/// The outputs that are asked for, with their places in an answer.
+fn shown<'a>(all: &'a [Port], names: &[String]) -> anyhow::Result<Vec<(&'a Port, usize)>> {
+    if names.is_empty() {
+        return Ok(all.iter().enumerate().map(|(at, port)| (port, at)).collect());
+    }
+    let place = |name: &String| {
+        let at = all.iter().position(|port| port.name == *name);
+        let known = || all.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+        let at =
+            at.with_context(|| format!("the model has no output {name}, it has {}", known()))?;
+        Ok((&all[at], at))
+    };
+    names.iter().map(place).collect()
+}
+
+/// All answers' outputs, those of several one behind the other.
+fn stacked(
+    shown: &[(&Port, usize)],
+    answers: &[Vec<Tensor>],
+) -> anyhow::Result<Vec<(String, Tensor)>> {
+    let stack = |(port, at): &(&Port, usize)| {
+        let mut shape = port.shape.clone();
+        match shape.first_mut() {
+            _ if answers.len() == 1 => {}
+            Some(first) if *first == 1 => *first = answers.len(),
+            _ => shape.insert(0, answers.len()),
+        }
+        let data: Vec<u8> =
+            answers.iter().flat_map(|outputs| outputs[*at].data().iter().copied()).collect();
+        Ok((port.name.clone(), Tensor::new(port.dtype, shape, data.into())?))
+    };
+    shown.iter().map(stack).collect()
 }

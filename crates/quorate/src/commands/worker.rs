@@ -36,8 +36,10 @@ pub(crate) fn run(args: cli::Worker) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         let serve = async {
-            let listening = Listening::open(folder, options, engine()).await?;
-            note(&format!("{} listens on {}", args.name, listening.address()?));
+            let engine = engine();
+            let by = engine.name().to_owned();
+            let listening = Listening::open(folder, options, engine).await?;
+            note(&format!("{} listens on {}, runs {by}", args.name, listening.address()?));
             listening.serve().await
         };
         tokio::select! {

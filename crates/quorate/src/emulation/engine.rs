@@ -53,6 +53,10 @@ impl Engine for EmulatedEngine {
         &self.name
     }
 
+    fn is_proven(&self, form: &str) -> bool {
+        self.inner.is_proven(form)
+    }
+
     fn load(&self, path: &Path) -> Result<Box<dyn Task>, EngineError> {
         let task = self.inner.load(path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

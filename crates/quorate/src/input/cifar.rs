@@ -66,7 +66,7 @@ mod tests {
     fn a_label_before_each_image() {
         let mut bytes = vec![3; RECORD_BYTES];
         bytes.extend(vec![9; RECORD_BYTES]);
-        let target = Target::new(&[1, 3, 32, 32]).unwrap();
+        let target = Target::new(quorate_model::tensor::DType::F32, &[1, 3, 32, 32]).unwrap();
         let cifar = Cifar::new(&bytes, &target).unwrap();
         assert_eq!(cifar.count(), 2);
         assert_eq!((cifar.label(0), cifar.label(1)), (Some(3), Some(9)));
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(error.to_string(), "image 1 has label 10, expected below 10");
         let error = Cifar::new(&bytes[1..], &target).err().unwrap();
         assert_eq!(error.to_string(), "it has 6145 bytes, a CIFAR-10 batch has a multiple of 3073");
-        let target = Target::new(&[1, 1, 28, 28]).unwrap();
+        let target = Target::new(quorate_model::tensor::DType::F32, &[1, 1, 28, 28]).unwrap();
         assert!(Cifar::new(&bytes, &target).is_err());
     }
 }

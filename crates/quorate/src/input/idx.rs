@@ -157,14 +157,18 @@ mod tests {
     }
 
     fn message(bytes: &[u8], shape: &[usize]) -> String {
-        let target = Target::new(shape).unwrap();
+        let target = Target::new(quorate_model::tensor::DType::F32, shape).unwrap();
         Idx::new(bytes, &target).err().unwrap().to_string()
     }
 
     #[test]
     fn items_in_order() {
         let bytes = digits();
-        let idx = Idx::new(&bytes, &Target::new(&[1, 1, 1, 2]).unwrap()).unwrap();
+        let idx = Idx::new(
+            &bytes,
+            &Target::new(quorate_model::tensor::DType::F32, &[1, 1, 1, 2]).unwrap(),
+        )
+        .unwrap();
         assert_eq!(idx.count(), 2);
         assert_eq!(idx.values(0), [0.0, 51.0]);
         assert_eq!(idx.values(1), [102.0, 255.0]);
@@ -182,7 +186,9 @@ mod tests {
         ];
         for (code, value, expected) in cases {
             let bytes = [&[0, 0, code, 1, 0, 0, 0, 1], value].concat();
-            let idx = Idx::new(&bytes, &Target::new(&[1]).unwrap()).unwrap();
+            let idx =
+                Idx::new(&bytes, &Target::new(quorate_model::tensor::DType::F32, &[1]).unwrap())
+                    .unwrap();
             assert_eq!(idx.values(0), [expected], "{code:#x}");
         }
     }

@@ -1,5 +1,7 @@
 //! Inputs of a file before they are preprocessed.
 
+use quorate_model::tensor::DType;
+
 /// Inputs of a file before they are preprocessed.
 pub(super) trait Items {
     /// How many there are.
@@ -7,6 +9,11 @@ pub(super) trait Items {
 
     /// The values of one, in the model's order. `index` is below the count.
     fn values(&self, index: usize) -> Vec<f32>;
+
+    /// The little-endian bytes of one, where the file holds this very type.
+    fn exact(&self, _index: usize, _dtype: DType) -> Option<Vec<u8>> {
+        None
+    }
 
     /// The class of one, where the file tells.
     fn label(&self, _index: usize) -> Option<u8> {

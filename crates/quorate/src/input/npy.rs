@@ -9,6 +9,7 @@
 //! `numpy.lib.format`.
 
 use anyhow::{Context, bail, ensure};
+use quorate_model::tensor::{DType, Tensor};
 
 use super::items::Items;
 use super::limits::FILE_BYTES_MAX;
@@ -35,7 +36,7 @@ struct Type {
 impl Type {
     fn new(descr: &str) -> anyhow::Result<Type> {
         let unsupported =
-            || format!("its type is {descr:?}, supported are b1, i1 to i8, u1 to u8, f4 and f8");
+            || format!("its type is {descr:?}, supported are b1, i1 to i8, u1 to u8 and f2 to f8");
         let &[order, kind, size] = descr.as_bytes() else { bail!(unsupported()) };
         let big_endian = match order {
             b'<' | b'|' => false,
@@ -45,10 +46,34 @@ impl Type {
         };
         let size = usize::from(size.wrapping_sub(b'0'));
         match (kind, size) {
-            (b'b', 1) | (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 4 | 8) => {}
+            (b'b', 1) | (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 2 | 4 | 8) => {}
             _ => bail!(unsupported()),
         }
         Ok(Type { kind, size, big_endian })
+    }
+
+    /// The element type of tensors that is the same; `None` where there is none.
+    fn dtype(self) -> Option<DType> {
+        Some(match (self.kind, self.size) {
+            (b'b', _) => DType::Bool,
+            (b'i', 1) => DType::I8,
+            (b'i', 2) => DType::I16,
+            (b'i', 4) => DType::I32,
+            (b'i', _) => DType::I64,
+            (b'u', 1) => DType::U8,
+            (b'f', 2) => DType::F16,
+            (b'f', 4) => DType::F32,
+            (b'f', _) => DType::F64,
+            _ => return None,
+        })
+    }
+
+    /// The elements in `bytes`, little-endian.
+    fn little(self, bytes: &[u8]) -> Vec<u8> {
+        match self.big_endian {
+            true => bytes.chunks_exact(self.size).flat_map(|b| b.iter().rev().copied()).collect(),
+            false => bytes.to_vec(),
+        }
     }
 
     /// The value in `bytes`, which are as many as its size.
@@ -63,6 +88,7 @@ impl Type {
         }
         let bits = u64::from_le_bytes(wide);
         match (self.kind, self.size) {
+            (b'f', 2) => half::f16::from_bits(bits as u16).to_f32(),
             (b'f', 4) => f32::from_bits(bits as u32),
             (b'f', _) => f64::from_bits(bits) as f32,
             (b'i', _) => bits as i64 as f32,
@@ -112,6 +138,44 @@ fn split(bytes: &[u8]) -> anyhow::Result<(&str, &[u8])> {
     Ok((std::str::from_utf8(header).context("its header is no text")?, data))
 }
 
+/// Type, shape and values of a file.
+fn array(bytes: &[u8]) -> anyhow::Result<(Type, Vec<usize>, &[u8])> {
+    let (header, data) = split(bytes)?;
+    let kind = parse_descr(entry(header, "descr")?)?;
+    let shape = parse_shape(entry(header, "shape")?)?;
+    if entry(header, "fortran_order")?.starts_with("True") && shape.len() > 1 {
+        bail!("it is in Fortran order: save numpy.ascontiguousarray(array)");
+    }
+    let needed = shape.iter().try_fold(kind.size, |n, &d| n.checked_mul(d));
+    let Some(needed) = needed.filter(|&n| n as u64 <= FILE_BYTES_MAX) else {
+        bail!("its header says {shape:?}, over the limit of {FILE_BYTES_MAX} bytes");
+    };
+    ensure!(
+        data.len() == needed,
+        "its header says {shape:?}, {needed} bytes, but {} follow",
+        data.len()
+    );
+    Ok((kind, shape, data))
+}
+
+/// The array of a file as a tensor of its own type.
+pub(super) fn tensor(bytes: &[u8]) -> anyhow::Result<Tensor> {
+    let (kind, shape, data) = array(bytes)?;
+    let dtype = kind.dtype().context("its type is one that no tensor has")?;
+    Ok(Tensor::new(dtype, shape, kind.little(data).into())?)
+}
+
+/// What stands before the values of an array, with all that is needed to begin
+/// them at a multiple of 64 bytes.
+pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let lengths: String = shape.iter().map(|d| format!("{d},")).collect();
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({lengths}), }}");
+    let length = (10 + text.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = [MAGIC, &[1, 0], &(length as u16).to_le_bytes()].concat();
+    bytes.extend(format!("{text:<width$}\n", width = length - 1).bytes());
+    bytes
+}
+
 /// An array that is one input, or a batch of them along its first axis.
 pub(super) struct Npy<'a> {
     kind: Type,
@@ -122,21 +186,7 @@ pub(super) struct Npy<'a> {
 
 impl<'a> Npy<'a> {
     pub(super) fn new(bytes: &'a [u8], target: &Target) -> anyhow::Result<Npy<'a>> {
-        let (header, data) = split(bytes)?;
-        let kind = parse_descr(entry(header, "descr")?)?;
-        let shape = parse_shape(entry(header, "shape")?)?;
-        if entry(header, "fortran_order")?.starts_with("True") {
-            bail!("it is in Fortran order: save numpy.ascontiguousarray(array)");
-        }
-        let needed = shape.iter().try_fold(kind.size, |n, &d| n.checked_mul(d));
-        let Some(needed) = needed.filter(|&n| n as u64 <= FILE_BYTES_MAX) else {
-            bail!("its header says {shape:?}, over the limit of {FILE_BYTES_MAX} bytes");
-        };
-        ensure!(
-            data.len() == needed,
-            "its header says {shape:?}, {needed} bytes, but {} follow",
-            data.len()
-        );
+        let (kind, shape, data) = array(bytes)?;
         let Some(count) = batch(&shape, target.shape) else {
             bail!("its array is {shape:?}, the model's input is {:?}", target.shape);
         };
@@ -168,6 +218,12 @@ impl Items for Npy<'_> {
         item.chunks_exact(self.kind.size).map(|b| self.kind.value(b)).collect()
     }
 
+    fn exact(&self, index: usize, dtype: DType) -> Option<Vec<u8>> {
+        let bytes = self.elements * self.kind.size;
+        let item = &self.data[index * bytes..][..bytes];
+        (self.kind.dtype() == Some(dtype)).then(|| self.kind.little(item))
+    }
+
     fn scale(&self) -> f32 {
         1.0
     }
@@ -188,7 +244,7 @@ pub(super) mod tests {
     }
 
     fn message(bytes: &[u8], shape: &[usize]) -> String {
-        format!("{:#}", Npy::new(bytes, &Target::new(shape).unwrap()).err().unwrap())
+        format!("{:#}", Npy::new(bytes, &Target::new(DType::F32, shape).unwrap()).err().unwrap())
     }
 
     #[test]
@@ -210,7 +266,7 @@ pub(super) mod tests {
         ];
         for (descr, value, expected) in cases {
             let bytes = file(descr, "(1,)", value);
-            let npy = Npy::new(&bytes, &Target::new(&[1]).unwrap()).unwrap();
+            let npy = Npy::new(&bytes, &Target::new(DType::F32, &[1]).unwrap()).unwrap();
             assert_eq!(npy.values(0), [expected], "{descr}");
         }
     }
@@ -229,7 +285,7 @@ pub(super) mod tests {
             assert_eq!(batch(shape, target), expected, "{shape:?} for {target:?}");
         }
         let bytes = file("|u1", "(2, 2)", &[1, 2, 3, 4]);
-        let npy = Npy::new(&bytes, &Target::new(&[1, 2]).unwrap()).unwrap();
+        let npy = Npy::new(&bytes, &Target::new(DType::F32, &[1, 2]).unwrap()).unwrap();
         assert_eq!((npy.count(), npy.values(1)), (2, vec![3.0, 4.0]));
     }
 
@@ -242,8 +298,8 @@ pub(super) mod tests {
             (good[..8].to_vec(), "it ends within its header, 8 bytes long"),
             (file("<f4", "(3, 1)", &[0; 12]), "its array is [3, 1], the model's input is [1, 2]"),
             (
-                file("<f2", "(1, 2)", &[0; 4]),
-                "its type is \"<f2\", supported are b1, i1 to i8, u1 to u8, f4 and f8",
+                file("<c8", "(1, 2)", &[0; 4]),
+                "its type is \"<c8\", supported are b1, i1 to i8, u1 to u8 and f2 to f8",
             ),
             (
                 file("<f4", "(99999999999, 99999999999)", &[]),

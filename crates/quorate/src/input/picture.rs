@@ -113,7 +113,11 @@ pub(super) mod tests {
     #[test]
     fn channel_by_channel() {
         let bytes = encode(&colours(), ImageFormat::Png);
-        let picture = Picture::new(&bytes, &Target::new(&[1, 3, 1, 2]).unwrap()).unwrap();
+        let picture = Picture::new(
+            &bytes,
+            &Target::new(quorate_model::tensor::DType::F32, &[1, 3, 1, 2]).unwrap(),
+        )
+        .unwrap();
         assert_eq!(picture.values(0), [10.0, 40.0, 20.0, 50.0, 30.0, 60.0]);
     }
 
@@ -121,11 +125,19 @@ pub(super) mod tests {
     fn grey_becomes_colour_and_back() {
         let grey = GrayImage::from_raw(2, 1, vec![7, 9]).unwrap();
         let bytes = encode(&grey.into(), ImageFormat::Png);
-        let picture = Picture::new(&bytes, &Target::new(&[1, 3, 1, 2]).unwrap()).unwrap();
+        let picture = Picture::new(
+            &bytes,
+            &Target::new(quorate_model::tensor::DType::F32, &[1, 3, 1, 2]).unwrap(),
+        )
+        .unwrap();
         assert_eq!(picture.values(0), [7.0, 9.0, 7.0, 9.0, 7.0, 9.0]);
         let white = RgbImage::from_pixel(1, 1, [255; 3].into());
         let bytes = encode(&white.into(), ImageFormat::Png);
-        let picture = Picture::new(&bytes, &Target::new(&[1, 1, 1, 1]).unwrap()).unwrap();
+        let picture = Picture::new(
+            &bytes,
+            &Target::new(quorate_model::tensor::DType::F32, &[1, 1, 1, 1]).unwrap(),
+        )
+        .unwrap();
         assert_eq!(picture.values(0), [255.0]);
     }
 
@@ -135,7 +147,7 @@ pub(super) mod tests {
             let even = RgbImage::from_pixel(40, 20, [100, 150, 200].into());
             let bytes = encode(&even.into(), format);
             assert!(is_picture(&bytes));
-            let target = Target::new(&[1, 3, 8, 6]).unwrap();
+            let target = Target::new(quorate_model::tensor::DType::F32, &[1, 3, 8, 6]).unwrap();
             let values = Picture::new(&bytes, &target).unwrap().values(0);
             assert_eq!(values.len(), 3 * 8 * 6);
             for (plane, expected) in values.chunks(48).zip([100.0, 150.0, 200.0]) {
@@ -148,7 +160,10 @@ pub(super) mod tests {
     fn what_does_not_fit_is_an_error() {
         let bytes = encode(&colours(), ImageFormat::Png);
         let message = |bytes: &[u8], shape: &[usize]| {
-            Picture::new(bytes, &Target::new(shape).unwrap()).err().unwrap().to_string()
+            Picture::new(bytes, &Target::new(quorate_model::tensor::DType::F32, shape).unwrap())
+                .err()
+                .unwrap()
+                .to_string()
         };
         assert_eq!(
             message(&bytes, &[1, 4, 2, 2]),
@@ -161,6 +176,12 @@ pub(super) mod tests {
         // A header that claims 16000 x 16000 pixels of four channels.
         let mut large = encode(&colours().into_rgba16().into(), ImageFormat::Png);
         large[16..24].copy_from_slice(&[0, 0, 0x3e, 0x80, 0, 0, 0x3e, 0x80]);
-        assert!(Picture::new(&large, &Target::new(&[1, 3, 1, 2]).unwrap()).is_err());
+        assert!(
+            Picture::new(
+                &large,
+                &Target::new(quorate_model::tensor::DType::F32, &[1, 3, 1, 2]).unwrap()
+            )
+            .is_err()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Inputs made from a seed, for checks that need no real ones.
 
 use anyhow::Context;
-use quorate_model::tensor::Tensor;
+use quorate_model::tensor::{DType, Tensor};
 
 use crate::random::SplitMix;
 
@@ -14,11 +14,44 @@ use super::target::Target;
 /// 16-bit parts added up, less their mean, over their deviation.
 /// `scripts/golden.py` makes the same.
 pub fn seeded(shape: &[usize], seed: u64, count: usize) -> anyhow::Result<Vec<Tensor>> {
-    let elements = Target::new(shape).context("cannot make an input")?.elements;
+    let elements = Target::new(DType::F32, shape).context("cannot make an input")?.elements;
     let tensor = |n: usize| {
         let mut random = SplitMix::new(seed.wrapping_add(n as u64));
         let values: Vec<f32> = (0..elements).map(|_| value(random.bits())).collect();
         Ok(Tensor::from_f32(shape.to_vec(), &values)?)
+    };
+    (0..count).map(tensor).collect()
+}
+
+/// As [`seeded`], for an input of any element type: whole numbers below `below`
+/// where one is given, else the bytes of u8 and small numbers of others, and
+/// either truth value.
+pub fn seeded_typed(
+    dtype: DType,
+    shape: &[usize],
+    below: Option<usize>,
+    seed: u64,
+    count: usize,
+) -> anyhow::Result<Vec<Tensor>> {
+    if dtype == DType::F32 {
+        return seeded(shape, seed, count);
+    }
+    let elements = Target::new(dtype, shape).context("cannot make an input")?.elements;
+    let float = matches!(dtype, DType::F16 | DType::F64);
+    let limit = match (dtype, below) {
+        (DType::Bool, _) => 2,
+        (_, Some(below)) => below.max(1),
+        (DType::U8, None) => 256,
+        _ => 4,
+    };
+    let tensor = |n: usize| {
+        let mut random = SplitMix::new(seed.wrapping_add(n as u64));
+        let mut number = || match float {
+            true => f64::from(value(random.bits())),
+            false => random.below(limit) as f64,
+        };
+        let values: Vec<f64> = (0..elements).map(|_| number()).collect();
+        Ok(Tensor::from_numbers(dtype, shape.to_vec(), &values)?)
     };
     (0..count).map(tensor).collect()
 }

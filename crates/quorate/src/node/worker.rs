@@ -65,6 +65,7 @@ impl Listening {
             folder.name,
             options.name
         );
+        folder.check_engine(&*engine)?;
         let (engine, carrier) = match &options.emulation {
             None => (engine, Carrier::Plain),
             Some(emulation) => {

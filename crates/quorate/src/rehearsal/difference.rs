@@ -10,18 +10,31 @@ pub fn answer_difference(got: &[Tensor], whole: &[Tensor]) -> anyhow::Result<f64
     pairs.map(|(a, b)| difference(a, b)).try_fold(0.0, |worst: f64, error| Ok(worst.max(error?)))
 }
 
-/// max|a - b| / max|b|; infinite where either holds a value that is not finite.
+/// max|a - b| / max|b| over the finite values; infinite where a value that is
+/// not finite has no equal on the other side.
 pub(super) fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
     let same = got.shape() == whole.shape();
     ensure!(same, "shape {:?}, the model's is {:?}", got.shape(), whole.shape());
-    let (a, b) = (got.to_f32()?, whole.to_f32()?);
-    if a.iter().chain(&b).any(|v| !v.is_finite()) {
-        return Ok(f64::INFINITY);
+    let same = got.dtype() == whole.dtype();
+    ensure!(same, "values of {}, the model's are {}", got.dtype(), whole.dtype());
+    let (mut apart, mut scale) = (0.0f64, 0.0f64);
+    for (a, b) in got.to_numbers().into_iter().zip(whole.to_numbers()) {
+        if a == b || a.is_nan() && b.is_nan() {
+            scale = if b.is_finite() { scale.max(b.abs()) } else { scale };
+            continue;
+        }
+        if !a.is_finite() || !b.is_finite() {
+            return Ok(f64::INFINITY);
+        }
+        apart = apart.max((a - b).abs());
+        scale = scale.max(b.abs());
     }
-    let worst = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-    let apart = worst(&mut a.iter().zip(&b).map(|(a, b)| f64::from(a - b).abs()));
-    let scale = worst(&mut b.iter().map(|b| f64::from(b.abs())));
     Ok(if apart == 0.0 { 0.0 } else { apart / scale })
+}
+
+/// How many values of `tensor` are not finite.
+pub(super) fn not_finite(tensor: &Tensor) -> usize {
+    tensor.to_numbers().iter().filter(|value| !value.is_finite()).count()
 }
 
 #[cfg(test)]
@@ -36,5 +49,10 @@ mod tests {
         assert_eq!(difference(&tensor(&[1.0, -3.0]), &whole).unwrap(), 0.25);
         assert_eq!(difference(&tensor(&[1.0, f32::NAN]), &whole).unwrap(), f64::INFINITY);
         assert!(difference(&tensor(&[1.0]), &whole).is_err());
+        let strange = tensor(&[f32::NAN, f32::INFINITY, 2.0]);
+        assert_eq!(difference(&strange, &strange).unwrap(), 0.0);
+        let turned = tensor(&[f32::NAN, f32::NEG_INFINITY, 2.0]);
+        assert_eq!(difference(&turned, &strange).unwrap(), f64::INFINITY);
+        assert_eq!(not_finite(&strange), 2);
     }
 }

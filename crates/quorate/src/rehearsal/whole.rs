@@ -1,13 +1,13 @@
 //! The whole model's values for one input, which shards are held against.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, ensure};
 use quorate_core::plan::Plans;
-use quorate_engine::Engine;
-use quorate_model::model::to_onnx;
-use quorate_model::tensor::Tensor;
+use quorate_engine::{Engine, Reference};
+use quorate_model::tensor::{DType, Tensor};
 
-use super::difference::answer_difference;
+use super::difference::{answer_difference, not_finite};
 use crate::bundle::ModelFile;
+use crate::random::SplitMix;
 
 /// A model run whole on one input.
 pub(super) struct Whole {
@@ -15,29 +15,58 @@ pub(super) struct Whole {
     pub(super) values: Vec<Option<Tensor>>,
     /// The right answers.
     pub(super) outputs: Vec<Tensor>,
+    /// Who gave them, and how far off the engine's own are, where another did.
+    pub(super) judge: Judge,
     /// What a person ought to know of these answers.
-    pub(super) note: Option<String>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Whose answers are taken as right.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judge {
+    /// The engine that runs the tasks: its operators were proven before, but
+    /// nothing else speaks for this very model.
+    Itself,
+    /// Another engine, which ran the file as it is.
+    Other {
+        /// Its name.
+        name: String,
+        /// max|a - b| / max|b| of the whole model by the engine that runs tasks.
+        apart: f64,
+    },
 }
 
 impl Whole {
-    /// Runs the file itself for its answers, and the model as it was read for
-    /// every value of the plan: with recurrent cells unrolled and normalisation
-    /// folded, some of them are in no node of the file.
+    /// Has `reference` answer by the file itself, where there is one, and runs
+    /// the model as it was read for every value of the plan: what was said
+    /// plainly or unrolled is in no node of the file.
     pub(super) fn run(
         engine: &dyn Engine,
+        reference: Option<&dyn Reference>,
         model: &ModelFile,
         plans: &Plans,
         inputs: &[Tensor],
     ) -> anyhow::Result<Whole> {
-        let read = &model.staged.model;
+        let graph = &model.staged.model.graph;
         let wires = plans.wires();
-        let mut task = engine.load_bytes(&model.name, &to_onnx(read, &wires)?)?;
-        let mut names = read.graph.outputs.clone();
-        names.extend(wires.into_iter().filter(|wire| !read.graph.outputs.contains(wire)));
+        let mut task = model.task(engine, &wires)?;
+        let mut names = graph.outputs.clone();
+        names.extend(wires.into_iter().filter(|wire| !graph.outputs.contains(wire)));
         let made = task.run(inputs).context("the model as it was read")?;
-        let own = made[..read.graph.outputs.len()].to_vec();
-        let file = model.task(engine).and_then(|mut task| Ok(task.run(inputs)?));
-        let (outputs, note) = right(own, file, plans.tolerance(), !read.graph.cells.is_empty())?;
+        let own = made[..graph.outputs.len()].to_vec();
+        let mut notes = Vec::new();
+        let answered = reference.map(|other| (other.name(), model.answer(other, inputs)));
+        let (outputs, judge) = match answered {
+            None => (own, Judge::Itself),
+            Some((name, Ok(outputs))) => {
+                let apart = answer_difference(&own, &outputs)?;
+                (outputs, Judge::Other { name: name.to_owned(), apart })
+            }
+            Some((name, Err(error))) => {
+                notes.push(format!("{name} does not run the file ({error:#})"));
+                (own, Judge::Itself)
+            }
+        };
         let mut values: Vec<Option<Tensor>> = vec![None; plans.values().len()];
         for (value, slot) in plans.values().iter().zip(&mut values) {
             let at = names.iter().position(|name| *name == value.name);
@@ -46,39 +75,48 @@ impl Whole {
         for (tensor, value) in inputs.iter().zip(plans.main().inputs()) {
             values[value.index()] = Some(tensor.clone());
         }
-        Ok(Whole { values, outputs, note })
+        for (value, tensor) in plans.values().iter().zip(&values) {
+            let Some(tensor) = tensor else { continue };
+            let (bad, all) = (not_finite(tensor), tensor.elements());
+            ensure!(
+                bad == 0,
+                "{bad} of {all} numbers of value {} are infinite or no numbers on this input, \
+                 which no code repairs: give a real input with --input",
+                value.name
+            );
+        }
+        for (name, tensor) in graph.outputs.iter().zip(&outputs) {
+            let (bad, all) = (not_finite(tensor), tensor.elements());
+            if bad > 0 {
+                notes.push(format!(
+                    "{bad} of {all} numbers of output {name} are infinite or no numbers (NaN) on \
+                     this input: a real one, given with --input, says more"
+                ));
+            }
+        }
+        Ok(Whole { values, outputs, judge, notes })
     }
 }
 
-/// The right answers: those of the file, if the model as it was read agrees
-/// with them. Where they differ and the model is `recurrent`, the model's
-/// `own` answers, and a note that says so.
-fn right(
-    own: Vec<Tensor>,
-    file: anyhow::Result<Vec<Tensor>>,
-    tolerance: f64,
-    recurrent: bool,
-) -> anyhow::Result<(Vec<Tensor>, Option<String>)> {
-    let unlike = match file.as_ref().map(|outputs| answer_difference(&own, outputs)) {
-        Ok(Ok(apart)) if apart <= tolerance => None,
-        Ok(Ok(apart)) => {
-            Some(anyhow!("it answers {apart:.1e} apart from the model as it was read"))
+/// How far the model's answers move when its input moves by 1e-6 of itself:
+/// max|a - b| / max|b|. Where that is much, answers say little of each other.
+pub fn sensitivity(
+    engine: &dyn Engine,
+    model: &ModelFile,
+    inputs: &[Tensor],
+) -> anyhow::Result<f64> {
+    let mut random = SplitMix::new(1);
+    let mut moved = Vec::with_capacity(inputs.len());
+    for tensor in inputs {
+        if tensor.dtype() != DType::F32 {
+            moved.push(tensor.clone());
+            continue;
         }
-        Ok(Err(error)) => Some(error),
-        Err(error) => Some(anyhow!("{error:#}")),
-    };
-    match (file, unlike) {
-        (Ok(outputs), None) => Ok((outputs, None)),
-        // The engine does not run every form of recurrent node, and some it
-        // runs wrongly; unrolled they are held against ONNX Runtime by tests.
-        (_, Some(why)) if recurrent => {
-            let note = format!(
-                "the engine cannot vouch for the file's own recurrent nodes ({why}); the model \
-                 with them unrolled is taken as right"
-            );
-            Ok((own, Some(note)))
-        }
-        (_, Some(why)) => Err(why.context("the file, run whole")),
-        (Err(why), None) => Err(why),
+        let mut step = || if random.below(2) == 0 { 1e-6 } else { -1e-6 };
+        let values: Vec<f64> = tensor.to_numbers().into_iter().map(|v| v + v * step()).collect();
+        moved.push(Tensor::from_numbers(DType::F32, tensor.shape().to_vec(), &values)?);
     }
+    let mut task = model.task(engine, &[])?;
+    let (before, after) = (task.run(inputs)?, task.run(&moved)?);
+    answer_difference(&after, &before)
 }

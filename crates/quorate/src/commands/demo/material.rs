@@ -1,15 +1,17 @@
 //! What the demo runs on: a model, inputs, and the whole model's answers.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use quorate::bundle::ModelFile;
 use quorate::input;
 use quorate::random::SplitMix;
+use quorate_engine::Port;
 use quorate_model::tensor::Tensor;
+use quorate_model::value::Value;
 
 use super::pace::requests;
 use crate::cli;
+use crate::commands::inputs::preprocess;
 use crate::commands::ranking::greatest;
-use crate::commands::single_input::preprocess;
 use crate::engine::engine;
 use crate::progress::CountBar;
 
@@ -25,8 +27,8 @@ const SEEDED: usize = 64;
 pub(crate) struct Material {
     /// The model.
     pub model: ModelFile,
-    /// Inputs in the order they are asked.
-    pub inputs: Vec<Tensor>,
+    /// What is asked, a tensor for each of the model's inputs, in its order.
+    pub inputs: Vec<Vec<Tensor>>,
     /// The label of each, where there are any.
     pub labels: Option<Vec<u8>>,
     answers: Vec<Vec<Tensor>>,
@@ -36,32 +38,35 @@ impl Material {
     /// Reads model and inputs and has the whole model answer each.
     pub(crate) fn gather(args: &cli::Demo) -> anyhow::Result<Material> {
         let model = match &args.model {
-            Some(path) => ModelFile::open(path)?,
+            Some(path) => ModelFile::open_with(path, &args.shapes.shapes()?)?,
             None => ModelFile::new("lenet5.onnx".to_owned(), LENET.into(), ".".as_ref())?,
         };
         let model = model.cut(&args.splitting.cut()?)?;
-        let staged = &model.staged;
-        let inputs = staged.values.iter().take(staged.model.graph.inputs.len());
-        let shapes: Vec<_> = inputs.map(|value| &value.shape).collect();
-        ensure!(shapes.len() == 1, "model has {} inputs, the demo gives 1", shapes.len());
-        let shape = shapes[0].clone();
+        let (graph, staged) = (&model.staged.model.graph, &model.staged);
+        let inputs = staged.values.iter().take(graph.inputs.len());
+        let port = |value: &Value| Port {
+            name: value.name.clone(),
+            dtype: value.dtype,
+            shape: value.shape.clone(),
+        };
+        let ports: Vec<Port> = inputs.map(port).collect();
         let limit = requests(args).min(INPUTS_MAX);
         let pre = preprocess(&args.preprocessing);
-        let (tensors, labels) = match (&args.input, &args.model) {
-            (Some(path), _) => {
-                let read = input::read(path, &shape, &pre, Some(limit))?;
-                (read.tensors, read.labels)
-            }
-            (None, Some(_)) => (input::seeded(&shape, args.seed, SEEDED.min(limit))?, None),
-            (None, None) => {
-                let read = input::read_bytes("MNIST", DIGITS, &shape, &pre, Some(limit))?;
-                let labels = input::read_labels_bytes("MNIST labels", LABELS)?;
-                (read.tensors, Some(labels))
-            }
+        let (tensors, labels) = if !args.inputs.is_empty() {
+            let read = input::requests(&args.inputs, &ports, &pre, Some(limit))?;
+            (read.tensors, read.labels)
+        } else if args.model.is_some() {
+            let below = |name: &str| graph.picks_below(name);
+            (input::seeded_requests(&ports, below, args.seed, SEEDED.min(limit))?, None)
+        } else {
+            let shape = &ports.first().context("no input")?.shape;
+            let read = input::read_bytes("MNIST", DIGITS, shape, &pre, Some(limit))?;
+            let labels = input::read_labels_bytes("MNIST labels", LABELS)?;
+            (read.tensors.into_iter().map(|digit| vec![digit]).collect(), Some(labels))
         };
         let mut order: Vec<usize> = (0..tensors.len()).collect();
         SplitMix::new(args.seed).shuffle(&mut order);
-        let inputs: Vec<Tensor> = order.iter().map(|&i| tensors[i].clone()).collect();
+        let inputs: Vec<Vec<Tensor>> = order.iter().map(|&i| tensors[i].clone()).collect();
         let labels = labels.map(|labels| order.iter().map(|&i| labels[i]).collect());
         let answers = whole_answers(&model, &inputs).context("the whole model")?;
         Ok(Material { model, inputs, labels, answers })
@@ -80,17 +85,17 @@ impl Material {
     /// Is the greatest output of `outputs` the label of request `number`?
     pub(crate) fn is_right(&self, number: usize, outputs: &[Tensor]) -> Option<bool> {
         let label = self.labels.as_ref()?[self.index(number)];
-        let best = greatest(outputs.first()?, 1).ok()?;
+        let best = greatest(outputs.first()?, 1);
         Some(best.first().is_some_and(|(class, _)| *class == usize::from(label)))
     }
 }
 
-fn whole_answers(model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<Vec<Vec<Tensor>>> {
-    let mut task = model.task(&*engine())?;
+fn whole_answers(model: &ModelFile, inputs: &[Vec<Tensor>]) -> anyhow::Result<Vec<Vec<Tensor>>> {
+    let mut task = model.task(&*engine(), &[])?;
     let mut bar = CountBar::new("whole model");
     let mut answers = Vec::with_capacity(inputs.len());
     for input in inputs {
-        answers.push(task.run(std::slice::from_ref(input))?);
+        answers.push(task.run(input)?);
         bar.set(answers.len(), inputs.len());
     }
     Ok(answers)

@@ -55,7 +55,7 @@ impl Pace {
     pub(crate) async fn find(
         args: &cli::Demo,
         handle: &Handle,
-        input: &Tensor,
+        inputs: &[Tensor],
     ) -> anyhow::Result<Pace> {
         let (emulated, deadline) = (!args.emulate.is_empty(), deadline(args));
         let mut pace = Pace {
@@ -68,7 +68,7 @@ impl Pace {
         for _ in 0..if emulated { WARM_UP_EMULATED } else { WARM_UP } {
             let asked = Instant::now();
             // What matters of these is that they were asked.
-            if handle.submit(vec![input.clone()], deadline)?.await.is_ok() {
+            if handle.submit(inputs.to_vec(), deadline)?.await.is_ok() {
                 spans.push(pace.since(asked).as_secs_f64());
             }
         }

@@ -119,8 +119,8 @@ impl Play<'_> {
         let number = stream.tally.asked();
         stream.tally.records.push(Record { due, end: End::Open });
         stream.open += 1;
-        let input = self.material.inputs[self.material.index(number)].clone();
-        let submitted = self.handle.submit(vec![input], self.pace.deadline);
+        let inputs = self.material.inputs[self.material.index(number)].clone();
+        let submitted = self.handle.submit(inputs, self.pace.deadline);
         let answers = stream.answers.clone();
         tokio::spawn(async move {
             let outcome = match submitted {

@@ -51,6 +51,7 @@ impl Handle {
         config: GatewayConfig,
         emulation: Option<&Emulation>,
     ) -> anyhow::Result<Handle> {
+        folder.check_engine(&*engine)?;
         let plans = folder.plans.clone();
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let outputs = store.outputs(OUTPUT_TASK)?;

@@ -1,0 +1,79 @@
+//! Does every task of a bundle run?
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use quorate_core::cluster::GATEWAY_FOLDER;
+use quorate_core::plan::{OUTPUT_TASK, Plans};
+use quorate_engine::Engine;
+use quorate_model::stage::Staged;
+
+use super::measure::Measured;
+use super::subject::{self, Subject};
+
+/// Loads every task of the bundle `bundle` and runs it once, on several threads.
+/// `progress` is called between tasks.
+///
+/// # Errors
+///
+/// The first task that does not load or run, with what the engine says of it.
+pub fn verify(
+    staged: &Staged,
+    plans: &Plans,
+    bundle: &Path,
+    engine: &dyn Engine,
+    progress: &mut (dyn FnMut(Measured) + Send),
+) -> anyhow::Result<()> {
+    let subjects = subject::subjects(staged, plans, bundle)?;
+    let total = subjects.len() + 1;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(subjects.len());
+    let (next, progress) = (AtomicUsize::new(0), Mutex::new((0, progress)));
+    let step = || {
+        let mut progress = progress.lock().expect("no panic while held");
+        progress.0 += 1;
+        let done = progress.0;
+        (progress.1)(Measured { done, total });
+    };
+    let work = || {
+        loop {
+            let Some(subject) = subjects.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                return Ok(());
+            };
+            tried(engine, subject)?;
+            step();
+        }
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let ended = running.into_iter().map(|thread| match thread.join() {
+            Ok(ended) => ended,
+            Err(_) => Err(anyhow::anyhow!("a task's trial panicked")),
+        });
+        ended.collect::<anyhow::Result<()>>()
+    })?;
+    let last = bundle.join(GATEWAY_FOLDER).join(format!("{OUTPUT_TASK}.onnx"));
+    let run = || -> anyhow::Result<()> {
+        let mut task = engine.load(&last)?;
+        let inputs = subject::inputs(&*task)?;
+        task.run(&inputs)?;
+        Ok(())
+    };
+    run()
+        .with_context(|| format!("{} does not run what is after the last layer", engine.name()))?;
+    step();
+    Ok(())
+}
+
+fn tried(engine: &dyn Engine, subject: &Subject<'_>) -> anyhow::Result<()> {
+    let run = || -> anyhow::Result<()> {
+        let mut task = engine.load(&subject.path)?;
+        let inputs = subject::inputs(&*task)?;
+        task.run(&inputs)?;
+        Ok(())
+    };
+    run().with_context(|| {
+        format!("{} does not run a part of stage {}", engine.name(), subject.stage.name)
+    })
+}
