@@ -1,5 +1,6 @@
 //! Experiments by name.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,10 +10,12 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use quorate_lab::experiment::Stop;
+use quorate_lab::import::Trust;
 use quorate_lab::methods::{self, Model, Row, Trial};
+use quorate_lab::operators::Proof;
 use quorate_lab::runner::{self, Options};
 use quorate_lab::zoo::{self, Size};
-use quorate_lab::{experiments, report};
+use quorate_lab::{experiments, import, report};
 
 #[derive(Debug, Parser)]
 #[command(version, about = "Experiments around quorate")]
@@ -87,6 +90,61 @@ enum Command {
         #[arg(default_value = "report")]
         folder: PathBuf,
     },
+    /// Try models of a folder, each with the answers of ONNX Runtime beside it.
+    Import {
+        /// The folder: NAME.onnx and NAME.npz with in:... and out:...
+        folder: PathBuf,
+        /// Only cases whose names have this in them.
+        #[arg(long)]
+        only: Option<String>,
+        /// Do not tell the shapes of the inputs.
+        #[arg(long)]
+        as_shipped: bool,
+        /// Let operators through in forms that the engine was not proven in.
+        #[arg(long)]
+        unproven: bool,
+        /// Print every case, not only those that are not right.
+        #[arg(long)]
+        all: bool,
+        /// Fail where fewer cases are right.
+        #[arg(long, default_value_t = 0)]
+        least: usize,
+    },
+    /// Hold graphs drawn by seed against ONNX Runtime, whose library has to be
+    /// installed.
+    Graphs {
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many.
+        #[arg(long, default_value_t = 1000)]
+        count: u64,
+        /// Let operators through in forms that the engine was not proven in.
+        #[arg(long)]
+        unproven: bool,
+        /// Print those that are refused, too.
+        #[arg(long)]
+        all: bool,
+        /// Write those that are not right to this folder.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
+    /// Find out in which forms of operators the built-in engine answers as ONNX
+    /// Runtime does: docs/operators.md and the engine's own table.
+    Operators {
+        /// Folders of cases, as for `import`.
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+        /// Take so many graphs drawn by seed as cases, too.
+        #[arg(long, default_value_t = 0)]
+        graphs: u64,
+        /// The page to write.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// The engine's table to write.
+        #[arg(long)]
+        table: PathBuf,
+    },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
         /// The model, one of `--list`.
@@ -145,6 +203,89 @@ fn methods(model: Option<&str>, output: Option<&Path>, full: bool) -> anyhow::Re
     }
 }
 
+/// Tries the cases of a folder: is none wrong, failed or in panic, and how many
+/// are right.
+fn import(
+    folder: &Path,
+    only: Option<&str>,
+    trust: Trust,
+    shapes: bool,
+    all: bool,
+) -> anyhow::Result<(bool, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut good = true;
+    for case in import::cases(folder)? {
+        if only.is_some_and(|word| !case.name.contains(word)) {
+            continue;
+        }
+        let outcome = case.outcome(trust, shapes);
+        *counts.entry(outcome.word()).or_default() += 1;
+        good &= outcome.is_allowed();
+        if all || outcome.word() != "right" {
+            println!("{}: {outcome}", case.name);
+        }
+    }
+    let right = counts.get("right").copied().unwrap_or(0);
+    let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
+    println!("{}", counts.collect::<Vec<_>>().join(", "));
+    Ok((good, right))
+}
+
+/// Tries graphs drawn by seed; false where one is not allowed.
+fn graphs(
+    seed: u64,
+    count: u64,
+    trust: Trust,
+    all: bool,
+    keep: Option<&Path>,
+) -> anyhow::Result<bool> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut good = true;
+    let judge = quorate_lab::judge::judge()?;
+    for seed in seed..seed + count {
+        let drawn = quorate_lab::judge::drawn(seed, trust, &*judge)?;
+        *counts.entry(drawn.word()).or_default() += 1;
+        good &= drawn.is_allowed();
+        if drawn.is_allowed() && !(all && drawn.word() == "refused") {
+            continue;
+        }
+        println!("seed {seed}: {drawn}");
+        if let Some(folder) = keep {
+            std::fs::create_dir_all(folder)?;
+            let bytes = quorate_lab::random_graph::random_graph(seed, quorate_lab::judge::NODES);
+            std::fs::write(folder.join(format!("{seed}.onnx")), bytes)?;
+        }
+    }
+    let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
+    println!("{}", counts.collect::<Vec<_>>().join(", "));
+    Ok(good)
+}
+
+/// Proves forms of operators by the cases of folders.
+fn operators(folders: &[PathBuf], graphs: u64, output: &Path, table: &Path) -> anyhow::Result<()> {
+    let mut cases = Vec::new();
+    for folder in folders {
+        cases.extend(import::cases(folder)?);
+    }
+    let drawn = tempfile::tempdir().context("a temporary folder")?;
+    if graphs > 0 {
+        let judge = quorate_lab::judge::judge()?;
+        for seed in 1..=graphs {
+            cases.extend(quorate_lab::judge::case(seed, drawn.path(), &*judge)?);
+        }
+    }
+    let proof = Proof::of(&cases, &mut |done| eprint!("\r{done} of {}", cases.len()));
+    eprintln!();
+    for case in &proof.unexplained {
+        println!("{case}");
+    }
+    let heading = "Forms of operators in which tract 0.23.9 answers as ONNX Runtime does.";
+    for (path, text) in [(output, proof.page(heading)), (table, proof.table(heading))] {
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
 /// Prints what experiments there are.
 fn list() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -181,6 +322,20 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Page { folder } => {
             let page = report::write_page(&folder, &experiments::names())?;
             println!("{}", page.display());
+        }
+        Command::Graphs { seed, count, unproven, all, keep } => {
+            let trust = if unproven { Trust::All } else { Trust::Proven };
+            let good = graphs(seed, count, trust, all, keep.as_deref())?;
+            return Ok(ExitCode::from(u8::from(!good)));
+        }
+        Command::Operators { folders, graphs, output, table } => {
+            operators(&folders, graphs, &output, &table)?;
+        }
+        Command::Import { folder, only, as_shipped, unproven, all, least } => {
+            let trust = if unproven { Trust::All } else { Trust::Proven };
+            let (good, right) = import(&folder, only.as_deref(), trust, !as_shipped, all)?;
+            let good = good && right >= least;
+            return Ok(ExitCode::from(u8::from(!good)));
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

@@ -67,7 +67,7 @@ impl Coded {
         let images = case.images(case.spec.coded);
         let lanes = in_lanes(images.len(), |range| {
             let mut own = Coded { data, parity, ..Coded::default() };
-            let mut task = file.task(&*engine())?;
+            let mut task = file.task(&*engine(), &[])?;
             for at in range {
                 (case.go_on)()?;
                 own.ask(case, &rehearsal, &mut *task, images[at], at < BEYOND_MAX)?;

@@ -146,7 +146,7 @@ impl Subject {
     /// Asks the model itself, undamaged, about all images.
     pub(crate) fn whole(&self) -> anyhow::Result<Whole> {
         let lanes = in_lanes(self.images.len(), |range| {
-            let mut task = self.file.task(&*engine())?;
+            let mut task = self.file.task(&*engine(), &[])?;
             let mut answer = |image: &Image| top(&task.run(std::slice::from_ref(&image.input))?);
             self.images[range].iter().map(&mut answer).collect::<anyhow::Result<Vec<_>>>()
         })?;

@@ -206,7 +206,7 @@ mod tests {
         let shape = &model.graph.types[&model.graph.inputs[0]].shape;
         let images: Vec<Tensor> =
             (0..3).map(|seed| input::seeded(shape, seed, 1).unwrap().remove(0)).collect();
-        let mut whole = file.task(&*engine()).unwrap();
+        let mut whole = file.task(&*engine(), &[]).unwrap();
         let mut walk = Walk::new(model.clone(), images.iter().cloned()).unwrap();
         let stages = &file.staged.stages;
         let mut most = 0;

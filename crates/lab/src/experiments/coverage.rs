@@ -185,7 +185,7 @@ impl Whole {
         let graph = &system.model.staged.model.graph;
         let [name] = &graph.inputs[..] else { bail!("{} inputs, needs 1", graph.inputs.len()) };
         let input = input::seeded(&graph.types[name].shape, seed, 1)?;
-        let answer = system.model.task(&*engine())?.run(&input)?;
+        let answer = system.model.task(&*engine(), &[])?.run(&input)?;
         Ok(Whole { input, answer })
     }
 }

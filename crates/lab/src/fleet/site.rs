@@ -45,7 +45,7 @@ impl Site {
         let inputs = &staged.model.graph.inputs;
         ensure!(inputs.len() == 1, "model has {} inputs, experiments give 1", inputs.len());
         let inputs = input::seeded(&staged.values[0].shape, 1, INPUTS)?;
-        let mut whole = model.task(&*engine())?;
+        let mut whole = model.task(&*engine(), &[])?;
         let right = inputs.iter().map(|input| Ok(whole.run(std::slice::from_ref(input))?));
         let right = right.collect::<anyhow::Result<_>>()?;
         Ok(Site { plans, inputs, right, timing, folder })

@@ -43,7 +43,7 @@ impl Subject {
         let (file, packed) = (&self.file, folder.path().join("bundle"));
         bundle::write(&file.staged, &file.sha256, &plans, &packed, &mut |_| ())?;
         let input = vec![self.input.clone()];
-        let rehearsal = Rehearsal::new(&engine(), file, plans, &packed, input)?;
+        let rehearsal = Rehearsal::new(&engine(), None, file, plans, &packed, input)?;
         let mut findings = rehearsal.stages(&mut |_| ())?;
         findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
         Ok(findings)
