@@ -1,6 +1,6 @@
 //! Convolutions and their transposes.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, bounded, name};
 use crate::graph::NodeError;
 use crate::onnx::{int_attribute, ints_attribute};
 use crate::operator::typed_node::TypedNode;
@@ -137,7 +137,7 @@ fn dimensions(op: &TypedNode<'_>, x: &[usize], w: &[usize]) -> Result<Vec<Across
 /// ```
 pub(crate) fn transposed(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let (x, w) = (&op.input(0)?.shape, &op.input(1)?.shape);
-    if x.len() < 3 || w.len() != x.len() || w[0] != x[1] {
+    if x.len() < 3 || w.len() != x.len() || w[0] != x[1] || w.contains(&0) {
         return Err(op.bad_shape(1, "[input channels, output channels, window ..]"));
     }
     let group = op.node.int("group", 1)?;
@@ -151,7 +151,17 @@ pub(crate) fn transposed(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         let what = "a transposed convolution with both strides and dilations".to_owned();
         return Err(NodeError::Unsupported { what });
     }
-    let phases: usize = across.iter().map(|a| a.stride).product();
+    let product = |n: usize, by: usize| bounded(n.saturating_mul(by));
+    let phases = across.iter().try_fold(1, |n, a| product(n, a.stride))?;
+    let places = across.iter().try_fold(1, |n, a| product(n, a.taps()))?;
+    // As many weights as there are, but for zeros where a window is no multiple
+    // of its steps.
+    let all = phases.saturating_mul(places).saturating_mul(w[0]).saturating_mul(w[1]);
+    let most = weights.elements().saturating_mul(1 << across.len()).max(1 << 16);
+    if all > most {
+        let what = format!("{all} weights, of which {} are none,", all - weights.elements());
+        return Err(NodeError::Unsupported { what });
+    }
     let turned = turned(weights, groups, &across)?;
     let turned = draft.constant("weights", turned);
     let edge = |a: &Across| ((a.taps() - 1) * a.dilation) as i64;

@@ -7,6 +7,17 @@ use crate::onnx::{AttributeProto, int_attribute, ints_attribute};
 use crate::operator::typed_node::TypedNode;
 use crate::tensor::{DType, Tensor};
 
+/// Most entries of a list that is made for a node.
+pub(crate) const ENTRIES_MAX: usize = 1 << 24;
+
+/// Refuses lists that are longer than a model needs.
+pub(crate) fn bounded(entries: usize) -> Result<usize, NodeError> {
+    match entries <= ENTRIES_MAX {
+        true => Ok(entries),
+        false => Err(NodeError::Unsupported { what: format!("a list of {entries} entries") }),
+    }
+}
+
 /// Nodes that take the place of one node, and the constants they read.
 pub(crate) struct Draft<'a> {
     node: &'a Node,

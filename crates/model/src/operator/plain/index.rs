@@ -1,6 +1,6 @@
 //! Operators that make or use the numbers of elements.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, bounded, name};
 use crate::graph::NodeError;
 use crate::onnx::{int_attribute, text_attribute};
 use crate::operator::typed_node::{TypedNode, resolve_axis};
@@ -16,7 +16,7 @@ pub(super) fn counting(
     rank: usize,
 ) -> Result<String, NodeError> {
     let mut shape = vec![1; rank];
-    shape[axis] = count;
+    shape[axis] = bounded(count)?;
     let values: Vec<i64> = (0..count as i64).collect();
     Ok(draft.constant("counting", Tensor::from_i64(shape, &values)?))
 }
@@ -146,6 +146,7 @@ pub(crate) fn trilu(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         }
     };
     let upper = op.node.int("upper", 1)? != 0;
+    bounded(rows.saturating_mul(columns))?;
     let within = |at: usize| {
         let (row, column) = ((at / columns) as i64, (at % columns) as i64);
         let beyond = column.saturating_sub(row);
@@ -164,6 +165,7 @@ pub(crate) fn eye_like(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let types = op.input(0)?;
     let [rows, columns] = types.shape[..] else { return Err(op.bad_shape(0, "a matrix")) };
     let k = op.node.int("k", 0)?;
+    bounded(rows.saturating_mul(columns))?;
     let to = op.node.int("dtype", types.dtype.onnx().into())?;
     let dtype = i32::try_from(to).ok().and_then(DType::from_onnx);
     let dtype = dtype.ok_or_else(|| op.bad("dtype", to, "a supported element type"))?;

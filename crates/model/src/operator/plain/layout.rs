@@ -1,6 +1,6 @@
 //! Operators that only change a value's shape, or the order of its elements.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, ENTRIES_MAX, bounded, name};
 use crate::graph::NodeError;
 use crate::onnx::{int_attribute, ints_attribute, text_attribute};
 use crate::operator::layout;
@@ -49,6 +49,7 @@ pub(crate) fn slice(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         .collect();
     let mut x = name(op, 0)?.to_owned();
     for cut in real.iter().filter(|cut| cut.step != 1 && cut.length > 1) {
+        bounded(cut.length)?;
         let indices: Vec<i64> = (0..cut.length as i64).map(|i| cut.start + i * cut.step).collect();
         x = draft.pick(&x, cut.axis, &indices)?;
     }
@@ -102,6 +103,9 @@ pub(crate) fn pad(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let given = op.attribute_or_list("pads", 1)?.unwrap_or_default();
     let axes = op.list(3)?.unwrap_or_else(|| (0..rank as i64).collect());
     let mut pads = vec![(0i64, 0i64); rank];
+    if let Some(pad) = given.iter().find(|pad| pad.unsigned_abs() > ENTRIES_MAX as u64) {
+        return Err(op.bad("pads", pad, "less"));
+    }
     for (at, &axis) in axes.iter().enumerate() {
         let axis = if axis < 0 { axis + rank as i64 } else { axis } as usize;
         pads[axis] = (given[at], given[at + axes.len()]);
@@ -157,6 +161,7 @@ fn reflected(op: &TypedNode<'_>, draft: &mut Draft<'_>, mode: &str, pads: &[(i64
             }
             _ => None,
         };
+        bounded(length as usize)?;
         let places: Option<Vec<i64>> = (-before..length + after).map(place).collect();
         let places =
             places.ok_or_else(|| op.bad("mode", mode, "constant, edge, reflect or wrap"))?;

@@ -66,6 +66,9 @@ fn inverse_root(
 pub(crate) fn layer(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let (types, skip) = (op.input(0)?, op.node.op == "SkipLayerNormalization");
     let rank = types.shape.len();
+    if rank == 0 {
+        return Err(op.bad_shape(0, "1 or more dimensions"));
+    }
     let mut x = name(op, 0)?.to_owned();
     let mut rest = 1;
     if skip {

@@ -1,14 +1,11 @@
 //! Operators that read or write elements by their numbers. Where the numbers
 //! are constant, what they do is one Gather over a flat list.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, ENTRIES_MAX, bounded, name};
 use crate::graph::NodeError;
 use crate::operator::typed_node::{TypedNode, resolve_axis};
 
 type Ruled = Result<(), NodeError>;
-
-/// Most elements that are placed one by one.
-const PLACES_MAX: usize = 1 << 24;
 
 /// The constant integers of input `index`; `None` where it is no constant.
 fn numbers(op: &TypedNode<'_>, index: usize) -> Result<Option<Vec<i64>>, NodeError> {
@@ -93,7 +90,7 @@ fn elements(op: &TypedNode<'_>, indices: &[i64]) -> Result<Vec<i64>, NodeError> 
     let (x, i) = (&op.input(0)?.shape, &op.input(1)?.shape);
     let axis = op.axis("axis", 0, x.len())?;
     let fits = x.len() == i.len() && (0..x.len()).all(|d| d == axis || i[d] <= x[d]);
-    if !fits || indices.len() > PLACES_MAX {
+    if !fits || indices.len() > ENTRIES_MAX {
         return Err(NodeError::Mismatch { left: x.clone(), right: i.clone() });
     }
     let place = |(at, &index): (usize, &i64)| {
@@ -159,7 +156,7 @@ fn overwrite(
     places: &[i64],
 ) -> Ruled {
     let (shape, updates) = (&op.input(0)?.shape, &op.input(2)?.shape);
-    if product(updates) != places.len().saturating_mul(inner) || outer > PLACES_MAX {
+    if product(updates) != places.len().saturating_mul(inner) || outer > ENTRIES_MAX {
         return Err(op.bad_shape(2, format!("{} rows of {inner}", places.len())));
     }
     let old = draft.reshape(name(op, 0)?, &[outer, inner])?;
@@ -188,6 +185,7 @@ pub(crate) fn reverse_sequence(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Rul
     if lengths.len() != count || lengths.iter().any(|&l| l < 0 || l as usize > steps) {
         return Err(op.bad_shape(1, format!("{count} lengths of at most {steps}")));
     }
+    bounded(steps.saturating_mul(count))?;
     let place = |at: usize| {
         let (step, item) = match time {
             0 => (at / count, at % count),

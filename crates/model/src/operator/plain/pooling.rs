@@ -1,6 +1,6 @@
 //! Pooling.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, bounded, name};
 use crate::graph::NodeError;
 use crate::onnx::{AttributeProto, int_attribute, ints_attribute, text_attribute};
 use crate::operator::typed_node::TypedNode;
@@ -8,6 +8,9 @@ use crate::tensor::DType;
 use crate::window::{Sliding, Window};
 
 type Ruled = Result<(), NodeError>;
+
+/// Longest window, over all dimensions, whose places are taken one by one.
+const TAPS_MAX: i64 = 1024;
 
 /// A pooling node's window, resolved, and what it makes.
 struct Pool {
@@ -29,6 +32,12 @@ impl Pool {
         let dilations = op.node.ints("dilations")?.unwrap_or(&[]).to_vec();
         let dilations = if dilations.is_empty() { vec![1; kernel.len()] } else { dilations };
         let input = shape[2..].to_vec();
+        let taps = kernel.iter().fold(0i64, |n, &k| n.saturating_add(k.max(0)));
+        let odd = dilations.iter().any(|&d| d != 1)
+            || !matches!(op.node.op.as_str(), "MaxPool" | "AveragePool");
+        if odd && taps > TAPS_MAX {
+            return Err(NodeError::Unsupported { what: format!("a window of {kernel:?}") });
+        }
         let output = Sliding::read(op.node, &kernel)?.output(&input)?;
         let window = Sliding::read(op.node, &kernel)?.over(&input)?;
         Ok(Pool { kernel, dilations, window, input, output })
@@ -119,7 +128,7 @@ pub(crate) fn max(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     for d in 0..pool.kernel.len() {
         let mut most: Option<String> = None;
         for tap in 0..pool.kernel[d] {
-            let places: Vec<i64> = (0..pool.output[d] as i64)
+            let places: Vec<i64> = (0..bounded(pool.output[d])? as i64)
                 .map(|at| at * pool.window.strides[d] as i64 + tap * pool.dilations[d])
                 .collect();
             let entry = draft.pick(&x, 2 + d, &places)?;
@@ -151,6 +160,11 @@ pub(crate) fn average(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         }
         draft.main().output(0, "AveragePool", &[name(op, 0)?], attributes);
         return Ok(());
+    }
+    let taps = pool.kernel.iter().sum::<i64>();
+    bounded(pool.output.iter().fold(1usize, |n, &d| n.saturating_mul(d)))?;
+    if taps > TAPS_MAX {
+        return Err(NodeError::Unsupported { what: format!("a window of {:?}", pool.kernel) });
     }
     let sum = window_sum(op, draft, &pool, name(op, 0)?)?;
     let mut counts = vec![1.0];
@@ -194,7 +208,7 @@ fn window_sum(
     for d in 0..pool.kernel.len() {
         let mut sum: Option<String> = None;
         for tap in 0..pool.kernel[d] {
-            let places: Vec<i64> = (0..pool.output[d] as i64)
+            let places: Vec<i64> = (0..bounded(pool.output[d])? as i64)
                 .map(|at| at * pool.window.strides[d] as i64 + tap * pool.dilations[d])
                 .collect();
             let entry = draft.pick(&x, 2 + d, &places)?;

@@ -23,7 +23,7 @@ fn turned(rank: usize) -> Vec<usize> {
 /// weights in a stack of one are a matrix.
 pub(crate) fn mat_mul(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let (a, b) = (&op.input(0)?.shape, &op.input(1)?.shape);
-    if a.len() == 1 && b.len() == 1 {
+    if a.len() == 1 && a == b {
         let each = draft.two("Mul", name(op, 0)?, name(op, 1)?);
         let sum = draft.reduce("ReduceSum", &each, &[0])?;
         let sum = draft.reshape(&sum, &[])?;

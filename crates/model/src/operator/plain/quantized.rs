@@ -2,7 +2,7 @@
 //! numbers rounded again. Weights that are constant are read as they lie in the
 //! file.
 
-use super::draft::{Draft, name};
+use super::draft::{Draft, bounded, name};
 use crate::graph::NodeError;
 use crate::onnx::{AttributeProto, float_attribute, int_attribute};
 use crate::operator::typed_node::{TypedNode, resolve_axis};
@@ -82,7 +82,8 @@ fn spread(
         }
         return draft.reshape(by, &lengths);
     }
-    let block = usize::try_from(block).map_err(|_| op.bad("block_size", block, "a length"))?;
+    let block = usize::try_from(block).ok().filter(|&block| block > 0);
+    let block = block.ok_or_else(|| op.bad("block_size", "no length", "a length"))?;
     let fits = given.len() == shape.len()
         && (0..shape.len()).all(|d| match d == axis {
             true => given[d] == shape[d].div_ceil(block),
@@ -91,7 +92,7 @@ fn spread(
     if !fits {
         return Err(op.bad_shape(index, format!("a number for each {block} of {shape:?}")));
     }
-    let places: Vec<i64> = (0..shape[axis]).map(|at| (at / block) as i64).collect();
+    let places: Vec<i64> = (0..bounded(shape[axis])?).map(|at| (at / block) as i64).collect();
     draft.pick(by, axis, &places)
 }
 
@@ -246,9 +247,12 @@ pub(crate) fn integer(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
                 let mut shape = vec![1; op.input(index)?.shape.len()];
                 let axis = match (conv, index) {
                     (true, _) => 0,
-                    (false, 0) => shape.len() - 2,
-                    (false, _) => shape.len() - 1,
+                    (false, 0) => shape.len().saturating_sub(2),
+                    (false, _) => shape.len().saturating_sub(1),
                 };
+                if axis >= shape.len() {
+                    return Err(op.bad_shape(index, "1 or more dimensions"));
+                }
                 shape[axis] = types.shape.iter().product();
                 zero = draft.reshape(&zero, &shape)?;
             } else {

@@ -144,7 +144,7 @@ fn axes(op: &TypedNode<'_>) -> Result<Vec<Axis>, NodeError> {
             },
             _ => ((scales[entry] as f32 * input as f32).floor() as i64, scales[entry] as f32),
         };
-        let output = usize::try_from(output).ok().filter(|&n| n > 0 && n < 1 << 24);
+        let output = usize::try_from(output).ok().filter(|&n| n > 0 && n <= 1 << 20);
         let output = output.ok_or_else(|| op.bad_shape(at, "positive lengths"))?;
         let places = places(op, &region, entry, named.len())?;
         all[d] = Axis { input, output, scale, places };
