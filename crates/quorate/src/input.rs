@@ -14,9 +14,11 @@ mod idx;
 mod items;
 mod limits;
 mod npy;
+#[cfg(not(fuzzing))]
 mod npz;
 mod picture;
 mod preprocess;
+#[cfg(not(fuzzing))]
 mod request;
 mod seeded;
 mod target;
@@ -28,8 +30,10 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use quorate_model::tensor::{DType, Tensor};
 
+#[cfg(not(fuzzing))]
 pub use npz::{read_npz, write_npz};
 pub use preprocess::{Preprocess, parse_fraction};
+#[cfg(not(fuzzing))]
 pub use request::{Requests, requests, seeded_requests};
 pub use seeded::{seeded, seeded_typed};
 
