@@ -11,7 +11,7 @@ use quorate_engine::Engine;
 use quorate_model::stage::Staged;
 
 use super::measure::Measured;
-use super::subject::{self, Subject};
+use super::subject;
 
 /// Loads every task of the bundle `bundle` and runs it once, on several threads.
 /// `progress` is called between tasks.
@@ -41,7 +41,9 @@ pub fn verify(
             let Some(subject) = subjects.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return Ok(());
             };
-            tried(engine, subject)?;
+            tried(engine, &subject.path).with_context(|| {
+                format!("{} does not run a part of stage {}", engine.name(), subject.stage.name)
+            })?;
             step();
         }
     };
@@ -54,26 +56,16 @@ pub fn verify(
         ended.collect::<anyhow::Result<()>>()
     })?;
     let last = bundle.join(GATEWAY_FOLDER).join(format!("{OUTPUT_TASK}.onnx"));
-    let run = || -> anyhow::Result<()> {
-        let mut task = engine.load(&last)?;
-        let inputs = subject::inputs(&*task)?;
-        task.run(&inputs)?;
-        Ok(())
-    };
-    run()
+    tried(engine, &last)
         .with_context(|| format!("{} does not run what is after the last layer", engine.name()))?;
     step();
     Ok(())
 }
 
-fn tried(engine: &dyn Engine, subject: &Subject<'_>) -> anyhow::Result<()> {
-    let run = || -> anyhow::Result<()> {
-        let mut task = engine.load(&subject.path)?;
-        let inputs = subject::inputs(&*task)?;
-        task.run(&inputs)?;
-        Ok(())
-    };
-    run().with_context(|| {
-        format!("{} does not run a part of stage {}", engine.name(), subject.stage.name)
-    })
+/// Loads the task at `path` and runs it once.
+fn tried(engine: &dyn Engine, path: &Path) -> anyhow::Result<()> {
+    let mut task = engine.load(path)?;
+    let inputs = subject::inputs(&*task)?;
+    task.run(&inputs)?;
+    Ok(())
 }

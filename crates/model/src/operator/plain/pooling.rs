@@ -112,34 +112,14 @@ pub(crate) fn max(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         DType::I8 => f64::from(i8::MIN),
         _ => 0.0,
     };
-    let pads = all_pads(&pool);
-    let mut x = name(op, 0)?.to_owned();
-    if pads.iter().any(|&p| p != 0) {
-        let (pads, least) = (draft.list("pads", &pads)?, draft.number(dtype, least)?);
-        let mode = vec![text_attribute("mode", "constant")];
-        x = draft.value("Pad", &[&x, &pads, &least], mode);
-    }
+    let x = padded(draft, &pool, name(op, 0)?, dtype, least)?;
     if !pool.is_dilated() {
         let attributes = pool.attributes(false);
         draft.main().output(0, "MaxPool", &[&x], attributes);
         return Ok(());
     }
-    // One dimension after the other: the greatest of entries apart.
-    for d in 0..pool.kernel.len() {
-        let mut most: Option<String> = None;
-        for tap in 0..pool.kernel[d] {
-            let places: Vec<i64> = (0..bounded(pool.output[d])? as i64)
-                .map(|at| at * pool.window.strides[d] as i64 + tap * pool.dilations[d])
-                .collect();
-            let entry = draft.pick(&x, 2 + d, &places)?;
-            most = Some(match most {
-                None => entry,
-                Some(most) => draft.two("Max", &most, &entry),
-            });
-        }
-        x = most.unwrap_or(x);
-    }
-    draft.done(&x);
+    let most = over_windows(draft, &pool, x, "Max")?;
+    draft.done(&most);
     Ok(())
 }
 
@@ -191,33 +171,55 @@ pub(crate) fn average(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     Ok(())
 }
 
-/// The sum over each window: one dimension after the other.
+/// The sum over each window.
 fn window_sum(
     op: &TypedNode<'_>,
     draft: &mut Draft<'_>,
     pool: &Pool,
     x: &str,
 ) -> Result<String, NodeError> {
-    let mut x = x.to_owned();
+    let x = padded(draft, pool, x, op.input(0)?.dtype, 0.0)?;
+    over_windows(draft, pool, x, "Add")
+}
+
+/// Input `x` with `fill` around it, as far as windows reach.
+fn padded(
+    draft: &mut Draft<'_>,
+    pool: &Pool,
+    x: &str,
+    dtype: DType,
+    fill: f64,
+) -> Result<String, NodeError> {
     let pads = all_pads(pool);
-    if pads.iter().any(|&p| p != 0) {
-        let (pads, zero) = (draft.list("pads", &pads)?, draft.number(op.input(0)?.dtype, 0.0)?);
-        let mode = vec![text_attribute("mode", "constant")];
-        x = draft.value("Pad", &[&x, &pads, &zero], mode);
+    if pads.iter().all(|&p| p == 0) {
+        return Ok(x.to_owned());
     }
+    let (pads, fill) = (draft.list("pads", &pads)?, draft.number(dtype, fill)?);
+    let mode = vec![text_attribute("mode", "constant")];
+    Ok(draft.value("Pad", &[x, &pads, &fill], mode))
+}
+
+/// The places of each window of the padded `x`, joined by `joins` (`Max` or
+/// `Add`): one dimension after the other, one place of the window at a time.
+fn over_windows(
+    draft: &mut Draft<'_>,
+    pool: &Pool,
+    mut x: String,
+    joins: &str,
+) -> Result<String, NodeError> {
     for d in 0..pool.kernel.len() {
-        let mut sum: Option<String> = None;
+        let mut joined: Option<String> = None;
         for tap in 0..pool.kernel[d] {
             let places: Vec<i64> = (0..bounded(pool.output[d])? as i64)
                 .map(|at| at * pool.window.strides[d] as i64 + tap * pool.dilations[d])
                 .collect();
             let entry = draft.pick(&x, 2 + d, &places)?;
-            sum = Some(match sum {
+            joined = Some(match joined {
                 None => entry,
-                Some(sum) => draft.two("Add", &sum, &entry),
+                Some(joined) => draft.two(joins, &joined, &entry),
             });
         }
-        x = sum.unwrap_or(x);
+        x = joined.unwrap_or(x);
     }
     Ok(x)
 }
