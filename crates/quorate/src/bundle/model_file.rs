@@ -33,7 +33,7 @@ pub struct Shapes {
 impl Shapes {
     /// Shapes of the inputs that a plan was made for. What was fixed is no input
     /// there, and has to be given again.
-    pub fn of(plans: &Plans, fixed: &BTreeMap<String, f64>) -> Shapes {
+    fn of(plans: &Plans, fixed: &BTreeMap<String, f64>) -> Shapes {
         let inputs = plans.main().inputs().map(|value| {
             let value = &plans.values()[value.index()];
             (value.name.clone(), value.shape.clone())
@@ -66,17 +66,27 @@ impl ModelFile {
 
     /// Reads the model at `path`, whose open dimensions are `shapes`.
     pub fn open_with(path: &Path, shapes: &Shapes) -> anyhow::Result<ModelFile> {
-        let read = || -> anyhow::Result<Bytes> {
-            let found = std::fs::metadata(path)?;
-            ensure!(found.is_file(), "it is no file");
-            let length = found.len();
-            ensure!(length <= MODEL_BYTES_MAX, "{length} bytes, limit {MODEL_BYTES_MAX}");
-            Ok(std::fs::read(path)?.into())
-        };
-        let bytes = read().with_context(|| format!("model {}", path.display()))?;
+        let (bytes, sha256) = read(path)?;
+        ModelFile::at(path, bytes, sha256, shapes)
+    }
+
+    /// Reads the model at `path` that `plans` were made for, cut where they cut
+    /// it. Inputs that were fixed have to be given again as `fixed`.
+    pub fn open_for(
+        path: &Path,
+        plans: &Plans,
+        fixed: &BTreeMap<String, f64>,
+    ) -> anyhow::Result<ModelFile> {
+        let (bytes, sha256) = read(path)?;
+        // Shapes of a plan mean nothing to a model that it was not made for.
+        made_for(plans, &sha256).with_context(|| format!("model {}", path.display()))?;
+        ModelFile::at(path, bytes, sha256, &Shapes::of(plans, fixed))?.cut_for(plans)
+    }
+
+    fn at(path: &Path, bytes: Bytes, sha256: String, shapes: &Shapes) -> anyhow::Result<ModelFile> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-        let model = ModelFile::new_with(name, bytes, &folder, shapes);
+        let model = ModelFile::new_with(name, bytes, sha256, &folder, shapes);
         let mut model = model.with_context(|| format!("model {}", path.display()))?;
         model.path = Some(path.to_owned());
         Ok(model)
@@ -126,16 +136,17 @@ impl ModelFile {
 
     /// A model from its bytes; external data is looked up in `folder`.
     pub fn new(name: String, bytes: Bytes, folder: &Path) -> anyhow::Result<ModelFile> {
-        ModelFile::new_with(name, bytes, folder, &Shapes::default())
+        let sha256 = sha256_hex(&bytes);
+        ModelFile::new_with(name, bytes, sha256, folder, &Shapes::default())
     }
 
     fn new_with(
         name: String,
         bytes: Bytes,
+        sha256: String,
         folder: &Path,
         shapes: &Shapes,
     ) -> anyhow::Result<ModelFile> {
-        let sha256 = sha256_hex(&bytes);
         let mut external = |location: &str, offset: u64, length: u64| {
             read_external(folder, location, offset, length)
         };
@@ -162,11 +173,30 @@ impl ModelFile {
 
     /// The same model, cut where `plans` cut it.
     pub fn cut_for(self, plans: &Plans) -> anyhow::Result<ModelFile> {
-        let (plan, model) = (plans.model_sha256(), &self.sha256);
-        ensure!(plan == model, "plan was made for model {plan}, this one is {model} (SHA-256)");
+        made_for(plans, &self.sha256)?;
         let staged = Staged::at(self.staged.model, &plans.wires())?;
         Ok(ModelFile { staged, ..self })
     }
+}
+
+/// Bytes of a model file, and their SHA-256 in hex.
+fn read(path: &Path) -> anyhow::Result<(Bytes, String)> {
+    let read = || -> anyhow::Result<Bytes> {
+        let found = std::fs::metadata(path)?;
+        ensure!(found.is_file(), "it is no file");
+        let length = found.len();
+        ensure!(length <= MODEL_BYTES_MAX, "{length} bytes, limit {MODEL_BYTES_MAX}");
+        Ok(std::fs::read(path)?.into())
+    };
+    let bytes = read().with_context(|| format!("model {}", path.display()))?;
+    let sha256 = sha256_hex(&bytes);
+    Ok((bytes, sha256))
+}
+
+fn made_for(plans: &Plans, model: &str) -> anyhow::Result<()> {
+    let plan = plans.model_sha256();
+    ensure!(plan == model, "plan was made for model {plan}, this one is {model} (SHA-256)");
+    Ok(())
 }
 
 /// External data of a user's model, from files beside it only.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use quorate::bundle::{ModelFile, Shapes, read_plan};
+use quorate::bundle::{ModelFile, read_plan};
 use quorate::input;
 use quorate::rehearsal::{Finding, Judge, Rehearsal, sensitivity};
 use quorate_core::plan::Plans;
@@ -98,8 +98,7 @@ fn model_and_plan(args: &cli::Check) -> anyhow::Result<(ModelFile, Plans)> {
         Some(path) => {
             let plans = read_plan(path)?;
             let fixed = args.shapes.shapes()?.fixed;
-            let model = ModelFile::open_with(&args.model, &Shapes::of(&plans, &fixed))?;
-            (model.cut_for(&plans)?, plans)
+            (ModelFile::open_for(&args.model, &plans, &fixed)?, plans)
         }
         None => {
             let model = ModelFile::open_with(&args.model, &args.shapes.shapes()?)?;

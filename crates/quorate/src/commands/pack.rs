@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use quorate::bundle::{self, Measured, ModelFile, Shapes, Statistic, read_plan};
+use quorate::bundle::{self, Measured, ModelFile, Statistic, read_plan};
 use quorate_core::packing::PackedFolder;
 use quorate_core::plan::Plans;
 
@@ -16,7 +16,7 @@ use crate::words::{counted, note};
 pub(crate) fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let plans = read_plan(&args.plan)?;
     let fixed = args.fixed.iter().cloned().collect();
-    let model = ModelFile::open_with(&args.model, &Shapes::of(&plans, &fixed))?.cut_for(&plans)?;
+    let model = ModelFile::open_for(&args.model, &plans, &fixed)?;
     let packed = pack_into(&model, &plans, &args.output)?;
     verify_in(&model, &plans, &args.output)?;
     for folder in &packed {
