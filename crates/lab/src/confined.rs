@@ -55,10 +55,10 @@ impl Confined {
         Ok(confined)
     }
 
-    /// A group for each host, and one more to measure in.
+    /// A group for each host.
     fn limit(&self, share: f64) -> anyhow::Result<()> {
         ensure!(Path::new(CPU).join("cpu.shares").exists(), "no controller at {CPU}");
-        for host in 0..=self.hosts {
+        for host in 0..self.hosts {
             let group = self.group_of(host);
             std::fs::create_dir_all(&group)
                 .with_context(|| format!("making {}", group.display()))?;
@@ -88,15 +88,7 @@ impl Confined {
 
     /// `program` on a host; a `slow` one has its share of a core only.
     pub fn on(&self, host: usize, slow: bool, program: &Path) -> Command {
-        self.command(&format!("ip netns exec {} ", self.host(host)), host, slow, program)
-    }
-
-    /// `program` with a host's share of a core, on no host.
-    pub fn slowly(&self, program: &Path) -> Command {
-        self.command("", self.hosts, true, program)
-    }
-
-    fn command(&self, within: &str, host: usize, slow: bool, program: &Path) -> Command {
+        let within = format!("ip netns exec {} ", self.host(host));
         let tasks = self.group_of(host).join("tasks");
         let enter = match slow {
             true => format!("echo $$ > {} && ", tasks.display()),
@@ -118,7 +110,7 @@ impl Drop for Confined {
         }
         // A group goes once its last process has.
         let until = Instant::now() + Duration::from_secs(2);
-        for group in (0..=self.hosts).map(|host| self.group_of(host)).chain([self.group.clone()]) {
+        for group in (0..self.hosts).map(|host| self.group_of(host)).chain([self.group.clone()]) {
             while std::fs::remove_dir(&group).is_err() && group.exists() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(20));
             }

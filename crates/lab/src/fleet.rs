@@ -8,6 +8,7 @@
 //! All times are of the emulated devices: where [`World::dilation`] slows them
 //! down, what is told has been divided by it.
 
+mod pace;
 mod request;
 mod site;
 mod stream;
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 pub use self::{
+    pace::Pace,
     request::{Request, latencies, latencies_or},
     site::Site,
     stream::{Blow, Script},

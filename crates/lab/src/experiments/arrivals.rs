@@ -10,7 +10,7 @@ use super::{layer, overruns};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies};
+use crate::fleet::{Blow, Fleet, Pace, Script, Site, World, latencies};
 use crate::statistics::percentile;
 
 /// When the shards of a fully-connected layer arrive.
@@ -45,7 +45,7 @@ struct Seen {
     coded: Vec<f64>,
     /// And with one device of those dead.
     lost: Vec<f64>,
-    overruns: usize,
+    pace: Pace,
 }
 
 /// What of an arrival is no delay in the paper's system: the layer, and its
@@ -84,7 +84,7 @@ impl Experiment for Arrivals {
         let spec: Spec = context.spec()?;
         let mut sites: Option<[Site; 2]> = None;
         let mut outcome = Outcome::default();
-        let (mut seen, mut late) = (Vec::new(), 0);
+        let (mut seen, mut pace) = (Vec::new(), Pace::default());
         for (index, world) in spec.world.iter().enumerate() {
             let key = format!("{}.{}", world.profile, world.network);
             context.progress(index, spec.world.len(), &key);
@@ -97,11 +97,11 @@ impl Experiment for Arrivals {
                 let sites = sites.as_ref().expect("just made");
                 watch(context, &spec, world, sites)
             })?;
-            late += one.overruns;
+            pace += one.pace;
             seen.push((world, one));
         }
         report(&spec, &seen, &mut outcome)?;
-        outcome.verdicts.push(overruns::verdict(late));
+        overruns::tell(pace, &mut outcome);
         Ok(outcome)
     }
 }
@@ -115,26 +115,26 @@ fn watch(
     let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
     let period = Duration::from_millis(spec.period_ms);
     let script = Script::every(period, spec.requests, DEADLINE);
-    let mut seen = Seen::default();
-    let start = |site| {
-        let config = layer::patient(DEADLINE);
-        Fleet::start(context.program()?, site, &emulated, config)
+    let (mut seen, mut pace) = (Seen::default(), Pace::default());
+    let start = |site, world: &World| {
+        context.go_on()?;
+        Fleet::start(context.program()?, site, world, layer::patient(DEADLINE))
     };
-    let mut fleet = start(&sites[0])?;
-    let requests = fleet.play(&script)?;
+    let uncoded = |world: &World| start(&sites[0], world);
+    let requests = pace.on_fleet(&emulated, uncoded, |fleet| fleet.play(&script))?;
     seen.arrivals = requests.iter().flat_map(|r| r.arrivals.iter().map(|(_, at)| *at)).collect();
     seen.uncoded = latencies(&requests);
-    seen.overruns += fleet.end()?;
-    let mut fleet = start(&sites[1])?;
     // No shard of these is needed for the distribution: who is late is late.
     let script = Script { deadline: LATE, ..script };
-    let coded: Vec<Request> = fleet.play(&script)?;
-    seen.coded = latencies(&coded);
-    fleet.strike(Blow::Kill(0))?;
-    fleet.pass(Duration::from_secs(1));
-    seen.lost = latencies(&fleet.play(&script)?);
-    seen.overruns += fleet.end()?;
-    Ok(seen)
+    let both = |fleet: &mut Fleet<'_>| {
+        let coded = latencies(&fleet.play(&script)?);
+        fleet.strike(Blow::Kill(0))?;
+        fleet.pass(Duration::from_secs(1));
+        Ok((coded, latencies(&fleet.play(&script)?)))
+    };
+    let coded = |world: &World| start(&sites[1], world);
+    (seen.coded, seen.lost) = pace.on_fleet(&emulated, coded, both)?;
+    Ok(Seen { pace, ..seen })
 }
 
 /// The share of `values` that lie below `limit`.

@@ -14,7 +14,7 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, Place, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Script, Site, World, latencies};
+use crate::fleet::{Blow, Fleet, Pace, Request, Script, Site, World, latencies};
 use crate::statistics::{mean, percentile};
 
 /// AlexNet on five devices, one of which dies, and on six with the code.
@@ -51,7 +51,7 @@ struct Seen {
     /// it is noticed, then with it.
     timelines: Vec<Vec<Request>>,
     coded_timeline: Vec<Request>,
-    overruns: usize,
+    pace: Pace,
 }
 
 /// Time until a request is lost.
@@ -60,6 +60,9 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const FOR_ALL: &str = "100s";
 /// A latency that is so many times the healthy median is late.
 const LATE: f64 = 2.0;
+
+/// Silence after which a device is suspected, in seconds.
+const SUSPECT_AFTER_S: f64 = 0.5;
 
 /// The systems, packed once.
 struct Sites {
@@ -94,7 +97,7 @@ impl Experiment for Case1 {
         let mut model: Option<ModelFile> = None;
         let mut sites: Option<Sites> = None;
         let mut outcome = Outcome::default();
-        let (mut late, mut rows) = (0, Vec::new());
+        let (mut pace, mut rows) = (Pace::default(), Vec::new());
         for (index, world) in spec.world.iter().enumerate() {
             let key = format!("{}.{}", world.profile, world.network);
             context.progress(index, spec.world.len(), &key);
@@ -113,13 +116,13 @@ impl Experiment for Case1 {
                 let steps = steps::of(&sites.five, &world.profile, &world.network)?;
                 Ok((watch(context, &spec, world, sites)?, steps))
             })?;
-            late += seen.overruns;
+            pace += seen.pace;
             report(world, &spec, &seen, &mut outcome);
             rows.push(steps);
         }
         outcome.tables.push(steps::table(&rows));
         notes(&mut outcome);
-        outcome.verdicts.push(overruns::verdict(late));
+        overruns::tell(pace, &mut outcome);
         Ok(outcome)
     }
 }
@@ -131,36 +134,34 @@ fn watch(
     sites: &mut Sites,
 ) -> anyhow::Result<Seen> {
     let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
-    let mut seen = Seen::default();
-    let none = Duration::ZERO;
+    let (mut seen, mut pace) = (Seen::default(), Pace::default());
+    let in_turn = |fleet: &mut Fleet<'_>| {
+        Ok(latencies(&fleet.in_turn(spec.requests, Duration::ZERO, DEADLINE)?))
+    };
+    let without_c = |fleet: &mut Fleet<'_>| {
+        fleet.strike(Blow::Kill(C))?;
+        fleet.pass(Duration::from_secs(2));
+        in_turn(fleet)
+    };
     // Without the code.
-    let mut fleet = start(context, &sites.five, &emulated, 0.5)?;
-    seen.healthy = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    fleet.strike(Blow::Kill(C))?;
-    fleet.pass(Duration::from_secs(2));
-    seen.recovered = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    seen.overruns += fleet.end()?;
+    let five = |world: &World| start(context, &sites.five, world, SUSPECT_AFTER_S);
+    (seen.healthy, seen.recovered) =
+        pace.on_fleet(&emulated, five, |fleet| Ok((in_turn(fleet)?, without_c(fleet)?)))?;
     // With it.
     sites.six.wait(FOR_ALL)?;
-    let mut fleet = start(context, &sites.six, &emulated, 0.5)?;
-    seen.coded_all = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    seen.overruns += fleet.end()?;
+    let six = |world: &World| start(context, &sites.six, world, SUSPECT_AFTER_S);
+    seen.coded_all = pace.on_fleet(&emulated, six, in_turn)?;
     sites.six.wait("auto")?;
-    let mut fleet = start(context, &sites.six, &emulated, 0.5)?;
-    fleet.strike(Blow::Kill(C))?;
-    fleet.pass(Duration::from_secs(2));
-    seen.coded_lost = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    seen.overruns += fleet.end()?;
+    let six = |world: &World| start(context, &sites.six, world, SUSPECT_AFTER_S);
+    seen.coded_lost = pace.on_fleet(&emulated, six, without_c)?;
     // Over time.
+    let script = timeline(spec, world);
     for &silence in &spec.detection_s {
-        let mut fleet = start(context, &sites.five, &emulated, silence)?;
-        seen.timelines.push(fleet.play(&timeline(spec, world))?);
-        seen.overruns += fleet.end()?;
+        let five = |world: &World| start(context, &sites.five, world, silence);
+        seen.timelines.push(pace.on_fleet(&emulated, five, |fleet| fleet.play(&script))?);
     }
-    let mut fleet = start(context, &sites.six, &emulated, 0.5)?;
-    seen.coded_timeline = fleet.play(&timeline(spec, world))?;
-    seen.overruns += fleet.end()?;
-    Ok(seen)
+    seen.coded_timeline = pace.on_fleet(&emulated, six, |fleet| fleet.play(&script))?;
+    Ok(Seen { pace, ..seen })
 }
 
 /// A fleet that notices a device by this much silence alone, as where one loses

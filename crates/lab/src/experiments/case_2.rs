@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use quorate::emulation;
+use quorate_code::Patterns;
 use quorate_core::cluster::Delay;
 use quorate_core::gateway::GatewayConfig;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Request, Site, World, latencies};
+use crate::fleet::{Blow, Fleet, Pace, Request, Site, World, latencies};
 use crate::statistics::percentile;
 
 /// AlexNet on six devices, with stragglers and with failures.
@@ -58,7 +59,7 @@ struct Seen {
     /// Two spares: healthy, then pairs.
     two: Vec<f64>,
     pairs: Vec<Loss>,
-    overruns: usize,
+    pace: Pace,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -88,7 +89,7 @@ impl Experiment for Case2 {
     fn run(&self, context: &mut Context) -> anyhow::Result<Outcome> {
         let spec: Spec = context.spec()?;
         let mut sites: Option<[Site; 3]> = None;
-        let (mut outcome, mut late) = (Outcome::default(), 0);
+        let (mut outcome, mut pace) = (Outcome::default(), Pace::default());
         for (index, world) in spec.world.iter().enumerate() {
             let key = format!("{}.{}", world.profile, world.network);
             context.progress(index, spec.world.len(), &key);
@@ -100,10 +101,10 @@ impl Experiment for Case2 {
                 }
                 watch(context, &spec, world, sites.as_mut().expect("just packed"))
             })?;
-            late += seen.overruns;
+            pace += seen.pace;
             report(world, &seen, &mut outcome);
         }
-        outcome.verdicts.push(overruns::verdict(late));
+        overruns::tell(pace, &mut outcome);
         Ok(outcome)
     }
 }
@@ -115,34 +116,43 @@ fn watch(
     sites: &mut [Site; 3],
 ) -> anyhow::Result<Seen> {
     let emulated = World::of(&world.profile, &world.network, 1.0, context.seed());
-    let (mut seen, none) = (Seen::default(), Duration::ZERO);
+    let (mut seen, mut pace) = (Seen::default(), Pace::default());
     let compared = world.requests.unwrap_or(spec.requests);
+    let in_turn = |fleet: &mut Fleet<'_>, count| {
+        Ok(latencies(&fleet.in_turn(count, Duration::ZERO, DEADLINE)?))
+    };
     sites[0].wait(FOR_ALL)?;
-    let mut fleet = start(context, &sites[0], &emulated)?;
-    seen.all = latencies(&fleet.in_turn(compared, none, DEADLINE)?);
-    seen.overruns += fleet.end()?;
+    let six = |world: &World| start(context, &sites[0], world);
+    seen.all = pace.on_fleet(&emulated, six, |fleet| in_turn(fleet, compared))?;
     sites[0].wait("auto")?;
-    let mut fleet = start(context, &sites[0], &emulated)?;
-    seen.first = latencies(&fleet.in_turn(compared, none, DEADLINE)?);
-    fleet.strike(Blow::Kill(C))?;
-    fleet.pass(Duration::from_secs(1));
-    seen.lost = latencies(&fleet.in_turn(compared, none, DEADLINE)?);
-    seen.overruns += fleet.end()?;
-    let mut fleet = start(context, &sites[1], &emulated)?;
-    seen.covered = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    for device in 0..sites[1].plans.cluster().devices().len() {
-        seen.each.push(lose(context, spec, &mut fleet, &sites[1], &[device])?);
-    }
-    seen.overruns += fleet.end()?;
-    let mut fleet = start(context, &sites[2], &emulated)?;
-    seen.two = latencies(&fleet.in_turn(spec.requests, none, DEADLINE)?);
-    let devices = sites[2].plans.cluster().devices().len();
-    let pairs = (0..devices).flat_map(|a| (a + 1..devices).map(move |b| [a, b]));
-    for pair in pairs.take(spec.pairs) {
-        seen.pairs.push(lose(context, spec, &mut fleet, &sites[2], &pair)?);
-    }
-    seen.overruns += fleet.end()?;
-    Ok(seen)
+    let six = |world: &World| start(context, &sites[0], world);
+    (seen.first, seen.lost) = pace.on_fleet(&emulated, six, |fleet| {
+        let first = in_turn(fleet, compared)?;
+        fleet.strike(Blow::Kill(C))?;
+        fleet.pass(Duration::from_secs(1));
+        Ok((first, in_turn(fleet, compared)?))
+    })?;
+    // Healthy, and while each of these sets of devices is dead.
+    let mut losses = |site: &Site, sets: &[Vec<usize>]| {
+        pace.on_fleet(
+            &emulated,
+            |world| start(context, site, world),
+            |fleet| {
+                let healthy = in_turn(fleet, spec.requests)?;
+                let lost = sets.iter().map(|set| lose(context, spec, fleet, site, set));
+                Ok((healthy, lost.collect::<anyhow::Result<_>>()?))
+            },
+        )
+    };
+    let sets = |site: &Site, size| -> Vec<Vec<usize>> {
+        let devices = site.plans.cluster().devices().len();
+        Patterns::new(devices, size).map(|set| set.iter().collect()).collect()
+    };
+    (seen.covered, seen.each) = losses(&sites[1], &sets(&sites[1], 1))?;
+    let mut pairs = sets(&sites[2], 2);
+    pairs.truncate(spec.pairs);
+    (seen.two, seen.pairs) = losses(&sites[2], &pairs)?;
+    Ok(Seen { pace, ..seen })
 }
 
 fn start<'a>(context: &Context, site: &'a Site, world: &World) -> anyhow::Result<Fleet<'a>> {

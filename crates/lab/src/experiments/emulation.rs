@@ -9,6 +9,7 @@ use super::overruns;
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
+use crate::fleet::Pace;
 use crate::statistics::percentile;
 use rig::{Case, Rig, Settings};
 
@@ -34,7 +35,7 @@ struct Row {
     confined_ms: f64,
     emulated_ms: f64,
     simulated_ms: f64,
-    overruns: usize,
+    pace: Pace,
 }
 
 /// How far apart is near enough, in per cent.
@@ -96,14 +97,14 @@ fn row(
     let rig = Rig::pack(context.program()?, case, settings, context.seed(), spec.requests)?;
     let confined = rig.confined()?;
     context.go_on()?;
-    let (emulated, overruns) = rig.emulated()?;
+    let (emulated, pace) = rig.emulated()?;
     let simulated = rig.simulated()?;
     let median = |values: &[f64]| percentile(values, 0.5);
     Ok(Row {
         confined_ms: median(&confined),
         emulated_ms: median(&emulated),
         simulated_ms: median(&simulated),
-        overruns,
+        pace,
     })
 }
 
@@ -147,6 +148,7 @@ fn report(spec: &Spec, rows: &[Row], outcome: &mut Outcome) {
     }
     outcome.tables.push(table);
     outcome.charts.push(chart);
-    let late = rows.iter().map(|row| row.overruns).sum();
-    outcome.verdicts.push(overruns::verdict(late));
+    let mut pace = Pace::default();
+    rows.iter().for_each(|row| pace += row.pace);
+    overruns::tell(pace, outcome);
 }

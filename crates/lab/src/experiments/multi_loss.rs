@@ -11,7 +11,7 @@ use super::{layer, overruns};
 use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
-use crate::fleet::{Blow, Fleet, Site, World};
+use crate::fleet::{Blow, Fleet, Pace, Site, World};
 
 /// Codes that bear several losses.
 pub(super) struct MultiLoss;
@@ -47,7 +47,7 @@ struct Killed {
 #[derive(Serialize, Deserialize)]
 struct Seen {
     killed: Vec<Killed>,
-    overruns: usize,
+    pace: Pace,
 }
 
 impl Experiment for MultiLoss {
@@ -72,17 +72,17 @@ impl Experiment for MultiLoss {
 
     fn run(&self, context: &mut Context) -> anyhow::Result<Outcome> {
         let spec: Spec = context.spec()?;
-        let (mut outcome, mut late) = (Outcome::default(), 0);
+        let (mut outcome, mut pace) = (Outcome::default(), Pace::default());
         let mut all = Vec::new();
         for (index, code) in spec.code.iter().enumerate() {
             let key = format!("{}-{}", code.name, code.parity);
             context.progress(index, spec.code.len(), &key);
             let seen = context.step(&key, |context| watch(context, &spec, code))?;
-            late += seen.overruns;
+            pace += seen.pace;
             all.push((code, seen));
         }
         report(&spec, &all, &mut outcome)?;
-        outcome.verdicts.push(overruns::verdict(late));
+        overruns::tell(pace, &mut outcome);
         Ok(outcome)
     }
 }
@@ -101,8 +101,23 @@ fn watch(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Seen
     let site = site(context, spec, code)?;
     let world = World::of(&spec.profile, &spec.network, spec.dilation, context.seed());
     let deadline = Duration::from_millis(spec.deadline_ms);
-    let config = layer::patient(deadline * 4);
-    let mut fleet = Fleet::start(context.program()?, &site, &world, config)?;
+    let start = |world: &World| {
+        Fleet::start(context.program()?, &site, world, layer::patient(deadline * 4))
+    };
+    let mut pace = Pace::default();
+    let killed =
+        pace.on_fleet(&world, start, |fleet| kill_all(context, spec, code, fleet, deadline))?;
+    Ok(Seen { killed, pace })
+}
+
+/// Kills every set of devices in turn, asks once, and starts them again.
+fn kill_all(
+    context: &Context,
+    spec: &Spec,
+    code: &CodeSpec,
+    fleet: &mut Fleet<'_>,
+    deadline: Duration,
+) -> anyhow::Result<Vec<Killed>> {
     let devices = spec.data + code.parity;
     let mut killed = Vec::new();
     for count in 1..=spec.losses {
@@ -117,7 +132,7 @@ fn watch(context: &Context, spec: &Spec, code: &CodeSpec) -> anyhow::Result<Seen
             killed.push(Killed { devices, answered, error: request.error });
         }
     }
-    Ok(Seen { killed, overruns: fleet.end()? })
+    Ok(killed)
 }
 
 fn report(spec: &Spec, all: &[(&CodeSpec, Seen)], outcome: &mut Outcome) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use quorate_core::gateway::GatewayConfig;
 
 use super::{layer, overruns};
 use crate::experiment::{Context, Experiment, Outcome};
-use crate::fleet::{Fleet, Request, Script, Site, World, latencies_or};
+use crate::fleet::{Fleet, Pace, Request, Script, Site, World, latencies_or};
 use limit::Limit;
 use seen::{Reading, Row, Seen, Spec, Swept};
 
@@ -47,14 +47,14 @@ impl Experiment for Stragglers {
 
     fn run(&self, context: &mut Context) -> anyhow::Result<Outcome> {
         let spec: Spec = context.spec()?;
-        let (mut outcome, mut late) = (Outcome::default(), 0);
+        let (mut outcome, mut pace) = (Outcome::default(), Pace::default());
         for reading in &spec.reading {
             let seen = see(context, &spec, reading)?;
-            let swept = seen.waits.iter().chain(&seen.parts).map(|s| s.overruns);
-            late += seen.rows.iter().map(|r| r.overruns).chain(swept).sum::<usize>();
+            let swept = seen.waits.iter().chain(&seen.parts).map(|s| s.pace);
+            seen.rows.iter().map(|r| r.pace).chain(swept).for_each(|one| pace += one);
             tell::report(&spec, reading, &seen, &mut outcome);
         }
-        outcome.verdicts.push(overruns::verdict(late));
+        overruns::tell(pace, &mut outcome);
         Ok(outcome)
     }
 }
@@ -99,35 +99,35 @@ fn stream(
     site: &Site,
     profile: &str,
     count: usize,
-) -> anyhow::Result<(Vec<Request>, usize)> {
-    context.go_on()?;
+    pace: &mut Pace,
+) -> anyhow::Result<Vec<Request>> {
     let world = World::of(profile, &spec.network, 1.0, context.seed());
-    let config = GatewayConfig { pending_max: 4096, ..layer::patient(DEADLINE) };
-    let mut fleet = Fleet::start(context.program()?, site, &world, config)?;
-    let period = Duration::from_millis(spec.period_ms);
-    let requests = fleet.play(&Script::every(period, count, DEADLINE))?;
-    Ok((requests, fleet.end()?))
+    let script = Script::every(Duration::from_millis(spec.period_ms), count, DEADLINE);
+    let start = |world: &World| {
+        context.go_on()?;
+        let config = GatewayConfig { pending_max: 4096, ..layer::patient(DEADLINE) };
+        Fleet::start(context.program()?, site, world, config)
+    };
+    pace.on_fleet(&world, start, |fleet| fleet.play(&script))
 }
 
 fn row(context: &Context, spec: &Spec, reading: &Reading, devices: usize) -> anyhow::Result<Row> {
     let count = reading.requests.unwrap_or(spec.requests);
     let profile = &reading.profile;
     let mut site = layer::site(spec.width, devices, 1, context.seed())?;
-    let (mut overruns, mut both) = (0, Vec::new());
+    let (mut pace, mut both) = (Pace::default(), Vec::new());
     for wait in ["0ms", "600s"] {
         site.wait(wait)?;
         both.push(if reading.simulated {
             simulated::alone(context, &site, (profile, &spec.network), count, DEADLINE)?
         } else {
-            let (requests, late) = stream(context, spec, &site, profile, count)?;
-            overruns += late;
+            let requests = stream(context, spec, &site, profile, count, &mut pace)?;
             latencies_or(&requests, DEADLINE_MS)
         });
     }
     let limit = match reading.limit {
         true => {
-            let (base, late) = steady(context, spec, reading, &site)?;
-            overruns += late;
+            let base = steady(context, spec, reading, &site, &mut pace)?;
             let delay = emulation::profile(profile)?.answer_delay;
             Some(Limit::draw(&base, delay, devices, spec.draws, context.seed()))
         }
@@ -135,7 +135,7 @@ fn row(context: &Context, spec: &Spec, reading: &Reading, devices: usize) -> any
     };
     let all = both.pop().unwrap_or_default();
     let first = both.pop().unwrap_or_default();
-    Ok(Row { devices, all, first, limit, overruns })
+    Ok(Row { devices, all, first, limit, pace })
 }
 
 /// When each device's shard comes where no answer is delayed: computing and
@@ -145,14 +145,15 @@ fn steady(
     spec: &Spec,
     reading: &Reading,
     site: &Site,
-) -> anyhow::Result<(Vec<f64>, usize)> {
+    pace: &mut Pace,
+) -> anyhow::Result<Vec<f64>> {
     let known = emulation::PROFILES.iter().find(|(name, _)| *name == reading.profile);
     let (_, text) = known.with_context(|| format!("no device {}", reading.profile))?;
     let (without, _) = text.split_once("[answer_delay]").context("a device without delays")?;
     let path = site.folder().join("steady.toml");
     std::fs::write(&path, without)?;
     let path = path.display().to_string();
-    let (requests, overruns) = stream(context, spec, site, &path, 20)?;
+    let requests = stream(context, spec, site, &path, 20, pace)?;
     let devices = site.plans.cluster().devices().len();
     let mean = |device: usize| {
         let all = requests.iter().flat_map(|request| &request.arrivals);
@@ -163,7 +164,7 @@ fn steady(
     // The last to come is not waited for, so it may have no arrivals.
     let known = base.iter().copied().fold(0.0, f64::max);
     base.iter_mut().filter(|at| **at == 0.0).for_each(|at| *at = known);
-    Ok((base, overruns))
+    Ok(base)
 }
 
 fn swept(
@@ -174,7 +175,8 @@ fn swept(
     at: f64,
 ) -> anyhow::Result<Swept> {
     let count = reading.requests.unwrap_or(spec.requests);
-    let (requests, overruns) = stream(context, spec, site, &reading.profile, count)?;
+    let mut pace = Pace::default();
+    let requests = stream(context, spec, site, &reading.profile, count, &mut pace)?;
     let decoded = requests.iter().filter(|r| r.decoded).count() as f64 / requests.len() as f64;
-    Ok(Swept { at, latencies: latencies_or(&requests, DEADLINE_MS), decoded, overruns })
+    Ok(Swept { at, latencies: latencies_or(&requests, DEADLINE_MS), decoded, pace })
 }

@@ -16,6 +16,8 @@ use super::write::write;
 
 /// Times that each task is run at least.
 const ROUNDS_MIN: usize = 5;
+/// The same, where the median counts.
+const MEDIAN_ROUNDS_MIN: usize = 15;
 /// And at most.
 const ROUNDS_MAX: usize = 100;
 /// Time after which no further round is begun, once there are enough.
@@ -103,7 +105,11 @@ fn run_all(
     statistic: Statistic,
     progress: &mut dyn FnMut(Measured),
 ) -> anyhow::Result<Vec<Duration>> {
-    let total = subjects.len() * (1 + ROUNDS_MIN);
+    let least = match statistic {
+        Statistic::Least => ROUNDS_MIN,
+        Statistic::Median => MEDIAN_ROUNDS_MIN,
+    };
+    let total = subjects.len() * (1 + least);
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -119,7 +125,7 @@ fn run_all(
     let mut times = vec![Vec::new(); subjects.len()];
     let began = Instant::now();
     for round in 0..ROUNDS_MAX {
-        if round >= ROUNDS_MIN && began.elapsed() >= LONG_ENOUGH {
+        if round >= least && began.elapsed() >= LONG_ENOUGH {
             break;
         }
         for ((task, inputs), times) in loaded.iter_mut().zip(&mut times) {

@@ -15,8 +15,10 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::confined::{Confined, Processes};
+use crate::fleet::Pace;
 use crate::sim::blank::Blank;
-use crate::sim::timed::{Costs, Script, Timed, Timing as Pace};
+use crate::sim::timed::{Costs, Script, Timed, Timing as Speed};
+use crate::statistics::percentile;
 use crate::zoo;
 
 /// A model of fully-connected layers between these numbers of values.
@@ -64,16 +66,17 @@ pub(super) struct Rig<'a> {
     folder: TempDir,
 }
 
+const BUNDLE: &str = "bundle";
 const PORT: u16 = 7001;
 /// The emulated devices go so many times slower: their tasks and this
 /// machine's, which take half as long, must not meet.
-const DILATION: &str = "2";
+const DILATION: f64 = 2.0;
 /// Time that processes have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl<'a> Rig<'a> {
-    /// Packs the case's model, and measures its tasks with a device's share of
-    /// a core: that is the profile.
+    /// Packs the case's model, and measures its tasks on all devices at once,
+    /// each with its share of a core: that is the profile.
     pub(super) fn pack(
         program: &'a Path,
         case: &Case,
@@ -92,15 +95,14 @@ impl<'a> Rig<'a> {
         std::fs::write(at("plan.toml"), plans.to_toml())?;
         std::fs::write(at("network.toml"), settings.network)?;
         std::fs::write(at("input.npy"), npy(case.widths[0], requests))?;
-        let confined = settings.confine()?;
-        let mut pack = confined.slowly(program);
-        pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure=median");
-        finish(pack.arg("-o").arg(at("bundle")))?;
-        let text = std::fs::read_to_string(at("bundle").join("pi-1").join(TIMING_FILE))?;
-        let timing = Timing::parse(&text)?;
+        let timing = measured(program, settings, folder.path())?;
         let profile = profile(&model, &timing, settings.message_cost_us);
         std::fs::write(at("device.toml"), &profile)?;
         let plans = bundle::read_plan(&at("plan.toml"))?;
+        for device in plans.cluster().devices() {
+            let path = at(BUNDLE).join(&device.name).join(TIMING_FILE);
+            std::fs::write(path, timing.to_toml()?)?;
+        }
         Ok(Rig { program, settings, plans, timing, profile, requests, folder })
     }
 
@@ -126,12 +128,21 @@ impl<'a> Rig<'a> {
     }
 
     /// Latencies of emulated devices, and how often this machine was too slow.
-    pub(super) fn emulated(&self) -> anyhow::Result<(Vec<f64>, usize)> {
+    pub(super) fn emulated(&self) -> anyhow::Result<(Vec<f64>, Pace)> {
+        let mut pace = Pace::default();
+        let latencies = pace.keep_up(DILATION, |dilation| self.emulated_at(dilation))?;
+        Ok((latencies, pace))
+    }
+
+    fn emulated_at(&self, dilation: f64) -> anyhow::Result<(Vec<f64>, usize)> {
         let addresses = quorate::net::free_addresses(self.settings.devices())?;
         let hosts = self.hosts(|host| addresses[host].clone());
         let [device, network, late] =
             ["device.toml", "network.toml", "late"].map(|name| self.at(name).display().to_string());
-        let world = ["--emulate", &device, "--network", &network, "--dilate", DILATION];
+        let dilation = dilation.to_string();
+        let world = ["--emulate", &device, "--network", &network, "--dilate", &dilation];
+        // Of this run alone.
+        let _ = std::fs::remove_file(&late);
         let mut workers = Processes::default();
         for index in 0..self.settings.devices() {
             let mut worker = Command::new(self.program);
@@ -148,23 +159,23 @@ impl<'a> Rig<'a> {
         let profile = Profile::parse(&self.profile)?;
         let network = Network::parse(self.settings.network)?;
         let costs = Costs::measured(&self.plans, self.timing.clone());
-        let pace = Pace::new(&profile, self.settings.devices(), &network, costs);
+        let speed = Speed::new(&profile, self.settings.devices(), &network, costs);
         let plans = std::sync::Arc::new(self.plans.clone());
         let record =
-            Timed::new(Blank::new(plans), pace)?.run(&Script::one_by_one(self.requests))?;
+            Timed::new(Blank::new(plans), speed)?.run(&Script::one_by_one(self.requests))?;
         Ok(record.latencies().map(|time| time.as_secs_f64() * 1e3).collect())
     }
 
     fn worker(&self, command: &mut Command, device: usize, hosts: &str) {
         let name = &self.plans.cluster().devices()[device].name;
         command.args(["worker", "--end-with-parent", "--name", name, "--hosts", hosts]);
-        command.arg("--bundle").arg(self.at("bundle").join(name));
+        command.arg("--bundle").arg(self.at(BUNDLE).join(name));
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
 
     /// Asks by `quorate run`; what the answers took, in milliseconds.
     fn ask(&self, mut run: Command, hosts: &str, world: &[&str]) -> anyhow::Result<Vec<f64>> {
-        run.arg("run").arg(self.at("bundle")).arg("--input").arg(self.at("input.npy"));
+        run.arg("run").arg(self.at(BUNDLE)).arg("--input").arg(self.at("input.npy"));
         run.args(["--hosts", hosts, "--json", "--top", "1", "--patience"]);
         run.arg(format!("{}s", PATIENCE.as_secs())).args(world);
         let text = finish(&mut run)?;
@@ -177,6 +188,44 @@ impl<'a> Rig<'a> {
         // The first finds connections that have only just come up.
         Ok(latencies[1..].to_vec())
     }
+}
+
+/// What the tasks take while every device is at them, as in a request, when
+/// they share this machine's memory: the median device's times.
+fn measured(program: &Path, settings: &Settings<'_>, folder: &Path) -> anyhow::Result<Timing> {
+    let at = |name: &str| folder.join(name);
+    let confined = settings.confine()?;
+    let bundle = |device: usize| match device {
+        0 => at(BUNDLE),
+        other => at(&format!("measured-{other}")),
+    };
+    let packed = |device: usize| -> anyhow::Result<Timing> {
+        let mut pack = confined.on(device, true, program);
+        pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure=median");
+        finish(pack.arg("-o").arg(bundle(device)))?;
+        let text = std::fs::read_to_string(bundle(device).join("pi-1").join(TIMING_FILE))?;
+        if device > 0 {
+            std::fs::remove_dir_all(bundle(device))?;
+        }
+        Ok(Timing::parse(&text)?)
+    };
+    let all: Vec<Timing> = std::thread::scope(|scope| {
+        let packed = &packed;
+        let threads: Vec<_> =
+            (0..settings.devices()).map(|device| scope.spawn(move || packed(device))).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().expect("a thread of ours"));
+        joined.collect::<anyhow::Result<_>>()
+    })?;
+    let median =
+        |us: &dyn Fn(&Timing) -> f64| percentile(&all.iter().map(us).collect::<Vec<_>>(), 0.5);
+    let mut timing = all[0].clone();
+    for (name, stage) in &mut timing.stages {
+        stage.whole_us = median(&|one| one.stages[name].whole_us);
+    }
+    for (name, task) in &mut timing.tasks {
+        task.task_us = median(&|one| one.tasks[name].task_us);
+    }
+    Ok(timing)
 }
 
 /// Runs a command to its end; what it printed.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::limit::Limit;
+use crate::fleet::Pace;
 
 /// What it reads.
 #[derive(Deserialize)]
@@ -48,7 +49,7 @@ pub(super) struct Row {
     pub(super) first: Vec<f64>,
     /// The limit of each.
     pub(super) limit: Option<Limit>,
-    pub(super) overruns: usize,
+    pub(super) pace: Pace,
 }
 
 /// A sweep over one number.
@@ -57,7 +58,7 @@ pub(super) struct Swept {
     pub(super) at: f64,
     pub(super) latencies: Vec<f64>,
     pub(super) decoded: f64,
-    pub(super) overruns: usize,
+    pub(super) pace: Pace,
 }
 
 /// All of one reading of the paper's first figure.
