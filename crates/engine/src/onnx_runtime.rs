@@ -1,4 +1,4 @@
-//! ONNX Runtime, where its library is installed: one thread.
+//! ONNX Runtime, where its library is installed.
 //!
 //! The library is looked for while the program runs; nothing of it is needed to
 //! build.
@@ -25,6 +25,7 @@ const NAME: &str = "onnxruntime";
 pub struct OnnxRuntime {
     environment: Environment,
     name: String,
+    threads: usize,
 }
 
 impl OnnxRuntime {
@@ -49,6 +50,11 @@ impl OnnxRuntime {
         found.clone().map_err(|reason| EngineError::Library { engine: NAME, reason })
     }
 
+    /// The same with so many threads for a task; by default it has one.
+    pub fn on_threads(self, count: usize) -> OnnxRuntime {
+        OnnxRuntime { threads: count.max(1), ..self }
+    }
+
     fn session(
         &self,
         model: &str,
@@ -59,7 +65,7 @@ impl OnnxRuntime {
         let build = || -> Result<Session, String> {
             let text = |e: &dyn std::fmt::Display| e.to_string();
             let builder = Session::builder(&self.environment).map_err(|e| text(&e))?;
-            let builder = builder.with_intra_threads(1).map_err(|e| text(&e))?;
+            let builder = builder.with_intra_threads(self.threads).map_err(|e| text(&e))?;
             let builder = builder.with_inter_threads(1).map_err(|e| text(&e))?;
             let level = GraphOptimizationLevel::All;
             let mut builder = builder.with_optimization_level(level).map_err(|e| text(&e))?;
@@ -74,7 +80,7 @@ fn start(path: &Path) -> Result<OnnxRuntime, String> {
     let environment = builder.with_name("quorate").with_telemetry(false).build();
     let environment = environment.map_err(|e| e.to_string())?;
     environment.set_log_level(ort::logging::LogLevel::Fatal);
-    Ok(OnnxRuntime { environment, name: NAME.to_owned() })
+    Ok(OnnxRuntime { environment, name: NAME.to_owned(), threads: 1 })
 }
 
 impl Engine for OnnxRuntime {

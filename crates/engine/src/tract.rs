@@ -1,4 +1,4 @@
-//! The engine that is always there: tract, pure Rust, one thread.
+//! The engine that is always there: tract, pure Rust.
 
 mod convert;
 mod extreme;
@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quorate_model::tensor::Tensor;
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::*;
 
 use crate::port::check_inputs;
@@ -22,8 +23,22 @@ const NAME: &str = "tract";
 ///
 /// A symbolic leading dimension of an input is taken as a batch of one. Any
 /// other symbolic dimension is an error.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tract;
+#[derive(Clone, Debug, Default)]
+pub struct Tract {
+    executor: Executor,
+}
+
+impl Tract {
+    /// The engine with so many threads for a task; by default it has one. What
+    /// comes out is the same to the bit.
+    pub fn on_threads(count: usize) -> Tract {
+        let executor = match count {
+            0 | 1 => Executor::SingleThread,
+            count => Executor::multithread(count),
+        };
+        Tract { executor }
+    }
+}
 
 impl Engine for Tract {
     fn name(&self) -> &str {
@@ -37,11 +52,27 @@ impl Engine for Tract {
     fn load(&self, path: &Path) -> Result<Box<dyn Task>, EngineError> {
         let bytes = std::fs::read(path)
             .map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
-        TractTask::load(path.display().to_string(), &bytes, path.parent())
+        self.task(path.display().to_string(), &bytes, path.parent())
     }
 
     fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Box<dyn Task>, EngineError> {
-        TractTask::load(name.to_owned(), bytes, None)
+        self.task(name.to_owned(), bytes, None)
+    }
+}
+
+impl Tract {
+    fn task(
+        &self,
+        model: String,
+        bytes: &[u8],
+        folder: Option<&Path>,
+    ) -> Result<Box<dyn Task>, EngineError> {
+        let loaded = unwind(|| load::load(&model, bytes, folder));
+        let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
+        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
+        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
+        let executor = self.executor.clone();
+        Ok(Box::new(TractTask { model, inputs, outputs, plan, state, executor }))
     }
 }
 
@@ -53,21 +84,10 @@ struct TractTask {
     plan: Arc<TypedSimplePlan>,
     /// What operators keep from one run to the next.
     state: TypedSimpleState,
+    executor: Executor,
 }
 
 impl TractTask {
-    fn load(
-        model: String,
-        bytes: &[u8],
-        folder: Option<&Path>,
-    ) -> Result<Box<dyn Task>, EngineError> {
-        let loaded = unwind(|| load::load(&model, bytes, folder));
-        let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
-        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
-        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
-        Ok(Box::new(TractTask { model, inputs, outputs, plan, state }))
-    }
-
     fn failed(&self, reason: String) -> EngineError {
         EngineError::Run { model: self.model.clone(), reason }
     }
@@ -78,7 +98,8 @@ impl TractTask {
             .map(|t| convert::to_tract(t).map(TValue::from))
             .collect::<TractResult<TVec<TValue>>>()
             .map_err(|e| self.failed(format!("{e:#}")))?;
-        let outputs = unwind(|| self.state.run(values))
+        let run = || multithread_tract_scope(self.executor.clone(), || self.state.run(values));
+        let outputs = unwind(run)
             .map_err(|reason| self.failed(reason))?
             .map_err(|e| self.failed(format!("{e:#}")))?;
         if outputs.len() != self.outputs.len() {

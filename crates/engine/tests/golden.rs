@@ -83,15 +83,18 @@ fn inputs(source: Source, elements: usize, count: usize) -> Option<Vec<Vec<f32>>
     })
 }
 
+/// Holds the answers, on one thread and on two, against the golden ones.
 fn check(name: &str, file: &str, source: Source, count: usize) {
     let Some(path) = find(file) else { return };
-    let mut task = Tract.load(&path).unwrap();
+    let mut task = Tract::default().load(&path).unwrap();
+    let mut on_two = Tract::on_threads(2).load(&path).unwrap();
     let shape = task.inputs()[0].shape.clone();
     let Some(inputs) = inputs(source, shape.iter().product(), count) else { return };
     let mut got = Vec::new();
     for input in &inputs {
         let input = Tensor::from_f32(shape.clone(), input).unwrap();
-        let outputs = task.run(&[input]).unwrap();
+        let outputs = task.run(std::slice::from_ref(&input)).unwrap();
+        assert_eq!(on_two.run(&[input]).unwrap(), outputs, "{name}: another answer on two threads");
         assert_eq!(outputs[0].shape(), task.outputs()[0].shape);
         got.extend(outputs[0].to_f32().unwrap());
     }

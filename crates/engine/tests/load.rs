@@ -58,26 +58,26 @@ fn externalise(folder: &Path) -> PathBuf {
 
 #[test]
 fn ports_bear_the_names_of_the_file() {
-    let task = Tract.load(&lenet5()).unwrap();
+    let task = Tract::default().load(&lenet5()).unwrap();
     let input = Port { name: "input".into(), dtype: DType::F32, shape: vec![1, 1, 28, 28] };
     let output = Port { name: "logits".into(), dtype: DType::F32, shape: vec![1, 10] };
     assert_eq!(task.inputs(), [input]);
     assert_eq!(task.outputs(), [output]);
-    assert_eq!(Tract.name(), "tract");
+    assert_eq!(Tract::default().name(), "tract");
 }
 
 #[test]
 fn weights_beside_the_file_are_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let path = externalise(folder.path());
-    let mut outside = Tract.load(&path).unwrap();
-    let mut inside = Tract.load_bytes("lenet5", &lenet5_bytes()).unwrap();
+    let mut outside = Tract::default().load(&path).unwrap();
+    let mut inside = Tract::default().load_bytes("lenet5", &lenet5_bytes()).unwrap();
     assert_eq!(outside.run(&[digit()]).unwrap(), inside.run(&[digit()]).unwrap());
 
-    let alone = Tract.load_bytes("alone", &std::fs::read(&path).unwrap());
+    let alone = Tract::default().load_bytes("alone", &std::fs::read(&path).unwrap());
     assert!(matches!(alone.err(), Some(EngineError::Load { .. })));
     std::fs::write(folder.path().join("weights.bin"), [0; 100]).unwrap();
-    let cut = Tract.load(&path).err().unwrap().to_string();
+    let cut = Tract::default().load(&path).err().unwrap().to_string();
     assert!(cut.contains("out of bounds"), "{cut}");
 }
 
@@ -93,9 +93,9 @@ fn a_symbolic_batch_is_a_batch_of_one() {
         let mut between = graph.input[0].clone();
         between.name = graph.node[0].output[0].clone();
         graph.value_info = vec![between];
-        let mut task = Tract.load_bytes("symbolic", &model.encode_to_vec()).unwrap();
+        let mut task = Tract::default().load_bytes("symbolic", &model.encode_to_vec()).unwrap();
         assert_eq!(task.inputs()[0].shape, [1, 1, 28, 28]);
-        let mut whole = Tract.load(&lenet5()).unwrap();
+        let mut whole = Tract::default().load(&lenet5()).unwrap();
         assert_eq!(task.run(&[digit()]).unwrap(), whole.run(&[digit()]).unwrap());
     }
 }
@@ -105,7 +105,7 @@ fn another_symbolic_dimension_is_an_error() {
     let mut model = ModelProto::decode(&lenet5_bytes()[..]).unwrap();
     let graph = model.graph.as_mut().unwrap();
     set_dim(&mut graph.input[0], 2, Some(Dim::DimParam("height".into())));
-    let error = Tract.load_bytes("symbolic", &model.encode_to_vec()).err().unwrap();
+    let error = Tract::default().load_bytes("symbolic", &model.encode_to_vec()).err().unwrap();
     assert_eq!(
         error.to_string(),
         "tract cannot load model symbolic: dimension 2 of input input is \"height\", \
@@ -117,13 +117,13 @@ fn another_symbolic_dimension_is_an_error() {
 fn an_output_that_nothing_makes_is_an_error() {
     let mut model = ModelProto::decode(&lenet5_bytes()[..]).unwrap();
     model.graph.as_mut().unwrap().output[0].name = "nowhere".into();
-    let error = Tract.load_bytes("cut", &model.encode_to_vec()).err().unwrap();
+    let error = Tract::default().load_bytes("cut", &model.encode_to_vec()).err().unwrap();
     assert_eq!(error.to_string(), "tract cannot load model cut: output nowhere is never made");
 }
 
 #[test]
 fn a_refused_input_leaves_the_task_usable() {
-    let mut task = Tract.load(&lenet5()).unwrap();
+    let mut task = Tract::default().load(&lenet5()).unwrap();
     let first = task.run(&[digit()]).unwrap();
     let turned = Tensor::new(DType::F32, vec![1, 28, 28, 1], digit().data().clone()).unwrap();
     let error = task.run(&[turned]).unwrap_err().to_string();
@@ -136,7 +136,7 @@ fn a_refused_input_leaves_the_task_usable() {
 #[test]
 fn a_recurrent_task_forgets_the_run_before() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/onnx/lstm");
-    let mut task = Tract.load(&model).unwrap();
+    let mut task = Tract::default().load(&model).unwrap();
     let input = Tensor::from_f32(vec![4, 1, 3], &[0.5; 12]).unwrap();
     let first = task.run(std::slice::from_ref(&input)).unwrap();
     assert_eq!(task.run(&[input]).unwrap(), first);
@@ -144,14 +144,14 @@ fn a_recurrent_task_forgets_the_run_before() {
 
 #[test]
 fn what_is_no_model_is_an_error() {
-    let missing = Tract.load(Path::new("no/such.onnx")).err().unwrap();
+    let missing = Tract::default().load(Path::new("no/such.onnx")).err().unwrap();
     assert_eq!(missing.to_string(), "cannot read model no/such.onnx");
-    let empty = Tract.load_bytes("empty", &[]).err().unwrap();
+    let empty = Tract::default().load_bytes("empty", &[]).err().unwrap();
     assert_eq!(
         empty.to_string(),
         "tract cannot load model empty: no graph in it: not an ONNX model"
     );
-    assert!(Tract.load_bytes("text", b"not a model, but text").is_err());
+    assert!(Tract::default().load_bytes("text", b"not a model, but text").is_err());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn damaged_models_are_errors_or_run() {
         for _ in 0..1 + random(3) {
             damaged[structure[random(structure.len())]] = random(256) as u8;
         }
-        if let Ok(mut task) = Tract.load_bytes("damaged", &damaged) {
+        if let Ok(mut task) = Tract::default().load_bytes("damaged", &damaged) {
             loaded += 1;
             let _ = task.run(&[digit()]);
         }

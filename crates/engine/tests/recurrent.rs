@@ -110,7 +110,7 @@ fn unrolled_models_answer_as_before() {
         let inputs = take(&model.graph, &model.graph.inputs, &mut values);
         let expected = take(&model.graph, &model.graph.outputs, &mut values);
         assert!(values.is_empty(), "{name}");
-        let mut task = Tract.load_bytes(name, &bytes).unwrap();
+        let mut task = Tract::default().load_bytes(name, &bytes).unwrap();
         let got = task.run(&inputs).unwrap();
         for ((output, got), expected) in model.graph.outputs.iter().zip(&got).zip(&expected) {
             assert_eq!(got.shape(), expected.shape(), "{name}: {output}");
@@ -131,7 +131,7 @@ fn unrolled_models_answer_as_before() {
 fn inner_values_can_be_outputs() {
     let model = read(golden("lstm.onnx"));
     let inner = model.graph.cells[0].projections.clone();
-    let mut task = Tract.load_bytes("lstm", &to_onnx(&model, &inner).unwrap()).unwrap();
+    let mut task = Tract::default().load_bytes("lstm", &to_onnx(&model, &inner).unwrap()).unwrap();
     assert_eq!(task.outputs().last().unwrap().shape, [8, 20]);
     let mut values = read_f32(&golden("lstm.f32"));
     let inputs = take(&model.graph, &model.graph.inputs, &mut values);

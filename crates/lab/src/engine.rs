@@ -1,10 +1,31 @@
 //! The engine that experiments compute with; the one place that picks it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use quorate_engine::{Engine, Tract};
+use quorate_engine::{Engine, OnnxRuntime, Tract};
+
+/// Names another engine than the built-in one: `onnxruntime`, whose library has
+/// to be installed. So the tests can be run over either.
+const VARIABLE: &str = "QUORATE_LAB_ENGINE";
+
+static CHOSEN: OnceLock<Arc<dyn Engine>> = OnceLock::new();
 
 /// The engine of every experiment.
+///
+/// # Panics
+///
+/// Where the one that was asked for is not there: results of another would be
+/// taken for its own.
 pub(crate) fn engine() -> Arc<dyn Engine> {
-    Arc::new(Tract)
+    let choose = || -> Arc<dyn Engine> {
+        match std::env::var(VARIABLE).as_deref() {
+            Err(_) | Ok("" | "tract") => Arc::new(Tract::default()),
+            Ok("onnxruntime") => match OnnxRuntime::find(None) {
+                Ok(found) => Arc::new(found),
+                Err(error) => panic!("{VARIABLE}=onnxruntime: {error}"),
+            },
+            Ok(other) => panic!("{VARIABLE}={other}, must be tract or onnxruntime"),
+        }
+    };
+    CHOSEN.get_or_init(choose).clone()
 }

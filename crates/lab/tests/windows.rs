@@ -127,7 +127,7 @@ fn shards(staged: &Staged, plans: &Plans, x: &Tensor) -> Vec<Bytes> {
     let run = |(shard, seat): (usize, &quorate_core::id::SeatId)| {
         let path = packed.join(&plans.cluster().devices()[seat.index()].name);
         let path = path.join(plan.task_stem(StageId(0), shard) + ".onnx");
-        let mut task = Tract.load(&path).unwrap();
+        let mut task = Tract::default().load(&path).unwrap();
         let whole =
             Gathered::of_tensor(plans.values().clone(), plan.clone(), ValueId(0), x.clone());
         let x = match plan.part_read(StageId(0), shard, ValueId(0)) {
@@ -158,8 +158,11 @@ fn every_window_by_every_method() {
     for (number, case) in cases().iter().enumerate() {
         let bytes = onnx(case);
         let x = random(case.input, 3);
-        let whole =
-            Tract.load_bytes("conv", &bytes).unwrap().run(std::slice::from_ref(&x)).unwrap();
+        let whole = Tract::default()
+            .load_bytes("conv", &bytes)
+            .unwrap()
+            .run(std::slice::from_ref(&x))
+            .unwrap();
         let whole = whole[0].to_f32().unwrap();
         let largest = whole.iter().fold(0f32, |m, v| m.max(v.abs()));
         let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();

@@ -39,7 +39,7 @@ fn load(name: &str, size: Size) -> (Net, Box<dyn Task>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     net.write(1, &mut std::fs::File::create(&path).unwrap()).unwrap();
-    let task = Tract.load(&path).unwrap();
+    let task = Tract::default().load(&path).unwrap();
     (net, task)
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod engines;
 mod shapes;
 mod splitting;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use quorate::bundle::Statistic;
 use quorate_core::plan::{WaitPolicy, parse_span};
 
+pub(crate) use engines::{Choice, EngineArgs};
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use splitting::Splitting;
 
@@ -33,27 +35,11 @@ pub(crate) struct Cli {
     /// More to read on standard error; twice for still more. RUST_LOG overrules it.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// What runs tasks: tract, which is built in; onnxruntime, whose library
-    /// has to be installed; auto, onnxruntime where it is.
-    #[arg(long, global = true, default_value = "auto", value_name = "ENGINE")]
-    pub engine: Choice,
-    /// Where ONNX Runtime's library is [default: where libraries are].
-    #[arg(long, global = true, value_name = "FILE")]
-    pub onnxruntime: Option<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// What runs tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Choice {
-    /// ONNX Runtime where its library is installed, else tract.
-    Auto,
-    /// The engine that is built in.
-    Tract,
-    /// ONNX Runtime.
-    Onnxruntime,
 }
 
 /// What to do.
@@ -469,19 +455,19 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 
 /// Sends log lines to standard error: warnings, with `-v` also what happens.
 pub(crate) fn start_logging(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::prelude::*;
     let level = match verbose {
         0 => "warn",
         1 => "warn,quorate=info,quorate_core=info",
         _ => "info,quorate=debug,quorate_core=debug",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // A second start, as in tests, changes nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = asked.or_else(|| level.parse().ok()).unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_target(false)
-        .try_init();
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false);
+    // A second start, as in tests, changes nothing.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }

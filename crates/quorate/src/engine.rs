@@ -1,39 +1,55 @@
 //! The engine that computes; the one place where the program picks it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use quorate_engine::{Engine, Reference, Tract};
 
-use crate::cli::Choice;
+use crate::cli::{Choice, EngineArgs};
 
-static CHOSEN: OnceLock<Arc<dyn Engine>> = OnceLock::new();
-static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+/// What was picked for this process.
+struct Chosen {
+    engine: Arc<dyn Engine>,
+    library: Option<PathBuf>,
+    threads: usize,
+}
 
-/// Picks the engine of this process. ONNX Runtime's library may be given.
-pub(crate) fn choose(choice: Choice, library: Option<&Path>) -> anyhow::Result<()> {
-    let engine: Arc<dyn Engine> = match (choice, runtime::find(library)) {
-        (Choice::Tract, _) => Arc::new(Tract),
-        (_, Ok(found)) => found,
-        (Choice::Auto, Err(_)) if library.is_none() => Arc::new(Tract),
-        (_, Err(error)) => return Err(error),
+static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+
+/// Picks the engine of this process.
+pub(crate) fn choose(args: &EngineArgs) -> anyhow::Result<()> {
+    let (library, threads) = (args.onnxruntime.clone(), usize::from(args.threads));
+    let built_in = || Arc::new(Tract::on_threads(threads));
+    let engine: Arc<dyn Engine> = match args.engine {
+        Choice::Tract => built_in(),
+        choice => match runtime::find(library.as_deref(), threads) {
+            Ok(found) => found,
+            Err(_) if choice == Choice::Auto && library.is_none() => built_in(),
+            Err(error) => return Err(error),
+        },
     };
     // A second choice, as in tests, changes nothing.
-    let _ = CHOSEN.set(engine);
-    let _ = LIBRARY.set(library.map(Path::to_owned));
+    let _ = CHOSEN.set(Chosen { engine, library, threads });
     Ok(())
+}
+
+fn chosen() -> &'static Chosen {
+    let default = || Chosen { engine: Arc::new(Tract::default()), library: None, threads: 1 };
+    CHOSEN.get_or_init(default)
 }
 
 /// The engine of this process.
 pub(crate) fn engine() -> Arc<dyn Engine> {
-    CHOSEN.get_or_init(|| Arc::new(Tract)).clone()
+    chosen().engine.clone()
 }
 
 /// Arguments with which another process of this program picks the same engine.
 pub(crate) fn engine_arguments() -> Vec<String> {
-    let name = if engine().name() == Tract.name() { "tract" } else { "onnxruntime" };
-    let mut arguments = vec!["--engine".to_owned(), name.to_owned()];
-    if let Some(Some(library)) = LIBRARY.get() {
+    let Chosen { engine, library, threads } = chosen();
+    let name = if engine.name() == Tract::default().name() { "tract" } else { "onnxruntime" };
+    let threads = threads.to_string();
+    let mut arguments = ["--engine", name, "--threads", &threads].map(str::to_owned).to_vec();
+    if let Some(library) = library {
         arguments.extend(["--onnxruntime".to_owned(), library.display().to_string()]);
     }
     arguments
@@ -42,7 +58,7 @@ pub(crate) fn engine_arguments() -> Vec<String> {
 /// What users' files are run by, to hold answers against; `None` where nothing
 /// is installed for that.
 pub(crate) fn reference() -> Option<Box<dyn Reference>> {
-    runtime::reference(LIBRARY.get()?.as_deref())
+    runtime::reference(chosen().library.as_deref())
 }
 
 #[cfg(feature = "onnxruntime")]
@@ -52,8 +68,8 @@ mod runtime {
 
     use quorate_engine::{Engine, OnnxRuntime, Reference};
 
-    pub(super) fn find(library: Option<&Path>) -> anyhow::Result<Arc<dyn Engine>> {
-        Ok(Arc::new(OnnxRuntime::find(library)?))
+    pub(super) fn find(library: Option<&Path>, threads: usize) -> anyhow::Result<Arc<dyn Engine>> {
+        Ok(Arc::new(OnnxRuntime::find(library)?.on_threads(threads)))
     }
 
     pub(super) fn reference(library: Option<&Path>) -> Option<Box<dyn Reference>> {
@@ -68,7 +84,7 @@ mod runtime {
 
     use quorate_engine::{Engine, Reference};
 
-    pub(super) fn find(_: Option<&Path>) -> anyhow::Result<Arc<dyn Engine>> {
+    pub(super) fn find(_: Option<&Path>, _: usize) -> anyhow::Result<Arc<dyn Engine>> {
         anyhow::bail!("this program was built without the feature onnxruntime")
     }
 

@@ -20,7 +20,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli::start_logging(cli.verbose);
-    let chosen = engine::choose(cli.engine, cli.onnxruntime.as_deref());
+    let chosen = engine::choose(&cli.engine);
     match chosen.and_then(|()| commands::run(cli.command)) {
         Ok(code) => code,
         // Whoever read the output has seen enough.

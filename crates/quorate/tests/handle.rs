@@ -19,7 +19,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn start(bundle: &Bundle, pending_max: usize) -> Handle {
     let folder = Folder::open(bundle.path("bundle/gateway").as_ref()).unwrap();
     let config = GatewayConfig { pending_max, ..GatewayConfig::default() };
-    Handle::start(&folder, Arc::new(Tract), config).unwrap()
+    Handle::start(&folder, Arc::new(Tract::default()), config).unwrap()
 }
 
 fn submit(handle: &Handle) -> Result<Ticket, AskError> {
