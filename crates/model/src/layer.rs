@@ -23,7 +23,7 @@ pub enum LayerKind {
 pub enum Orientation {
     /// One output row after the other, as in `Conv` and `Gemm` with `transB`.
     Rows,
-    /// Output rows are columns: [k, n].
+    /// Output rows are columns: [k, n], or several such matrices, [.., k, n].
     Columns,
 }
 
@@ -78,6 +78,11 @@ impl Layer {
             LayerKind::Conv { .. } => 1,
             LayerKind::Fc => self.input_shape.len() - 1,
         }
+    }
+
+    /// Are its weights several matrices, each for a matrix of the input?
+    pub(crate) fn is_stacked(&self) -> bool {
+        self.kind == LayerKind::Fc && self.weight_shape.len() > 2
     }
 }
 
@@ -135,11 +140,11 @@ fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String
         }
         return Ok((LayerKind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
     }
+    if node.op == "MatMul" && shape.len() >= 2 {
+        return Ok((LayerKind::Fc, Orientation::Columns));
+    }
     if shape.len() != 2 {
         return Err(format!("its weights have shape {shape:?}"));
-    }
-    if node.op == "MatMul" {
-        return Ok((LayerKind::Fc, Orientation::Columns));
     }
     if int("transA", 0)? != 0 {
         return Err("its input is transposed".to_owned());
@@ -180,7 +185,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
     let (input_type, output_type) = (type_of(input)?, type_of(output)?);
     let (rows, columns) = match orientation {
         Orientation::Rows => (shape[0], shape[1]),
-        Orientation::Columns => (shape[1], shape[0]),
+        Orientation::Columns => (shape[shape.len() - 1], shape[shape.len() - 2]),
     };
     let row_len = weights.elements().checked_div(rows).unwrap_or(0);
     let axis = match node.op.as_str() {

@@ -33,9 +33,9 @@ pub(super) const INPUT: Facts = Facts {
     list: Some(ListWord { key: WORD, meaning: "lengths along the layer's input" }),
     f32_only: true,
     commutes_with_pooling: true,
-    shards_max: |layer| layer.columns,
+    shards_max,
     even: |layer, shards, _| {
-        let shards = shards.min(layer.columns);
+        let shards = shards.min(shards_max(layer));
         Arc::new(Terms(even(layer.columns, shards).unwrap_or_default()))
     },
     parse,
@@ -44,6 +44,11 @@ pub(super) const INPUT: Facts = Facts {
 /// Convolution: each device has some channels of every filter; the results
 /// are added.
 pub(super) const FILTER: Facts = Facts { name: "filter", family: Family::Conv, ..INPUT };
+
+/// Columns of several matrices do not lie together.
+fn shards_max(layer: &Layer) -> usize {
+    if layer.is_stacked() { 1 } else { layer.columns }
+}
 
 /// How many columns there are only the model knows.
 fn parse(
@@ -88,6 +93,9 @@ impl Division for Terms {
     }
 
     fn fits(&self, layer: &Layer, shard: usize) -> Result<(), Misfit> {
+        if layer.is_stacked() && self.0[shard].len() < layer.columns {
+            return Err(Misfit::Other("a part of the inputs of several matrices".to_owned()));
+        }
         within(WORD, &self.0[shard], layer.columns)
     }
 

@@ -104,7 +104,8 @@ fn input_type(
         |d: usize, length: Option<usize>| length.or_else(|| options.dims.get(named(d)?).copied());
     let known: Option<Vec<Option<usize>>> =
         declared.map(|dims| dims.into_iter().enumerate().map(|(d, l)| known(d, l)).collect());
-    let time = time(name, named(0), nodes);
+    let alone = known.as_ref().is_some_and(|dims| dims.len() == 1);
+    let time = time(name, named(0), alone, nodes);
     let batch = |(d, length): (usize, &Option<usize>)| match length {
         None if d == 0 && time.is_none() => Some(1),
         length => *length,
@@ -135,8 +136,9 @@ fn input_type(
     Err(ModelError::OpenShape { input: name.to_owned(), shape, why, example })
 }
 
-/// Why an open first dimension is no batch, if it is none.
-fn time(input: &str, symbol: Option<&str>, nodes: &[Node]) -> Option<&'static str> {
+/// Why an open first dimension, which may be `alone`, is no batch, if it is
+/// none.
+fn time(input: &str, symbol: Option<&str>, alone: bool, nodes: &[Node]) -> Option<&'static str> {
     let recurrent = nodes.iter().any(|node| {
         operator::role(node) == Role::Recurrent
             && node.input(0) == Some(input)
@@ -149,7 +151,7 @@ fn time(input: &str, symbol: Option<&str>, nodes: &[Node]) -> Option<&'static st
     let silent = symbol.starts_with("unk") || symbol.starts_with("dynamic_axes");
     let batch = silent || symbol.contains("batch") || BATCH.contains(&symbol.as_str());
     let other = ["time", "seq", "len", "frame", "step", "token", "width", "height", "sample"];
-    let says = symbol == "t" || other.iter().any(|word| symbol.contains(word));
+    let says = alone || symbol == "t" || other.iter().any(|word| symbol.contains(word));
     (says && !batch).then_some(", whose first dimension is no batch by its name")
 }
 
@@ -162,11 +164,14 @@ mod tests {
         for name in
             ["N", "batch_size", "batch", "unk__12", "dynamic_axes_1", "p2o.DynamicDimension.0"]
         {
-            assert_eq!(time("x", Some(name), &[]), None, "{name}");
+            assert_eq!(time("x", Some(name), false, &[]), None, "{name}");
         }
         for name in ["T", "seq_len", "num_frames", "time"] {
-            assert!(time("x", Some(name), &[]).is_some(), "{name}");
+            assert!(time("x", Some(name), false, &[]).is_some(), "{name}");
         }
-        assert_eq!(time("x", None, &[]), None);
+        assert_eq!(time("x", None, false, &[]), None);
+        // One dimension only: a list as long as its name says, or a batch.
+        assert!(time("x", Some("L"), true, &[]).is_some());
+        assert_eq!(time("x", Some("N"), true, &[]), None);
     }
 }

@@ -92,10 +92,11 @@ impl Writer<'_> {
     }
 
     /// A product with [rows, columns] weights as a Gemm where the input is a
-    /// matrix, else with the weights turned: neither copies them.
+    /// matrix, else with the weights turned: neither copies them. Several
+    /// matrices, [rows, .., columns], are turned as well.
     fn mat_mul(&mut self, layer: &Layer, inputs: &[&str], shape: &[usize], names: &mut Names<'_>) {
         let (feed, weight) = (inputs[0], inputs[1]);
-        if layer.input_shape.len() == 2 {
+        if layer.input_shape.len() == 2 && !layer.is_stacked() {
             let node = self.node(&layer.name, "Gemm", inputs, &layer.output);
             node.attribute = vec![int_attribute("transB", 1)];
             return;
@@ -103,8 +104,11 @@ impl Writer<'_> {
         let columns = names.of(&layer.weight, "columns");
         let transposed = format!("{}_transpose", layer.name);
         let node = self.node(&transposed, "Transpose", &[weight], &columns);
-        node.attribute = vec![ints_attribute("perm", &[1, 0])];
-        self.info(&columns, DType::F32, &[shape[1], shape[0]]);
+        let last = shape.len() as i64;
+        let order: Vec<i64> = (1..last).chain([0]).collect();
+        node.attribute = vec![ints_attribute("perm", &order)];
+        let turned: Vec<usize> = order.iter().map(|&axis| shape[axis as usize]).collect();
+        self.info(&columns, DType::F32, &turned);
         self.node(&layer.name, "MatMul", &[feed, &columns], &layer.output);
     }
 
@@ -261,6 +265,10 @@ impl Names<'_> {
 
 /// Shape of the part's weights, by rows.
 fn part_shape(layer: &Layer, part: &Part) -> Vec<usize> {
+    if layer.is_stacked() {
+        let each = &layer.weight_shape[..layer.weight_shape.len() - 1];
+        return std::iter::once(part.rows(layer)).chain(each.iter().copied()).collect();
+    }
     let mut shape = vec![part.rows(layer), part.columns(layer)];
     if layer.orientation == Orientation::Rows {
         shape.extend(&layer.weight_shape[2..]);

@@ -203,6 +203,11 @@ fn matrix_products_there_and_back() {
         let sample = Sample::new(&[("x", &x)], &["y"]).counting("w", &[70, 5]).opset(opset);
         samples.push(sample.node("MatMul", &["x", "w"], &["y"], &[]));
     }
+    // Several matrices, for as many of the input or for each.
+    for (x, w) in [(vec![3, 2, 7], vec![3, 7, 5]), (vec![2, 7], vec![2, 3, 7, 5])] {
+        let sample = Sample::new(&[("x", &x)], &["y"]).counting("w", &w);
+        samples.push(sample.node("MatMul", &["x", "w"], &["y"], &[]));
+    }
     for sample in samples {
         let staged = staged(&sample);
         round_trip(&staged, &specs(&staged, 3));
