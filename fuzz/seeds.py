@@ -65,6 +65,14 @@ def model(nodes, shape_in, shape_out, weights):
     return made.SerializeToString()
 
 
+def archives():
+    arrays = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "mask": np.array([True, False])}
+    for name, save in ("stored", np.savez), ("deflated", np.savez_compressed):
+        made = io.BytesIO()
+        save(made, **arrays)
+        write("npz", name, made.getvalue())
+
+
 def models():
     node = helper.make_node
     ones = lambda *shape: np.ones(shape, np.float32)
@@ -146,5 +154,6 @@ def inputs():
 
 if __name__ == "__main__":
     frames()
+    archives()
     models()
     inputs()

@@ -12,6 +12,7 @@ mod kind;
 mod measure;
 mod model_file;
 mod plan_file;
+mod ports;
 mod shelf;
 mod subject;
 mod verify;
@@ -23,6 +24,7 @@ pub use self::{
     measure::{Measured, Statistic, measure},
     model_file::{ModelFile, Shapes},
     plan_file::read_plan,
+    ports::input_ports,
     verify::verify,
     write::write,
 };

@@ -14,7 +14,6 @@ mod idx;
 mod items;
 mod limits;
 mod npy;
-#[cfg(not(fuzzing))]
 mod npz;
 mod picture;
 mod preprocess;
@@ -30,8 +29,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use quorate_model::tensor::{DType, Tensor};
 
-#[cfg(not(fuzzing))]
-pub use npz::{read_npz, write_npz};
+pub use npz::{read_npz, read_npz_bytes, write_npz};
 pub use preprocess::{Preprocess, parse_fraction};
 #[cfg(not(fuzzing))]
 pub use request::{Requests, requests, seeded_requests};

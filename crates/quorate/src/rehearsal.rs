@@ -32,7 +32,7 @@ use difference::difference;
 use losses::{list, losses, random_subset};
 use whole::Whole;
 
-pub use whole::{Judge, sensitivity};
+pub use whole::{Judge, doubt};
 
 pub use difference::answer_difference;
 pub use finding::Finding;

@@ -2,26 +2,21 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
-use quorate::bundle::{ModelFile, read_plan};
+use anyhow::{Context, bail};
+use quorate::bundle::{ModelFile, input_ports, read_plan};
 use quorate::input;
-use quorate::rehearsal::{Finding, Judge, Rehearsal, sensitivity};
+use quorate::rehearsal::{Finding, Judge, Rehearsal, doubt};
 use quorate_core::plan::Plans;
 use quorate_core::planner::{self, PlanRequest};
-use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 use serde_json::json;
 
-use super::inputs::{ports, preprocess};
+use super::inputs::preprocess;
 use super::pack::pack_into;
 use crate::cli;
 use crate::engine::{engine, reference};
 use crate::progress::CountBar;
 use crate::words::{counted, note, print};
-
-/// An answer that moves by this much when its input moves by 1e-6 is no ground
-/// for a judgement.
-const SHAKEN: f64 = 1e-4;
 
 /// Trials of `--inconsistent`.
 const TRIALS: u64 = 8;
@@ -47,8 +42,8 @@ pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         finding.limit = asked.unwrap_or(finding.limit);
     }
     let good = findings.iter().all(Finding::is_good);
-    if !good {
-        doubt(&*engine, &model, &inputs, &findings)?;
+    if let Some(doubt) = doubt(&*engine, &model, &inputs, &findings)? {
+        bail!("{doubt}: give a real input with --input");
     }
     if args.json {
         print(report(&rehearsal, &findings).to_string())?;
@@ -56,24 +51,6 @@ pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         print(page(&rehearsal, &findings, args).trim_end())?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// Says so where the model itself answers quite otherwise to nearly the same
-/// input: then answers can not be compared on this one.
-fn doubt(
-    engine: &dyn Engine,
-    model: &ModelFile,
-    inputs: &[Tensor],
-    findings: &[Finding],
-) -> anyhow::Result<()> {
-    let shaken = sensitivity(engine, model, inputs)?;
-    let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
-    ensure!(
-        shaken < SHAKEN || shaken < worst / 10.0,
-        "the whole model's own answers move by {shaken:.1e} when this input moves by 1e-6, so \
-         {worst:.1e} says nothing: give a real input with --input"
-    );
-    Ok(())
 }
 
 /// What every tolerated loss does, under the main plan and the fallbacks.
@@ -124,7 +101,7 @@ fn even_plan(model: &ModelFile, args: &cli::Check) -> anyhow::Result<Plans> {
 }
 
 fn read_inputs(model: &ModelFile, plans: &Plans, args: &cli::Check) -> anyhow::Result<Vec<Tensor>> {
-    let (ports, graph) = (ports(plans), &model.staged.model.graph);
+    let (ports, graph) = (input_ports(plans), &model.staged.model.graph);
     let requests = match args.inputs.is_empty() {
         true => input::seeded_requests(&ports, |name| graph.picks_below(name), args.seed, 1)?,
         false => {

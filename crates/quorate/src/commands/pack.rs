@@ -49,18 +49,19 @@ pub(crate) fn measure_into(
 
 /// Runs every task of a bundle once, under a progress bar.
 pub(crate) fn verify_in(model: &ModelFile, plans: &Plans, bundle: &Path) -> anyhow::Result<()> {
-    bundle::check_forms(&model.staged, &*engine())?;
     let mut bar = CountBar::new("trying tasks");
     let mut progress = |at: Measured| bar.set(at.done, at.total);
     bundle::verify(&model.staged, plans, bundle, &*engine(), &mut progress)
 }
 
-/// Writes a bundle into `output`, under a progress bar.
+/// Writes a bundle into `output`, under a progress bar, of a model that the
+/// engine is known to run right.
 pub(crate) fn pack_into(
     model: &ModelFile,
     plans: &Plans,
     output: &Path,
 ) -> anyhow::Result<Vec<PackedFolder>> {
+    bundle::check_forms(&model.staged, &*engine())?;
     let mut bar = BytesBar::new("packing");
     bundle::write(&model.staged, &model.sha256, plans, output, &mut |progress| {
         bar.set(progress.done_bytes, progress.total_bytes);

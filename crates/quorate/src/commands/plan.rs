@@ -58,10 +58,41 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
         counted(plans.all().len() - 1, "fallback plan"),
         main.tolerance(),
     ));
+    note(&divided(&model, main));
     if let Some(warning) = rounding_warning(main, plans.tolerance()) {
         note(&warning);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How much of a request devices share; with a word of warning where it is so
+/// little that most of it is done by one of them, or by each again.
+fn divided(model: &ModelFile, plan: &Plan) -> String {
+    const LITTLE: f64 = 0.5;
+    let staged = &model.staged;
+    let (mut layers, mut shared_layers, mut all, mut shared) = (0, 0, 0u64, 0u64);
+    for (index, stage) in staged.stages.iter().enumerate() {
+        all = all.saturating_add(staged.stage_flops(stage));
+        let Some(layer) = stage.layer() else { continue };
+        layers += 1;
+        if plan.stage_sharding(StageId(index as u16)).code.data_shards() > 1 {
+            shared_layers += 1;
+            shared = shared.saturating_add(layer.flops);
+        }
+    }
+    let share = shared as f64 / all.max(1) as f64;
+    let said = format!(
+        "{shared_layers} of {} divided, {:.0} % of the operations",
+        counted(layers, "layer"),
+        100.0 * share
+    );
+    match share < LITTLE {
+        true => format!(
+            "{said}: warning: the rest is done by one device alone or by every device again, so \
+             several are hardly faster than one (`quorate inspect` lists the layers)"
+        ),
+        false => said,
+    }
 }
 
 /// Packs the plan where nobody sees it, and runs every task once: what does not

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use quorate::bundle::Folder;
+use quorate::bundle::{self, Folder};
 use quorate::input;
 use quorate::node::gateway::{Answer, AskError, Handle, assemble};
 use quorate::node::runtime;
@@ -16,7 +16,7 @@ use quorate_model::tensor::{DType, Tensor};
 use serde_json::json;
 
 use super::emulated::emulation;
-use super::inputs::{ports, preprocess};
+use super::inputs::preprocess;
 use super::ranking::greatest;
 use crate::cli;
 use crate::engine::engine;
@@ -25,7 +25,7 @@ use crate::words::print;
 /// Runs the command.
 pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     let folder = Folder::open(&gateway_folder(&args.bundle))?.with_hosts(&args.hosts)?;
-    let (ports, pre) = (ports(&folder.plans), preprocess(&args.preprocessing));
+    let (ports, pre) = (bundle::input_ports(&folder.plans), preprocess(&args.preprocessing));
     let inputs = input::requests(&args.inputs, &ports, &pre, args.limit)?;
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;

@@ -22,6 +22,11 @@ pub fn read_npz(path: &Path) -> anyhow::Result<Vec<(String, Tensor)>> {
     read().with_context(|| format!("cannot read arrays {}", path.display()))
 }
 
+/// The arrays of the archive in `bytes` by their names, each of its own type.
+pub fn read_npz_bytes(bytes: &[u8]) -> anyhow::Result<Vec<(String, Tensor)>> {
+    arrays(std::io::Cursor::new(bytes))
+}
+
 fn arrays(file: impl Read + Seek) -> anyhow::Result<Vec<(String, Tensor)>> {
     let mut archive = ZipArchive::new(file).context("it is no ZIP file, which .npz files are")?;
     ensure!(archive.len() <= ARRAYS_MAX, "{} arrays, limit {ARRAYS_MAX}", archive.len());

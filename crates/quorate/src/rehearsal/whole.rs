@@ -6,6 +6,7 @@ use quorate_engine::{Engine, Reference};
 use quorate_model::tensor::{DType, Tensor};
 
 use super::difference::{answer_difference, not_finite};
+use super::finding::Finding;
 use crate::bundle::ModelFile;
 use crate::random::SplitMix;
 
@@ -98,13 +99,33 @@ impl Whole {
     }
 }
 
-/// How far the model's answers move when its input moves by 1e-6 of itself:
-/// max|a - b| / max|b|. Where that is much, answers say little of each other.
-pub fn sensitivity(
+/// An answer that moves by this much when its input moves by 1e-6 is no ground
+/// for a judgement.
+const SHAKEN: f64 = 1e-4;
+
+/// Why findings that are not good say nothing: where the model itself answers
+/// quite otherwise to nearly the same input, answers can not be compared on it.
+pub fn doubt(
     engine: &dyn Engine,
     model: &ModelFile,
     inputs: &[Tensor],
-) -> anyhow::Result<f64> {
+    findings: &[Finding],
+) -> anyhow::Result<Option<String>> {
+    if findings.iter().all(Finding::is_good) {
+        return Ok(None);
+    }
+    let shaken = sensitivity(engine, model, inputs)?;
+    let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
+    let words = format!(
+        "the whole model's own answers move by {shaken:.1e} when this input moves by 1e-6, so \
+         {worst:.1e} says nothing"
+    );
+    Ok((shaken >= SHAKEN && shaken >= worst / 10.0).then_some(words))
+}
+
+/// How far the model's answers move when its input moves by 1e-6 of itself:
+/// max|a - b| / max|b|. Where that is much, answers say little of each other.
+fn sensitivity(engine: &dyn Engine, model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<f64> {
     let mut random = SplitMix::new(1);
     let mut moved = Vec::with_capacity(inputs.len());
     for tensor in inputs {

@@ -14,7 +14,7 @@ use super::answer::AskError;
 use super::driver::{Ask, Driver};
 use super::status::Status;
 use super::ticket::Ticket;
-use crate::bundle::Folder;
+use crate::bundle::{Folder, input_ports};
 use crate::emulation::Emulation;
 use crate::node::tasks::TaskStore;
 
@@ -59,7 +59,7 @@ impl Handle {
         let (asks, asked) = mpsc::unbounded_channel();
         let (status, notices) = Driver::start(&plans, &store, config, emulation, asked)?;
         Ok(Handle {
-            inputs: inputs(&plans),
+            inputs: input_ports(&plans),
             outputs,
             plans,
             asks,
@@ -135,12 +135,4 @@ impl Handle {
         let limit = limit.mul_f64(self.dilation);
         tokio::time::timeout(limit, wait).await.is_ok_and(|found| found.is_ok())
     }
-}
-
-fn inputs(plans: &Plans) -> Vec<Port> {
-    let port = |value: quorate_core::id::ValueId| {
-        let value = &plans.values()[value.index()];
-        Port { name: value.name.clone(), dtype: value.dtype, shape: value.shape.clone() }
-    };
-    plans.main().inputs().map(port).collect()
 }
