@@ -1,7 +1,7 @@
 """Cases of single operators, with ONNX Runtime's answers.
 
-The test cases of the ONNX project, which PyPI's package onnx makes, each behind
-a layer: a product with constant weights comes first, so that there is something
+The test cases of the ONNX project, which PyPI's package onnx makes, and grids of
+attributes (grids.py), each behind a layer: a product with constant weights comes first, so that there is something
 to divide. What else a case reads is constant.
 
     python3 -m venv target/venv
@@ -19,6 +19,8 @@ import numpy
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from grids import grids
 
 # The newest version of the operators that ONNX Runtime and the program know.
 OPSET_MAX = 24
@@ -158,19 +160,20 @@ def main(folder):
         onnx.save(model, folder / f"{name}.onnx")
         numpy.savez(folder / f"{name}.npz", **arrays)
         written += 1
-    for case in cases():
-        model = case.model
-        if model is None or not case.data_sets or not supported(model):
+    found = [(case.name, case.model, case.data_sets) for case in cases()]
+    found += [(name, model, [[inputs]]) for name, model, inputs in grids()]
+    for name, model, data in found:
+        if model is None or not data or not supported(model):
             skipped += 1
             continue
         try:
-            made = behind_a_layer(model, list(case.data_sets[0][0]))
+            made = behind_a_layer(model, list(data[0][0]))
             if made is None:
                 skipped += 1
                 continue
             wrapped, inputs = made
             run = session(wrapped)
-            names = [output.name for output in run.get_outputs()]
+            outputs = [output.name for output in run.get_outputs()]
             answers = run.run(None, inputs)
         except Exception:  # what ONNX Runtime does not run is no case
             skipped += 1
@@ -181,10 +184,11 @@ def main(folder):
         if any(answer.dtype.kind not in "fiub" or answer.size == 0 for answer in answers):
             skipped += 1
             continue
-        arrays = {f"in:{name}": value for name, value in inputs.items()}
-        arrays |= {f"out:{name}": numpy.asarray(a, order="C") for name, a in zip(names, answers)}
-        onnx.save(wrapped, folder / f"{case.name}.onnx")
-        numpy.savez(folder / f"{case.name}.npz", **arrays)
+        arrays = {f"in:{key}": value for key, value in inputs.items()}
+        for output, answer in zip(outputs, answers):
+            arrays[f"out:{output}"] = numpy.asarray(answer, order="C")
+        onnx.save(wrapped, folder / f"{name}.onnx")
+        numpy.savez(folder / f"{name}.npz", **arrays)
         written += 1
     print(f"{written} cases, {skipped} that are none")
 

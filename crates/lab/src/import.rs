@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use quorate::bundle::{self, ModelFile, Shapes};
-use quorate::input::read_npz;
-use quorate::rehearsal::Rehearsal;
+use quorate::input::{self, read_npz};
+use quorate::rehearsal::{Rehearsal, answer_difference, doubt};
 use quorate_core::id::DeviceSet;
 use quorate_core::plan::Plans;
 use quorate_core::planner::{self, PlanRequest};
+use quorate_engine::Reference;
 use quorate_model::form::{Form, forms};
 use quorate_model::tensor::{DType, Tensor};
 
@@ -64,6 +65,8 @@ pub enum Outcome {
     Failed(String),
     /// A panic.
     Panicked(String),
+    /// Right, and `quorate check` says that it is not.
+    Alarmed(String),
 }
 
 impl Outcome {
@@ -75,6 +78,7 @@ impl Outcome {
             Outcome::Wrong(_) => "wrong",
             Outcome::Failed(_) => "failed",
             Outcome::Panicked(_) => "panicked",
+            Outcome::Alarmed(_) => "alarmed",
         }
     }
 
@@ -91,7 +95,8 @@ impl std::fmt::Display for Outcome {
             Outcome::Refused(why)
             | Outcome::Wrong(why)
             | Outcome::Failed(why)
-            | Outcome::Panicked(why) => write!(f, "{}: {why}", self.word()),
+            | Outcome::Panicked(why)
+            | Outcome::Alarmed(why) => write!(f, "{}: {why}", self.word()),
         }
     }
 }
@@ -147,27 +152,15 @@ impl Case {
     }
 
     fn tried(&self, trust: Trust, with_shapes: bool) -> Outcome {
-        let refused = |error: anyhow::Error| Outcome::Refused(format!("{error:#}"));
-        let (model, plans) = match self.planned(&self.shapes(with_shapes)) {
-            Ok(planned) => planned,
-            Err(error) => return refused(error),
-        };
         let folder = match tempfile::tempdir() {
             Ok(folder) => folder,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         let packed = folder.path().join("bundle");
-        let pack = || -> anyhow::Result<()> {
-            if trust == Trust::Proven {
-                bundle::check_forms(&model.staged, &*engine())?;
-            }
-            bundle::write(&model.staged, &model.sha256, &plans, &packed, &mut |_| ())?;
-            bundle::read_plan(&packed.join("gateway").join("plan.toml"))?;
-            bundle::verify(&model.staged, &plans, &packed, &*engine(), &mut |_| ())
+        let (model, plans) = match self.packed(trust, with_shapes, &packed) {
+            Ok(packed) => packed,
+            Err(error) => return Outcome::Refused(format!("{error:#}")),
         };
-        if let Err(error) = pack() {
-            return refused(error);
-        }
         if self.answers.is_empty() {
             return Outcome::Right { error: 0.0 };
         }
@@ -200,12 +193,43 @@ impl Case {
         Shapes { inputs, dims: BTreeMap::new(), fixed }
     }
 
-    fn planned(&self, shapes: &Shapes) -> anyhow::Result<(ModelFile, Plans)> {
-        let model = ModelFile::open_with(&self.model, shapes)?;
+    /// The model and its plans, packed and tried.
+    fn packed(
+        &self,
+        trust: Trust,
+        with_shapes: bool,
+        packed: &Path,
+    ) -> anyhow::Result<(ModelFile, Plans)> {
+        let model = ModelFile::open_with(&self.model, &self.shapes(with_shapes))?;
         let mut request = PlanRequest::local(&model.name, &model.sha256, DEVICES, 1)?;
         request.fewest_devices = DEVICES + 1;
         let plans = planner::even(&model.staged, &request)?;
+        if trust == Trust::Proven {
+            bundle::check_forms(&model.staged, &*engine())?;
+        }
+        bundle::write(&model.staged, &model.sha256, &plans, packed, &mut |_| ())?;
+        bundle::read_plan(&packed.join("gateway").join("plan.toml"))?;
+        bundle::verify(&model.staged, &plans, packed, &*engine(), &mut |_| ())?;
         Ok((model, plans))
+    }
+
+    /// Why `quorate check` says no to it on an input of its own making, where it
+    /// does: of a case that is right, a false alarm.
+    pub fn alarm(&self, judge: &dyn Reference) -> anyhow::Result<Option<String>> {
+        let folder = tempfile::tempdir().context("a temporary folder")?;
+        let packed = folder.path().join("bundle");
+        let (model, plans) = self.packed(Trust::All, true, &packed)?;
+        let (ports, graph) = (bundle::input_ports(&plans), &model.staged.model.graph);
+        let made = input::seeded_requests(&ports, |name| graph.picks_below(name), 1, 1)?;
+        let inputs = made.into_iter().next().context("an input")?;
+        let engine = engine();
+        let rehearsal =
+            Rehearsal::new(&engine, Some(judge), &model, plans, &packed, inputs.clone())?;
+        let mut findings = rehearsal.stages(&mut |_| ())?;
+        findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
+        let Some(bad) = findings.iter().find(|finding| !finding.is_good()) else { return Ok(None) };
+        let words = format!("{}: {:.1e}, {}", bad.what, bad.error, bad.worst);
+        Ok(doubt(&*engine, &model, &inputs, &findings)?.is_none().then_some(words))
     }
 
     /// The answers, with nobody and with each device dead throughout.
@@ -261,25 +285,13 @@ fn apart(got: &Tensor, right: &Tensor) -> anyhow::Result<f64> {
         let of = |tensor: &Tensor| format!("{} {:?}", tensor.dtype(), tensor.shape());
         bail!("it is {}, and should be {}", of(got), of(right));
     }
-    let (a, b) = (got.to_numbers(), right.to_numbers());
-    let float = matches!(got.dtype(), DType::F32 | DType::F16 | DType::F64);
-    if !float {
+    if !matches!(got.dtype(), DType::F32 | DType::F16 | DType::F64) {
         let quantum = f64::from(u8::from(matches!(got.dtype(), DType::U8 | DType::I8)));
-        let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let pairs = got.to_numbers().into_iter().zip(right.to_numbers());
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         return Ok(if worst <= quantum { 0.0 } else { f64::INFINITY });
-    }
-    let (mut apart, mut scale) = (0.0f64, 0.0f64);
-    for (a, b) in a.into_iter().zip(b) {
-        if a == b || a.is_nan() && b.is_nan() {
-            scale = if b.is_finite() { scale.max(b.abs()) } else { scale };
-            continue;
-        }
-        if !a.is_finite() || !b.is_finite() {
-            return Ok(f64::INFINITY);
-        }
-        (apart, scale) = (apart.max((a - b).abs()), scale.max(b.abs()));
     }
     // The digits of a half float are fewer.
     let digits = if got.dtype() == DType::F16 { 0.1 } else { 1.0 };
-    Ok(if apart == 0.0 { 0.0 } else { apart / scale * digits })
+    Ok(answer_difference(std::slice::from_ref(got), std::slice::from_ref(right))? * digits)
 }

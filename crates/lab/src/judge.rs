@@ -18,22 +18,56 @@ pub fn judge() -> anyhow::Result<Box<dyn Reference>> {
     Ok(Box::new(OnnxRuntime::find(None)?))
 }
 
-/// What becomes of the graph of `seed`. One that `judge` refuses as well is as
-/// good as right.
-pub fn drawn(seed: u64, trust: Trust, judge: &dyn Reference) -> anyhow::Result<Outcome> {
+/// What becomes of the graph of `seed` with `nodes` nodes. One that `judge`
+/// refuses as well is as good as right.
+pub fn drawn(
+    seed: u64,
+    nodes: usize,
+    trust: Trust,
+    judge: &dyn Reference,
+) -> anyhow::Result<Outcome> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    Ok(match case(seed, folder.path(), judge)? {
-        Some(case) => case.outcome(trust, true),
-        None => Outcome::Refused(format!("{} does not run it", judge.name())),
+    let Some(case) = case(seed, nodes, folder.path(), judge)? else {
+        return Ok(Outcome::Refused(format!("{} does not run it", judge.name())));
+    };
+    let outcome = case.outcome(trust, true);
+    if !matches!(outcome, Outcome::Right { .. }) {
+        return Ok(outcome);
+    }
+    Ok(match case.alarm(judge) {
+        Ok(None) => outcome,
+        Ok(Some(why)) => Outcome::Alarmed(why),
+        Err(error) => Outcome::Failed(format!("check: {error:#}")),
     })
 }
 
-/// The graph of `seed` as a case, whose file is put into `folder`; `None` where
-/// `judge` refuses it.
-pub fn case(seed: u64, folder: &Path, judge: &dyn Reference) -> anyhow::Result<Option<Case>> {
+/// The fewest nodes with which the graph of `seed` is not allowed, and what
+/// becomes of it then: a graph grows node by node, so fewer are its beginning.
+pub fn shrunk(
+    seed: u64,
+    trust: Trust,
+    judge: &dyn Reference,
+) -> anyhow::Result<Option<(usize, Outcome)>> {
+    for nodes in 0..=NODES {
+        let outcome = drawn(seed, nodes, trust, judge)?;
+        if !outcome.is_allowed() {
+            return Ok(Some((nodes, outcome)));
+        }
+    }
+    Ok(None)
+}
+
+/// The graph of `seed` with `nodes` nodes as a case, whose file is put into
+/// `folder`; `None` where `judge` refuses it.
+pub fn case(
+    seed: u64,
+    nodes: usize,
+    folder: &Path,
+    judge: &dyn Reference,
+) -> anyhow::Result<Option<Case>> {
     let path = folder.join(format!("graph_{seed}.onnx"));
     let (name, shape) = crate::random_graph::input(seed);
-    std::fs::write(&path, random_graph(seed, NODES))?;
+    std::fs::write(&path, random_graph(seed, nodes))?;
     let port = Port { name: name.clone(), dtype: DType::F32, shape };
     let mut made = seeded_requests(&[port], |_| None, seed, 1)?;
     let input = made.pop().and_then(|mut request| request.pop()).context("an input")?;

@@ -21,6 +21,7 @@ pub mod report;
 pub mod runner;
 pub mod sim;
 pub mod statistics;
+pub mod stopwatch;
 pub mod system;
 mod whole_file;
 pub mod zoo;

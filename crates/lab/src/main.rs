@@ -9,16 +9,23 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use quorate_engine::{Engine, OnnxRuntime, Tract};
 use quorate_lab::experiment::Stop;
 use quorate_lab::import::Trust;
 use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::operators::Proof;
 use quorate_lab::runner::{self, Options};
 use quorate_lab::zoo::{self, Size};
-use quorate_lab::{experiments, import, report};
+use quorate_lab::{experiments, import, judge, report};
 
 #[derive(Debug, Parser)]
-#[command(version, about = "Experiments around quorate")]
+#[command(
+    version,
+    about = "Experiments around quorate",
+    after_help = "\
+QUORATE_LAB_ENGINE=onnxruntime computes by ONNX Runtime, whose library has to be installed,\ninstead of the built-in engine."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -110,8 +117,8 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         least: usize,
     },
-    /// Hold graphs drawn by seed against ONNX Runtime, whose library has to be
-    /// installed.
+    /// Hold graphs drawn by seed, and what `quorate check` says of them, against
+    /// ONNX Runtime, whose library has to be installed.
     Graphs {
         /// The first seed.
         #[arg(long, default_value_t = 1)]
@@ -125,7 +132,8 @@ enum Command {
         /// Print those that are refused, too.
         #[arg(long)]
         all: bool,
-        /// Write those that are not right to this folder.
+        /// Write those that are not allowed to this folder, made as small as they
+        /// stay so.
         #[arg(long)]
         keep: Option<PathBuf>,
     },
@@ -144,6 +152,22 @@ enum Command {
         /// The engine's table to write.
         #[arg(long)]
         table: PathBuf,
+    },
+    /// Print what task files take in one engine, as JSON.
+    Time {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Run them by ONNX Runtime, whose library has to be installed, instead
+        /// of the built-in engine.
+        #[arg(long)]
+        onnxruntime: bool,
+        /// Threads of a task.
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// Rounds, of which the fastest counts.
+        #[arg(long, default_value_t = 10)]
+        rounds: usize,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -231,31 +255,40 @@ fn import(
     Ok((good, right))
 }
 
-/// Tries graphs drawn by seed; false where one is not allowed.
+/// Tries graphs drawn by seed; false where one is not allowed. Such are told
+/// with as few nodes as it takes.
 fn graphs(
-    seed: u64,
-    count: u64,
+    seeds: std::ops::Range<u64>,
     trust: Trust,
     all: bool,
     keep: Option<&Path>,
 ) -> anyhow::Result<bool> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut good = true;
-    let judge = quorate_lab::judge::judge()?;
-    for seed in seed..seed + count {
-        let drawn = quorate_lab::judge::drawn(seed, trust, &*judge)?;
+    let judge = judge::judge()?;
+    let bar = ProgressBar::new(seeds.end - seeds.start);
+    bar.set_style(ProgressStyle::with_template("graphs {bar:30} {pos} of {len}, {eta} left")?);
+    for seed in seeds {
+        let drawn = judge::drawn(seed, judge::NODES, trust, &*judge)?;
         *counts.entry(drawn.word()).or_default() += 1;
-        good &= drawn.is_allowed();
-        if drawn.is_allowed() && !(all && drawn.word() == "refused") {
+        bar.inc(1);
+        if drawn.is_allowed() {
+            if all && drawn.word() == "refused" {
+                bar.suspend(|| println!("seed {seed}: {drawn}"));
+            }
             continue;
         }
-        println!("seed {seed}: {drawn}");
+        good = false;
+        let shrunk = judge::shrunk(seed, trust, &*judge)?;
+        let (nodes, outcome) = shrunk.unwrap_or((judge::NODES, drawn));
+        bar.suspend(|| println!("seed {seed}, {nodes} nodes: {outcome}"));
         if let Some(folder) = keep {
             std::fs::create_dir_all(folder)?;
-            let bytes = quorate_lab::random_graph::random_graph(seed, quorate_lab::judge::NODES);
+            let bytes = quorate_lab::random_graph::random_graph(seed, nodes);
             std::fs::write(folder.join(format!("{seed}.onnx")), bytes)?;
         }
     }
+    bar.finish_and_clear();
     let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
     println!("{}", counts.collect::<Vec<_>>().join(", "));
     Ok(good)
@@ -269,9 +302,9 @@ fn operators(folders: &[PathBuf], graphs: u64, output: &Path, table: &Path) -> a
     }
     let drawn = tempfile::tempdir().context("a temporary folder")?;
     if graphs > 0 {
-        let judge = quorate_lab::judge::judge()?;
+        let judge = judge::judge()?;
         for seed in 1..=graphs {
-            cases.extend(quorate_lab::judge::case(seed, drawn.path(), &*judge)?);
+            cases.extend(judge::case(seed, judge::NODES, drawn.path(), &*judge)?);
         }
     }
     let proof = Proof::of(&cases, &mut |done| eprint!("\r{done} of {}", cases.len()));
@@ -325,7 +358,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Graphs { seed, count, unproven, all, keep } => {
             let trust = if unproven { Trust::All } else { Trust::Proven };
-            let good = graphs(seed, count, trust, all, keep.as_deref())?;
+            let good = graphs(seed..seed + count, trust, all, keep.as_deref())?;
             return Ok(ExitCode::from(u8::from(!good)));
         }
         Command::Operators { folders, graphs, output, table } => {
@@ -336,6 +369,14 @@ fn main() -> anyhow::Result<ExitCode> {
             let (good, right) = import(&folder, only.as_deref(), trust, !as_shipped, all)?;
             let good = good && right >= least;
             return Ok(ExitCode::from(u8::from(!good)));
+        }
+        Command::Time { files, onnxruntime, threads, rounds } => {
+            let engine: Box<dyn Engine> = match onnxruntime {
+                true => Box::new(OnnxRuntime::find(None)?.on_threads(threads)),
+                false => Box::new(Tract::on_threads(threads)),
+            };
+            let taken = quorate_lab::stopwatch::take(&files, &*engine, rounds)?;
+            println!("{}", serde_json::to_string(&taken)?);
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

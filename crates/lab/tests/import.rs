@@ -29,6 +29,18 @@ fn models_that_broke_us_are_right() {
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
+/// Layers of torchvision's networks and of transformers at a fraction of the
+/// width, by both exporters of PyTorch: `scripts/torch_exports.py`.
+#[test]
+fn what_torch_exports_is_right() {
+    let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torch")).unwrap();
+    assert_eq!(cases.len(), 34);
+    let outcomes = cases.iter().map(|case| (&case.name, case.outcome(Trust::Proven, true)));
+    let bad = outcomes.filter(|(_, outcome)| !matches!(outcome, Outcome::Right { .. }));
+    let bad: Vec<String> = bad.map(|(name, outcome)| format!("{name}: {outcome}")).collect();
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
 #[test]
 fn open_shapes_are_asked_for() {
     let Some(cases) = kept() else { return };
