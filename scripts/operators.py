@@ -137,6 +137,15 @@ def supported(model):
     )
 
 
+def write(path, model, inputs, outputs, answers):
+    """A case as `quorate-lab import` reads it."""
+    arrays = {f"in:{key}": value for key, value in inputs.items()}
+    for output, answer in zip(outputs, answers):
+        arrays[f"out:{output}"] = numpy.asarray(answer, order="C")
+    onnx.save(model, path.with_name(f"{path.name}.onnx"))
+    numpy.savez(path.with_name(f"{path.name}.npz"), **arrays)
+
+
 def main(folder):
     warnings.simplefilter("ignore")
     numpy.random.seed(1)
@@ -154,11 +163,7 @@ def main(folder):
             answers = run.run(None, inputs)
         except Exception:
             continue
-        arrays = {f"in:{key}": value for key, value in inputs.items()}
-        names = [output.name for output in run.get_outputs()]
-        arrays |= {f"out:{key}": value for key, value in zip(names, answers)}
-        onnx.save(model, folder / f"{name}.onnx")
-        numpy.savez(folder / f"{name}.npz", **arrays)
+        write(folder / name, model, inputs, [o.name for o in run.get_outputs()], answers)
         written += 1
     found = [(case.name, case.model, case.data_sets) for case in cases()]
     found += [(name, model, [[inputs]]) for name, model, inputs in grids()]
@@ -184,11 +189,7 @@ def main(folder):
         if any(answer.dtype.kind not in "fiub" or answer.size == 0 for answer in answers):
             skipped += 1
             continue
-        arrays = {f"in:{key}": value for key, value in inputs.items()}
-        for output, answer in zip(outputs, answers):
-            arrays[f"out:{output}"] = numpy.asarray(answer, order="C")
-        onnx.save(wrapped, folder / f"{name}.onnx")
-        numpy.savez(folder / f"{name}.npz", **arrays)
+        write(folder / name, wrapped, inputs, outputs, answers)
         written += 1
     print(f"{written} cases, {skipped} that are none")
 

@@ -38,6 +38,20 @@ impl Tract {
         };
         Tract { executor }
     }
+
+    fn task(
+        &self,
+        model: String,
+        bytes: &[u8],
+        folder: Option<&Path>,
+    ) -> Result<Box<dyn Task>, EngineError> {
+        let loaded = unwind(|| load::load(&model, bytes, folder));
+        let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
+        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
+        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
+        let executor = self.executor.clone();
+        Ok(Box::new(TractTask { model, inputs, outputs, plan, state, executor }))
+    }
 }
 
 impl Engine for Tract {
@@ -57,22 +71,6 @@ impl Engine for Tract {
 
     fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Box<dyn Task>, EngineError> {
         self.task(name.to_owned(), bytes, None)
-    }
-}
-
-impl Tract {
-    fn task(
-        &self,
-        model: String,
-        bytes: &[u8],
-        folder: Option<&Path>,
-    ) -> Result<Box<dyn Task>, EngineError> {
-        let loaded = unwind(|| load::load(&model, bytes, folder));
-        let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
-        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
-        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
-        let executor = self.executor.clone();
-        Ok(Box::new(TractTask { model, inputs, outputs, plan, state, executor }))
     }
 }
 

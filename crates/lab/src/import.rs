@@ -143,7 +143,22 @@ impl Case {
 
     /// Tries it, with shapes for its inputs or without.
     pub fn outcome(&self, trust: Trust, with_shapes: bool) -> Outcome {
-        let tried = catch_unwind(AssertUnwindSafe(|| self.tried(trust, with_shapes)));
+        self.outcome_with(trust, with_shapes, None)
+    }
+
+    /// The same, and of a case that is right, what `quorate check` says of it on
+    /// an input of its own making, held against `judge`.
+    pub fn checked(&self, trust: Trust, judge: &dyn Reference) -> Outcome {
+        self.outcome_with(trust, true, Some(judge))
+    }
+
+    fn outcome_with(
+        &self,
+        trust: Trust,
+        with_shapes: bool,
+        judge: Option<&dyn Reference>,
+    ) -> Outcome {
+        let tried = catch_unwind(AssertUnwindSafe(|| self.tried(trust, with_shapes, judge)));
         tried.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -151,7 +166,7 @@ impl Case {
         })
     }
 
-    fn tried(&self, trust: Trust, with_shapes: bool) -> Outcome {
+    fn tried(&self, trust: Trust, with_shapes: bool, judge: Option<&dyn Reference>) -> Outcome {
         let folder = match tempfile::tempdir() {
             Ok(folder) => folder,
             Err(error) => return Outcome::Failed(error.to_string()),
@@ -164,9 +179,17 @@ impl Case {
         if self.answers.is_empty() {
             return Outcome::Right { error: 0.0 };
         }
-        match self.played(&model, plans, &packed) {
+        let outcome = match self.played(&model, plans.clone(), &packed) {
             Ok(outcome) => outcome,
-            Err(error) => Outcome::Failed(format!("{error:#}")),
+            Err(error) => return Outcome::Failed(format!("{error:#}")),
+        };
+        match (judge, &outcome) {
+            (Some(judge), Outcome::Right { .. }) => match alarm(&model, plans, &packed, judge) {
+                Ok(None) => outcome,
+                Ok(Some(why)) => Outcome::Alarmed(why),
+                Err(error) => Outcome::Failed(format!("check: {error:#}")),
+            },
+            _ => outcome,
         }
     }
 
@@ -213,25 +236,6 @@ impl Case {
         Ok((model, plans))
     }
 
-    /// Why `quorate check` says no to it on an input of its own making, where it
-    /// does: of a case that is right, a false alarm.
-    pub fn alarm(&self, judge: &dyn Reference) -> anyhow::Result<Option<String>> {
-        let folder = tempfile::tempdir().context("a temporary folder")?;
-        let packed = folder.path().join("bundle");
-        let (model, plans) = self.packed(Trust::All, true, &packed)?;
-        let (ports, graph) = (bundle::input_ports(&plans), &model.staged.model.graph);
-        let made = input::seeded_requests(&ports, |name| graph.picks_below(name), 1, 1)?;
-        let inputs = made.into_iter().next().context("an input")?;
-        let engine = engine();
-        let rehearsal =
-            Rehearsal::new(&engine, Some(judge), &model, plans, &packed, inputs.clone())?;
-        let mut findings = rehearsal.stages(&mut |_| ())?;
-        findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
-        let Some(bad) = findings.iter().find(|finding| !finding.is_good()) else { return Ok(None) };
-        let words = format!("{}: {:.1e}, {}", bad.what, bad.error, bad.worst);
-        Ok(doubt(&*engine, &model, &inputs, &findings)?.is_none().then_some(words))
-    }
-
     /// The answers, with nobody and with each device dead throughout.
     fn played(&self, model: &ModelFile, plans: Plans, packed: &Path) -> anyhow::Result<Outcome> {
         let graph = &model.staged.model.graph;
@@ -275,6 +279,26 @@ impl Case {
         }
         Ok(Outcome::Right { error: worst })
     }
+}
+
+/// Why `quorate check` says no to a packed model on an input of its own making,
+/// where it does: of a model that is right, a false alarm.
+fn alarm(
+    model: &ModelFile,
+    plans: Plans,
+    packed: &Path,
+    judge: &dyn Reference,
+) -> anyhow::Result<Option<String>> {
+    let (ports, graph) = (bundle::input_ports(&plans), &model.staged.model.graph);
+    let made = input::seeded_requests(&ports, |name| graph.picks_below(name), 1, 1)?;
+    let inputs = made.into_iter().next().context("an input")?;
+    let engine = engine();
+    let rehearsal = Rehearsal::new(&engine, Some(judge), model, plans, packed, inputs.clone())?;
+    let mut findings = rehearsal.stages(&mut |_| ())?;
+    findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
+    let Some(bad) = findings.iter().find(|finding| !finding.is_good()) else { return Ok(None) };
+    let words = format!("{}: {:.1e}, {}", bad.what, bad.error, bad.worst);
+    Ok(doubt(&*engine, model, &inputs, &findings)?.is_none().then_some(words))
 }
 
 /// How far `got` is from `right`: max|a - b| / max|b| of floats, and of whole

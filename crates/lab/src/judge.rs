@@ -27,17 +27,9 @@ pub fn drawn(
     judge: &dyn Reference,
 ) -> anyhow::Result<Outcome> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    let Some(case) = case(seed, nodes, folder.path(), judge)? else {
-        return Ok(Outcome::Refused(format!("{} does not run it", judge.name())));
-    };
-    let outcome = case.outcome(trust, true);
-    if !matches!(outcome, Outcome::Right { .. }) {
-        return Ok(outcome);
-    }
-    Ok(match case.alarm(judge) {
-        Ok(None) => outcome,
-        Ok(Some(why)) => Outcome::Alarmed(why),
-        Err(error) => Outcome::Failed(format!("check: {error:#}")),
+    Ok(match case(seed, nodes, folder.path(), judge)? {
+        Some(case) => case.checked(trust, judge),
+        None => Outcome::Refused(format!("{} does not run it", judge.name())),
     })
 }
 

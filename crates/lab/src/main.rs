@@ -24,7 +24,8 @@ use quorate_lab::{experiments, import, judge, report};
     version,
     about = "Experiments around quorate",
     after_help = "\
-QUORATE_LAB_ENGINE=onnxruntime computes by ONNX Runtime, whose library has to be installed,\ninstead of the built-in engine."
+QUORATE_LAB_ENGINE=onnxruntime computes by ONNX Runtime, whose library has to be installed,
+instead of the built-in engine."
 )]
 struct Cli {
     #[command(subcommand)]

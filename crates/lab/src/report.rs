@@ -30,3 +30,4 @@ pub use self::{
     machine::Machine,
     record::Record,
 };
+pub(crate) use machine::kilobytes;

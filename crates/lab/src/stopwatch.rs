@@ -8,6 +8,8 @@ use quorate::input::seeded_requests;
 use quorate_engine::Engine;
 use serde::Serialize;
 
+use crate::report::kilobytes;
+
 /// What task files take in one engine, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Taken {
@@ -47,7 +49,6 @@ pub fn take(files: &[PathBuf], engine: &dyn Engine, rounds: usize) -> anyhow::Re
 /// A figure of the kernel's about this process.
 fn memory_mb(key: &str) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string("/proc/self/status").context("this process's memory")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-    let kb = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
-    Ok(kb.with_context(|| format!("no {key} in /proc/self/status"))? / 1024.0)
+    let kb = kilobytes(&text, key).with_context(|| format!("no {key} in /proc/self/status"))?;
+    Ok(kb as f64 / 1024.0)
 }

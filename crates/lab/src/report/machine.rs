@@ -29,7 +29,7 @@ impl Machine {
         Machine {
             cpu: cpu(&cpus),
             cores: thread::available_parallelism().map_or(1, usize::from),
-            memory_mb: memory_kb(&memory) / 1024,
+            memory_mb: kilobytes(&memory, "MemTotal").unwrap_or(0) / 1024,
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             commit: commit().unwrap_or_else(|| "unknown".to_owned()),
         }
@@ -49,9 +49,9 @@ fn cpu(cpuinfo: &str) -> String {
     named.unwrap_or("unknown processor").to_owned()
 }
 
-fn memory_kb(meminfo: &str) -> u64 {
-    let total = entry(meminfo, "MemTotal").and_then(|value| value.strip_suffix(" kB"));
-    total.and_then(|kb| kb.trim().parse().ok()).unwrap_or(0)
+/// The kilobytes that a file of the kernel's tells of `key`.
+pub(crate) fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    entry(text, key)?.strip_suffix(" kB")?.trim().parse().ok()
 }
 
 /// The commit that is checked out, if the sources are in a repository. What is
@@ -82,7 +82,10 @@ mod tests {
         {
             assert_eq!(cpu(text), name);
         }
-        assert_eq!(memory_kb("MemTotal:        8052340 kB\nMemFree: 1 kB\n"), 8_052_340);
-        assert_eq!(memory_kb("nothing"), 0);
+        assert_eq!(
+            kilobytes("MemTotal:        8052340 kB\nMemFree: 1 kB\n", "MemTotal"),
+            Some(8_052_340)
+        );
+        assert_eq!(kilobytes("nothing", "MemTotal"), None);
     }
 }

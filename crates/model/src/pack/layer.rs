@@ -265,13 +265,9 @@ impl Names<'_> {
 
 /// Shape of the part's weights, by rows.
 fn part_shape(layer: &Layer, part: &Part) -> Vec<usize> {
-    if layer.is_stacked() {
-        let each = &layer.weight_shape[..layer.weight_shape.len() - 1];
-        return std::iter::once(part.rows(layer)).chain(each.iter().copied()).collect();
+    let (rows, columns, all) = (part.rows(layer), part.columns(layer), &layer.weight_shape);
+    match layer.orientation {
+        Orientation::Rows => [&[rows, columns], &all[2..]].concat(),
+        Orientation::Columns => [&[rows], &all[..all.len() - 2], &[columns]].concat(),
     }
-    let mut shape = vec![part.rows(layer), part.columns(layer)];
-    if layer.orientation == Orientation::Rows {
-        shape.extend(&layer.weight_shape[2..]);
-    }
-    shape
 }

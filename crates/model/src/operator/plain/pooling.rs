@@ -32,11 +32,10 @@ impl Pool {
         let dilations = op.node.ints("dilations")?.unwrap_or(&[]).to_vec();
         let dilations = if dilations.is_empty() { vec![1; kernel.len()] } else { dilations };
         let input = shape[2..].to_vec();
-        let taps = kernel.iter().fold(0i64, |n, &k| n.saturating_add(k.max(0)));
         let odd = dilations.iter().any(|&d| d != 1)
             || !matches!(op.node.op.as_str(), "MaxPool" | "AveragePool");
-        if odd && taps > TAPS_MAX {
-            return Err(NodeError::Unsupported { what: format!("a window of {kernel:?}") });
+        if odd {
+            walkable(&kernel)?;
         }
         let output = Sliding::read(op.node, &kernel)?.output(&input)?;
         let window = Sliding::read(op.node, &kernel)?.over(&input)?;
@@ -141,11 +140,8 @@ pub(crate) fn average(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
         draft.main().output(0, "AveragePool", &[name(op, 0)?], attributes);
         return Ok(());
     }
-    let taps = pool.kernel.iter().sum::<i64>();
     bounded(pool.output.iter().fold(1usize, |n, &d| n.saturating_mul(d)))?;
-    if taps > TAPS_MAX {
-        return Err(NodeError::Unsupported { what: format!("a window of {:?}", pool.kernel) });
-    }
+    walkable(&pool.kernel)?;
     let sum = window_sum(op, draft, &pool, name(op, 0)?)?;
     let mut counts = vec![1.0];
     for d in 0..pool.kernel.len() {
@@ -169,6 +165,15 @@ pub(crate) fn average(op: &TypedNode<'_>, draft: &mut Draft<'_>) -> Ruled {
     let counts = draft.numbers(op.input(0)?.dtype, &shape, &counts)?;
     draft.output(0, "Div", &[&sum, &counts], Vec::new());
     Ok(())
+}
+
+/// Refuses windows that are too long to be walked over.
+fn walkable(kernel: &[i64]) -> Result<(), NodeError> {
+    let taps = kernel.iter().fold(0i64, |n, &k| n.saturating_add(k.max(0)));
+    match taps <= TAPS_MAX {
+        true => Ok(()),
+        false => Err(NodeError::Unsupported { what: format!("a window of {kernel:?}") }),
+    }
 }
 
 /// The sum over each window.
