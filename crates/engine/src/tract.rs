@@ -4,6 +4,7 @@ mod convert;
 mod extreme;
 mod load;
 mod proven;
+mod reversed;
 mod stride;
 
 use std::path::Path;

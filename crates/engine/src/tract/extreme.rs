@@ -5,21 +5,13 @@ use std::collections::BTreeSet;
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::type_proto::Value as Type;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 const FLOAT: i32 = DataType::Float as i32;
 
-/// Mends every ReduceMax and ReduceMin of f32: where no element is finite or of
+/// Mends every ReduceMax and ReduceMin of `floats`, names of f32 values: where no element is finite or of
 /// the other sign, the result is the infinity itself.
-pub(super) fn mend(graph: &mut GraphProto) {
-    let float = |info: &ValueInfoProto| {
-        let kind = info.r#type.as_ref().and_then(|t| t.value.as_ref());
-        matches!(kind, Some(Type::TensorType(tensor)) if tensor.elem_type == FLOAT)
-    };
-    let infos = graph.value_info.iter().chain(&graph.input).chain(&graph.output);
-    let floats: BTreeSet<String> =
-        infos.filter(|info| float(info)).map(|info| info.name.clone()).collect();
+pub(super) fn mend(graph: &mut GraphProto, floats: &BTreeSet<String>) {
     let mut nodes = Vec::with_capacity(graph.node.len());
     for mut node in std::mem::take(&mut graph.node) {
         let infinity = match node.op_type.as_str() {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 use tract_onnx::pb::type_proto::Value as Type;
-use tract_onnx::pb::{ModelProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
-use super::{NAME, convert, extreme, stride};
+use super::{NAME, convert, extreme, reversed, stride};
 use crate::{EngineError, Port};
 
 /// A model that is ready to run.
@@ -97,16 +98,44 @@ fn prepare(proto: &mut ModelProto) -> TractResult<Names> {
         graph.value_info.clear();
     }
     stride::pick_entries(graph);
-    extreme::mend(graph);
+    let floats = floats(graph);
+    extreme::mend(graph, &floats);
+    reversed::mend(graph, &floats);
     let declared: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let made = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
     let known: BTreeSet<&str> =
         made.chain(inputs.iter().map(String::as_str)).chain(declared).collect();
     let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
-    match outputs.iter().find(|name| !known.contains(name.as_str())) {
-        Some(name) => Err(TractError::msg(format!("output {name} is never made"))),
-        None => Ok(Names { inputs, outputs }),
+    if let Some(name) = outputs.iter().find(|name| !known.contains(name.as_str())) {
+        return Err(TractError::msg(format!("output {name} is never made")));
     }
+    pass_on(graph, &inputs);
+    Ok(Names { inputs, outputs })
+}
+
+/// Has a node make each output that is an input, which tract takes for one
+/// without a type.
+fn pass_on(graph: &mut GraphProto, inputs: &[String]) {
+    for output in graph.output.iter_mut().filter(|output| inputs.contains(&output.name)) {
+        let made = format!("{}/passed_on", output.name);
+        graph.node.push(NodeProto {
+            name: made.clone(),
+            op_type: "Identity".to_owned(),
+            input: vec![std::mem::replace(&mut output.name, made.clone())],
+            output: vec![made],
+            ..Default::default()
+        });
+    }
+}
+
+/// Names of the f32 values whose type the file says.
+fn floats(graph: &GraphProto) -> BTreeSet<String> {
+    let float = |info: &&ValueInfoProto| {
+        let kind = info.r#type.as_ref().and_then(|t| t.value.as_ref());
+        matches!(kind, Some(Type::TensorType(t)) if t.elem_type == DataType::Float as i32)
+    };
+    let infos = graph.value_info.iter().chain(&graph.input).chain(&graph.output);
+    infos.filter(float).map(|info| info.name.clone()).collect()
 }
 
 /// Makes the leading dimension 1 where it is no number, and tells whether it
