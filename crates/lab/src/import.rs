@@ -67,6 +67,8 @@ pub enum Outcome {
     Panicked(String),
     /// Right, and `quorate check` says that it is not.
     Alarmed(String),
+    /// One of these two, of a model whose right answers are known to few digits.
+    Unsteady(String),
 }
 
 impl Outcome {
@@ -79,12 +81,13 @@ impl Outcome {
             Outcome::Failed(_) => "failed",
             Outcome::Panicked(_) => "panicked",
             Outcome::Alarmed(_) => "alarmed",
+            Outcome::Unsteady(_) => "unsteady",
         }
     }
 
     /// Is it one that a user may meet?
     pub fn is_allowed(&self) -> bool {
-        matches!(self, Outcome::Right { .. } | Outcome::Refused(_))
+        matches!(self, Outcome::Right { .. } | Outcome::Refused(_) | Outcome::Unsteady(_))
     }
 }
 
@@ -96,7 +99,8 @@ impl std::fmt::Display for Outcome {
             | Outcome::Wrong(why)
             | Outcome::Failed(why)
             | Outcome::Panicked(why)
-            | Outcome::Alarmed(why) => write!(f, "{}: {why}", self.word()),
+            | Outcome::Alarmed(why)
+            | Outcome::Unsteady(why) => write!(f, "{}: {why}", self.word()),
         }
     }
 }
@@ -139,6 +143,31 @@ impl Case {
             }
         }
         Ok(Case { name, model, inputs, answers })
+    }
+
+    /// How far `judge`'s answers move when the inputs move by 1e-6 of themselves.
+    pub fn unsteadiness(&self, judge: &dyn Reference) -> anyhow::Result<f64> {
+        let before = self.answered(judge, 0.0)?;
+        let mut worst: f64 = 0.0;
+        for step in [1e-6, -1e-6, 2e-6, -2e-6] {
+            worst = worst.max(answer_difference(&self.answered(judge, step)?, &before)?);
+        }
+        Ok(worst)
+    }
+
+    fn answered(&self, judge: &dyn Reference, step: f64) -> anyhow::Result<Vec<Tensor>> {
+        let moved = |(name, tensor): &(String, Tensor)| {
+            let numbers: Vec<f64> =
+                tensor.to_numbers().into_iter().map(|number| number * (1.0 + step)).collect();
+            let moved = match tensor.dtype() {
+                DType::F32 => Tensor::from_numbers(DType::F32, tensor.shape().to_vec(), &numbers)?,
+                _ => tensor.clone(),
+            };
+            Ok((name.clone(), moved))
+        };
+        let inputs: Vec<_> = self.inputs.iter().map(moved).collect::<anyhow::Result<_>>()?;
+        let answers = judge.answer(&self.model, &inputs)?;
+        Ok(answers.into_iter().map(|(_, tensor)| tensor).collect())
     }
 
     /// Tries it, with shapes for its inputs or without.
@@ -236,7 +265,8 @@ impl Case {
         Ok((model, plans))
     }
 
-    /// The answers, with nobody and with each device dead throughout.
+    /// The answers of the whole model, and with nobody and with each device dead
+    /// throughout.
     fn played(&self, model: &ModelFile, plans: Plans, packed: &Path) -> anyhow::Result<Outcome> {
         let graph = &model.staged.model.graph;
         let by_name = |name: &String| {
@@ -263,17 +293,21 @@ impl Case {
         let dead: Vec<DeviceSet> = std::iter::once(DeviceSet::default()).chain(alone).collect();
         let rehearsal =
             Rehearsal::expecting(&engine(), plans, packed, inputs.clone(), right.clone());
-        let mut worst: f64 = 0.0;
+        // All in one piece, as for one device, and then in parts.
+        let mut tries = vec![("as a whole", model.task(&*engine(), &[])?.run(&inputs)?)];
         for dead in dead {
-            let got = rehearsal.answer(&inputs, dead)?;
-            for ((name, right), got) in graph.outputs.iter().zip(&right).zip(&got) {
+            let words = if dead.is_empty() { "all devices" } else { "a device lost" };
+            tries.push((words, rehearsal.answer(&inputs, dead)?));
+        }
+        let mut worst: f64 = 0.0;
+        for (words, answers) in tries {
+            for ((name, right), got) in graph.outputs.iter().zip(&right).zip(&answers) {
                 match apart(got, right) {
                     Ok(error) if error <= TOLERANCE => worst = worst.max(error),
                     Ok(error) => {
-                        let lost = if dead.is_empty() { "" } else { ", a device lost" };
-                        return Ok(Outcome::Wrong(format!("{name} by {error:.1e}{lost}")));
+                        return Ok(Outcome::Wrong(format!("{name} by {error:.1e}, {words}")));
                     }
-                    Err(why) => return Ok(Outcome::Wrong(format!("{name}: {why:#}"))),
+                    Err(why) => return Ok(Outcome::Wrong(format!("{name}, {words}: {why:#}"))),
                 }
             }
         }
@@ -298,7 +332,8 @@ fn alarm(
     findings.extend(rehearsal.dead_throughout(&mut |_| ())?);
     let Some(bad) = findings.iter().find(|finding| !finding.is_good()) else { return Ok(None) };
     let words = format!("{}: {:.1e}, {}", bad.what, bad.error, bad.worst);
-    Ok(doubt(&*engine, model, &inputs, &findings)?.is_none().then_some(words))
+    let doubt = doubt(&*engine, model, rehearsal.plans(), &inputs, &findings)?;
+    Ok(doubt.is_none().then_some(words))
 }
 
 /// How far `got` is from `right`: max|a - b| / max|b| of floats, and of whole

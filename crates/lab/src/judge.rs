@@ -13,13 +13,18 @@ use crate::random_graph::random_graph;
 /// Nodes of a graph, about.
 pub const NODES: usize = 14;
 
+/// Answers that move by so much when their input moves by 1e-6 are known to too
+/// few digits to hold others against them.
+const UNSTEADY: f64 = 2e-4;
+
 /// ONNX Runtime, where its library is installed.
 pub fn judge() -> anyhow::Result<Box<dyn Reference>> {
     Ok(Box::new(OnnxRuntime::find(None)?))
 }
 
 /// What becomes of the graph of `seed` with `nodes` nodes. One that `judge`
-/// refuses as well is as good as right.
+/// refuses as well is as good as right; one whose answers any rounding shakes is
+/// not judged.
 pub fn drawn(
     seed: u64,
     nodes: usize,
@@ -27,10 +32,18 @@ pub fn drawn(
     judge: &dyn Reference,
 ) -> anyhow::Result<Outcome> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    Ok(match case(seed, nodes, folder.path(), judge)? {
-        Some(case) => case.checked(trust, judge),
-        None => Outcome::Refused(format!("{} does not run it", judge.name())),
-    })
+    let Some(case) = case(seed, nodes, folder.path(), judge)? else {
+        return Ok(Outcome::Refused(format!("{} does not run it", judge.name())));
+    };
+    let outcome = case.checked(trust, judge);
+    if let Outcome::Wrong(why) | Outcome::Alarmed(why) = &outcome {
+        let moved = case.unsteadiness(judge)?;
+        if moved >= UNSTEADY {
+            let words = format!("{why}; {}'s own answers move by {moved:.1e}", judge.name());
+            return Ok(Outcome::Unsteady(words));
+        }
+    }
+    Ok(outcome)
 }
 
 /// The fewest nodes with which the graph of `seed` is not allowed, and what
@@ -66,4 +79,11 @@ pub fn case(
     let inputs = vec![(name, input)];
     let Ok(answers) = judge.answer(&path, &inputs) else { return Ok(None) };
     Ok(Some(Case::new(format!("graph {seed}"), path, inputs, answers)))
+}
+
+/// Writes the graph of `seed` with `nodes` nodes into `folder`, which is made.
+pub fn keep(seed: u64, nodes: usize, folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(format!("{seed}.onnx"));
+    std::fs::write(&path, random_graph(seed, nodes)).with_context(|| format!("{}", path.display()))
 }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -256,43 +258,51 @@ fn import(
     Ok((good, right))
 }
 
-/// Tries graphs drawn by seed; false where one is not allowed. Such are told
-/// with as few nodes as it takes.
+/// Tries graphs drawn by seed, one a core at a time; false where one is not
+/// allowed. Such are told with as few nodes as it takes.
 fn graphs(
     seeds: std::ops::Range<u64>,
     trust: Trust,
     all: bool,
     keep: Option<&Path>,
 ) -> anyhow::Result<bool> {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut good = true;
-    let judge = judge::judge()?;
+    let counts: Mutex<BTreeMap<&str, u64>> = Mutex::default();
     let bar = ProgressBar::new(seeds.end - seeds.start);
     bar.set_style(ProgressStyle::with_template("graphs {bar:30} {pos} of {len}, {eta} left")?);
-    for seed in seeds {
-        let drawn = judge::drawn(seed, judge::NODES, trust, &*judge)?;
-        *counts.entry(drawn.word()).or_default() += 1;
-        bar.inc(1);
-        if drawn.is_allowed() {
-            if all && drawn.word() == "refused" {
-                bar.suspend(|| println!("seed {seed}: {drawn}"));
+    let tell = |line: String| bar.suspend(|| println!("{line}"));
+    let good = AtomicBool::new(true);
+    let next = AtomicU64::new(seeds.start);
+    let some = || -> anyhow::Result<()> {
+        let judge = judge::judge()?;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return Ok(());
             }
-            continue;
+            let drawn = judge::drawn(seed, judge::NODES, trust, &*judge)?;
+            *counts.lock().expect("not poisoned").entry(drawn.word()).or_default() += 1;
+            bar.inc(1);
+            if !drawn.is_allowed() {
+                good.store(false, Ordering::Relaxed);
+                let shrunk = judge::shrunk(seed, trust, &*judge)?;
+                let (nodes, outcome) = shrunk.unwrap_or((judge::NODES, drawn));
+                tell(format!("seed {seed}, {nodes} nodes: {outcome}"));
+                keep.map_or(Ok(()), |folder| judge::keep(seed, nodes, folder))?;
+            } else if all && drawn.word() == "refused" {
+                tell(format!("seed {seed}: {drawn}"));
+            }
         }
-        good = false;
-        let shrunk = judge::shrunk(seed, trust, &*judge)?;
-        let (nodes, outcome) = shrunk.unwrap_or((judge::NODES, drawn));
-        bar.suspend(|| println!("seed {seed}, {nodes} nodes: {outcome}"));
-        if let Some(folder) = keep {
-            std::fs::create_dir_all(folder)?;
-            let bytes = quorate_lab::random_graph::random_graph(seed, nodes);
-            std::fs::write(folder.join(format!("{seed}.onnx")), bytes)?;
-        }
-    }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a thread of ours"))
+    })?;
     bar.finish_and_clear();
+    let counts = counts.into_inner().expect("not poisoned");
     let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
     println!("{}", counts.collect::<Vec<_>>().join(", "));
-    Ok(good)
+    Ok(good.into_inner())
 }
 
 /// Proves forms of operators by the cases of folders.

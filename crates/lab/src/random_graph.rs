@@ -450,7 +450,9 @@ impl Growing {
         if rank >= 3 && self.chance(3) {
             let c = x.shape[1];
             let (scale, bias) = (self.floats(&[c], 1.0), self.floats(&[c], 1.0));
-            if self.chance(2) {
+            // Of one value nothing is left but what rounding makes.
+            let several = x.shape[2..].iter().product::<usize>() > 1;
+            if self.chance(2) && several {
                 let inputs = [x.name.as_str(), &scale, &bias];
                 return self.node("InstanceNormalization", &inputs, x.shape.clone(), Vec::new());
             }

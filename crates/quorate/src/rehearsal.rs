@@ -6,6 +6,7 @@
 //! against answers that are known from elsewhere.
 
 mod difference;
+mod doubt;
 mod finding;
 mod losses;
 mod whole;
@@ -32,10 +33,10 @@ use difference::difference;
 use losses::{list, losses, random_subset};
 use whole::Whole;
 
-pub use whole::{Judge, doubt};
-
 pub use difference::answer_difference;
+pub use doubt::doubt;
 pub use finding::Finding;
+pub use whole::Judge;
 
 /// Cases tried so far, of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Rehearsal {
     whole: Vec<Option<Tensor>>,
     outputs: Vec<Tensor>,
     judge: Judge,
+    /// How far the whole model by this engine may be from the right answers.
+    rounding: f64,
     notes: Vec<String>,
 }
 
@@ -79,9 +82,9 @@ impl Rehearsal {
         inputs: Vec<Tensor>,
     ) -> anyhow::Result<Rehearsal> {
         let whole = Whole::run(&**engine, reference, model, &plans, &inputs)?;
-        let Whole { values, outputs, judge, notes } = whole;
+        let Whole { values, outputs, judge, rounding, notes } = whole;
         let rehearsal = Rehearsal::expecting(engine, plans, bundle, inputs, outputs);
-        Ok(Rehearsal { whole: values, judge, notes, ..rehearsal })
+        Ok(Rehearsal { whole: values, judge, rounding, notes, ..rehearsal })
     }
 
     /// Opens the bundle of `plans`, to be held against `outputs`: the right
@@ -106,6 +109,7 @@ impl Rehearsal {
             whole: vec![None; plans.values().len()],
             outputs,
             judge: Judge::Itself,
+            rounding: 0.0,
             notes: Vec::new(),
             plans: Arc::new(plans),
         }
@@ -153,7 +157,7 @@ impl Rehearsal {
             let code = sharding.code.name();
             let what = format!("layer {} ({} {n}+{m} {code})", stage.name, stage.method);
             let limit = self.plans.tolerance().max(sharding.stated_error());
-            let mut finding = Finding::new(what, limit);
+            let mut finding = Finding::of_value(stage.value, what, limit);
             let shards = self.run_stage(id, self.members, |_| &values)?;
             let whole = self.whole[stage.value.index()].as_ref().context("a stage's value")?;
             for lost in losses(n + m, sharding.code.tolerance()) {
@@ -195,7 +199,7 @@ impl Rehearsal {
             false => format!(" under plan {}", self.plan.name()),
         };
         let what = format!("answer{plan}, devices dead throughout");
-        let mut finding = Finding::new(what, self.limit());
+        let mut finding = Finding::of_answers(what, self.limit());
         for (case, &dead) in cases.iter().enumerate() {
             progress(Progress { done: case + 1, total: cases.len() });
             let answer = self.answer(&self.inputs, dead)?;
@@ -226,7 +230,7 @@ impl Rehearsal {
     pub fn inconsistent(&self, seed: u64, trials: u64) -> anyhow::Result<Vec<Finding>> {
         let estimate = self.plan.inconsistent_error();
         let what = format!("answer, each reader loses other shards (estimate {estimate:.0e})");
-        let mut finding = Finding::new(what, self.limit());
+        let mut finding = Finding::of_answers(what, self.limit());
         let count = self.plans.cluster().devices().len();
         for trial in 0..trials {
             let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
@@ -256,9 +260,10 @@ impl Rehearsal {
         values
     }
 
-    /// The error that an answer may have.
+    /// The error that an answer may have: what the plan may add to what the
+    /// whole model by this engine has.
     fn limit(&self) -> f64 {
-        self.plans.tolerance().max(self.plan.stated_error())
+        self.plans.tolerance().max(self.plan.stated_error()) + self.rounding
     }
 
     /// A whole value, as if it had been gathered.

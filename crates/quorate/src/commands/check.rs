@@ -42,7 +42,7 @@ pub(crate) fn run(args: &cli::Check) -> anyhow::Result<ExitCode> {
         finding.limit = asked.unwrap_or(finding.limit);
     }
     let good = findings.iter().all(Finding::is_good);
-    if let Some(doubt) = doubt(&*engine, &model, &inputs, &findings)? {
+    if let Some(doubt) = doubt(&*engine, &model, rehearsal.plans(), &inputs, &findings)? {
         bail!("{doubt}: give a real input with --input");
     }
     if args.json {

@@ -32,6 +32,12 @@ pub(super) fn difference(got: &Tensor, whole: &Tensor) -> anyhow::Result<f64> {
     Ok(if apart == 0.0 { 0.0 } else { apart / scale })
 }
 
+/// max|a - b| over the values that are numbers on both sides.
+pub(super) fn largest_difference(got: &Tensor, whole: &Tensor) -> f64 {
+    let numbers = got.to_numbers().into_iter().zip(whole.to_numbers());
+    numbers.filter(|(a, b)| a != b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
 /// How many values of `tensor` are not finite.
 pub(super) fn not_finite(tensor: &Tensor) -> usize {
     tensor.to_numbers().iter().filter(|value| !value.is_finite()).count()

@@ -1,10 +1,14 @@
 //! What one kind of loss did to the values it was tried on.
 
+use quorate_core::id::ValueId;
+
 /// What one kind of loss did.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// What was looked at.
     pub what: String,
+    /// The value that it is about; `None`: the model's answers.
+    pub value: Option<ValueId>,
     /// How many cases.
     pub cases: usize,
     /// Worst max|a - b| / max|b| of all cases; infinite where a case failed.
@@ -16,8 +20,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(what: String, limit: f64) -> Finding {
-        Finding { what, cases: 0, error: 0.0, limit, worst: "all equal".to_owned() }
+    pub(super) fn of_answers(what: String, limit: f64) -> Finding {
+        let worst = "all equal".to_owned();
+        Finding { what, value: None, cases: 0, error: 0.0, limit, worst }
+    }
+
+    pub(super) fn of_value(value: ValueId, what: String, limit: f64) -> Finding {
+        Finding { value: Some(value), ..Finding::of_answers(what, limit) }
     }
 
     /// Is the error within its limit?

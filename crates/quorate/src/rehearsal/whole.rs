@@ -1,17 +1,12 @@
 //! The whole model's values for one input, which shards are held against.
 
 use anyhow::{Context, ensure};
-use prost::Message;
 use quorate_core::plan::Plans;
 use quorate_engine::{Engine, Reference};
-use quorate_model::model::to_onnx;
-use quorate_model::onnx::ModelProto;
-use quorate_model::tensor::{DType, Tensor};
+use quorate_model::tensor::Tensor;
 
-use super::difference::{answer_difference, not_finite};
-use super::finding::Finding;
+use super::difference::{answer_difference, difference, largest_difference, not_finite};
 use crate::bundle::ModelFile;
-use crate::random::SplitMix;
 
 /// A model run whole on one input.
 pub(super) struct Whole {
@@ -21,6 +16,8 @@ pub(super) struct Whole {
     pub(super) outputs: Vec<Tensor>,
     /// Who gave them, and how far off the engine's own are, where another did.
     pub(super) judge: Judge,
+    /// What of that is no fault: two engines compute functions to so many digits.
+    pub(super) rounding: f64,
     /// What a person ought to know of these answers.
     pub(super) notes: Vec<String>,
 }
@@ -38,6 +35,18 @@ pub enum Judge {
         /// max|a - b| / max|b| of the whole model by the engine that runs tasks.
         apart: f64,
     },
+}
+
+/// How far apart two engines may be on a whole model, as max|a - b| / max|b|.
+const ENGINES_APART: f64 = 1e-3;
+/// The same as max|a - b|, where values are small: an exponential less one has
+/// no more digits.
+const DIGITS_APART: f64 = 1e-6;
+
+/// Is what two engines make of one output as near as can be asked for?
+fn is_rounding(own: &Tensor, right: &Tensor) -> bool {
+    difference(own, right).is_ok_and(|apart| apart <= ENGINES_APART)
+        || largest_difference(own, right) <= DIGITS_APART
 }
 
 impl Whole {
@@ -60,10 +69,15 @@ impl Whole {
         let own = made[..graph.outputs.len()].to_vec();
         let mut notes = Vec::new();
         let answered = reference.map(|other| (other.name(), model.answer(other, inputs)));
+        let mut rounding = 0.0;
         let (outputs, judge) = match answered {
             None => (own, Judge::Itself),
             Some((name, Ok(outputs))) => {
                 let apart = answer_difference(&own, &outputs)?;
+                let mut pairs = own.iter().zip(&outputs);
+                if apart.is_finite() && pairs.all(|(own, right)| is_rounding(own, right)) {
+                    rounding = apart;
+                }
                 (outputs, Judge::Other { name: name.to_owned(), apart })
             }
             Some((name, Err(error))) => {
@@ -98,75 +112,6 @@ impl Whole {
                 ));
             }
         }
-        Ok(Whole { values, outputs, judge, notes })
+        Ok(Whole { values, outputs, judge, rounding, notes })
     }
-}
-
-/// What inputs and weights are moved by, to see what becomes of answers.
-const STEP: f64 = 1e-6;
-/// Ways in which they are moved.
-const WAYS: usize = 5;
-
-/// An answer that moves by this much then is no ground for a judgement.
-const SHAKEN: f64 = 1e-4;
-
-/// Why findings that are not good say nothing: where the model itself answers
-/// quite otherwise to nearly the same input with nearly the same weights, answers
-/// can not be compared on it.
-pub fn doubt(
-    engine: &dyn Engine,
-    model: &ModelFile,
-    inputs: &[Tensor],
-    findings: &[Finding],
-) -> anyhow::Result<Option<String>> {
-    if findings.iter().all(Finding::is_good) {
-        return Ok(None);
-    }
-    let shaken = sensitivity(engine, model, inputs)?;
-    let worst = findings.iter().map(|f| f.error).fold(0.0, f64::max);
-    let words = format!(
-        "the whole model's own answers move by {shaken:.1e} when this input and the weights move \
-         by {STEP:.0e}, so {worst:.1e} says nothing"
-    );
-    Ok((shaken >= SHAKEN && shaken >= worst / 10.0).then_some(words))
-}
-
-/// How far the model's answers move when its input and its weights move by 1e-6
-/// of themselves, at most of several ways: max|a - b| / max|b|. Where that is
-/// much, answers that were computed in another order say little of each other.
-fn sensitivity(engine: &dyn Engine, model: &ModelFile, inputs: &[Tensor]) -> anyhow::Result<f64> {
-    let whole = to_onnx(&model.staged.model, &[])?;
-    let before = engine.load_bytes(&model.name, &whole)?.run(inputs)?;
-    let (mut random, mut worst) = (SplitMix::new(1), 0.0f64);
-    for _ in 0..WAYS {
-        let mut step = || if random.below(2) == 0 { 1.0 + STEP } else { 1.0 - STEP };
-        let moved: Vec<Tensor> =
-            inputs.iter().map(|input| moved(input, &mut step)).collect::<anyhow::Result<_>>()?;
-        let file = with_moved_weights(&whole, &mut step)?;
-        let after = engine.load_bytes(&model.name, &file)?.run(&moved)?;
-        worst = worst.max(answer_difference(&after, &before)?);
-    }
-    Ok(worst)
-}
-
-/// A tensor of floats, each times a factor; any other as it is.
-fn moved(tensor: &Tensor, factor: &mut dyn FnMut() -> f64) -> anyhow::Result<Tensor> {
-    if tensor.dtype() != DType::F32 {
-        return Ok(tensor.clone());
-    }
-    let values: Vec<f64> = tensor.to_numbers().into_iter().map(|v| v * factor()).collect();
-    Ok(Tensor::from_numbers(DType::F32, tensor.shape().to_vec(), &values)?)
-}
-
-/// A model whose f32 constants are each times a factor.
-fn with_moved_weights(model: &[u8], factor: &mut dyn FnMut() -> f64) -> anyhow::Result<Vec<u8>> {
-    let mut file = ModelProto::decode(model)?;
-    let constants = file.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
-    for tensor in constants.filter(|t| t.data_type == Some(DType::F32.onnx())) {
-        let Some(data) = &tensor.raw_data else { continue };
-        let number = |b: &[u8]| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let values = data.chunks_exact(4).map(|bytes| (number(bytes) * factor()) as f32);
-        tensor.raw_data = Some(values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into());
-    }
-    Ok(file.encode_to_vec())
 }
