@@ -257,7 +257,7 @@ fn check_stage(staged: &Staged, plans: &Plans, plan: &Plan, id: StageId) -> Resu
         return wrong("makes its value by layer", entry.name.clone(), stage.name.clone());
     }
     let family = entry.method.facts().family;
-    if let Some(layer) = stage.layer().filter(|l| !family.contains(l.kind)) {
+    if let Some(layer) = stage.layer().filter(|l| !family.contains(l)) {
         let methods = method::names(Method::all_for(layer).chain([Method::Whole]));
         return wrong("splits by", entry.method.to_string(), methods);
     }

@@ -87,6 +87,12 @@ pub const ENTRIES: &[Entry] = &[
         build: resnet::resnet50,
     },
     Entry {
+        name: "resnext50",
+        what: "bottleneck blocks, 3x3 conv in 32 groups, BatchNormalization",
+        source: "Xie et al. 2017, as in torchvision (32x4d)",
+        build: resnet::resnext50,
+    },
+    Entry {
         name: "two-stream",
         what: "5 conv, 1 fc over a 16x12 frame and over its optical flow, 2 fc, 51 classes",
         source: "after Hadidi et al. 2018 and Ryoo et al. 2018",

@@ -109,6 +109,7 @@ models! {
     vgg16: "vgg16",
     c3d: "c3d",
     resnet50: "resnet50",
+    resnext50: "resnext50",
     alexnet_features: "alexnet_features",
     lenet5: "lenet5",
     cifar10_cnn: "cifar10_cnn",

@@ -106,6 +106,7 @@ fn published_numbers_of_parameters() {
         ("vgg16", 138_357_544),
         ("resnet18", 11_689_512),
         ("resnet50", 25_557_032),
+        ("resnext50", 25_028_904),
         // 78.4 million, as given for 101 classes.
         ("c3d", 78_409_573),
         // What PyTorch counts: both biases of each gate.

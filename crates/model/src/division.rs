@@ -5,6 +5,7 @@
 //! tiles   0 | 1                   boxes of the dimensions behind the axis
 //!         --+--
 //!         2 | 3
+//! groups  |--0--|--1--|--2--|     rows that read channels of their own
 //! terms   0 + 1 + 2               partial sums, each as large as the value
 //! whole   0                       there is one
 //! ```
@@ -16,6 +17,7 @@
 //! name; nothing outside this folder asks which way a division is.
 
 pub mod facts;
+pub mod groups;
 pub mod method;
 pub mod rows;
 pub mod terms;

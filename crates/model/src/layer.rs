@@ -58,8 +58,10 @@ pub struct Layer {
     pub axis: usize,
     /// Output rows: channels of a convolution, outputs of a matrix product.
     pub rows: usize,
-    /// Input channels, or inputs.
+    /// Input channels that a row reads, or inputs.
     pub columns: usize,
+    /// Groups of a convolution, whose rows read channels of their own; else 1.
+    pub groups: usize,
     /// Weights of one output row.
     pub row_len: usize,
     /// How a convolution slides over its input.
@@ -135,8 +137,9 @@ fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String
     let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
     if node.op == "Conv" {
         let group = int("group", 1)?;
-        if group != 1 {
-            return Err(format!("its {group} groups divide the input too"));
+        if group != 1 && shape.get(1) == Some(&1) {
+            let why = "so that there is little to compute for what would be sent";
+            return Err(format!("its {group} groups are of one channel each, {why}"));
         }
         return Ok((LayerKind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
     }
@@ -204,6 +207,11 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
             Some(window.map_err(|e| e.to_string())?)
         }
     };
+    let groups = match kind {
+        LayerKind::Fc => 1,
+        LayerKind::Conv { .. } => node.int("group", 1).map_err(|e| e.to_string())?,
+    };
+    let groups = usize::try_from(groups).ok().filter(|&groups| groups > 0 && rows % groups == 0);
     let bias_len = bias.and_then(|b| graph.constant(b)).map_or(0, Constant::elements);
     Ok(Layer {
         name: node.name.clone(),
@@ -221,6 +229,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         axis,
         rows,
         columns,
+        groups: groups.ok_or_else(|| format!("its {rows} rows are in no whole groups"))?,
         row_len,
         window,
         params: (weights.elements() + bias_len) as u64,

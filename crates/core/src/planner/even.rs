@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_model::division::facts::Family;
 use quorate_model::division::method::Method;
 use quorate_model::division::{Codable, Division};
 use quorate_model::part::Part;
@@ -191,15 +190,14 @@ fn method(stage: &Stage, value: &str, requests: &[MethodRequest]) -> Result<Meth
         let family = method.facts().family;
         return match family {
             _ if method.fits(stage) => Ok(method),
-            _ if family.contains(layer.kind) => {
+            _ if family.contains(layer) => {
                 refuse(stage, method, "layers without pooling before their send")
             }
-            Family::Fc => refuse(stage, method, "fully-connected layers"),
-            Family::Conv | Family::Any => refuse(stage, method, "convolutions"),
+            family => refuse(stage, method, family.words()),
         };
     }
     let general = |request: &&MethodRequest| {
-        request.layer.is_none() && request.method.facts().family.contains(layer.kind)
+        request.layer.is_none() && request.method.facts().family.contains(layer)
     };
     let default = Method::default_for(layer);
     let method = requests.iter().rfind(general).map_or(default, |request| request.method);

@@ -72,6 +72,7 @@ pub static MODELS: &[Model] = &[
     seeded("c3d", &[CONV3, TrialKind::Fc]),
     seeded("resnet18", &[CONV2, TrialKind::Fc]),
     seeded("resnet50", &[CONV2, TrialKind::Fc]),
+    seeded("resnext50", &[CONV2, TrialKind::Grouped, TrialKind::Fc]),
     seeded("two-stream", &[CONV2, TrialKind::Fc]),
     seeded("low-res", &[CONV2, TrialKind::Fc]),
     seeded("mlp", &[TrialKind::Fc]),

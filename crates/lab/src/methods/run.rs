@@ -65,7 +65,7 @@ impl Trial {
         };
         let makes = |stage: &Stage, output: &String| staged.values[stage.value].name == *output;
         let here = |stage: &Stage| match self.way {
-            Way::Method(_) => stage.layer().is_some_and(|layer| self.kind.is(layer.kind)),
+            Way::Method(_) => stage.layer().is_some_and(|layer| self.kind.is(layer)),
             Way::ByStep => is_step(stage),
             Way::CellWhole => {
                 cells.iter().flat_map(|cell| &cell.outputs).any(|output| makes(stage, output))
@@ -92,7 +92,7 @@ impl Trial {
         Ok(Divided { count, of, stages })
     }
 
-    /// Convolutions that are no layers but glue: those in groups.
+    /// Convolutions that are no layers but glue: those in groups of one channel.
     fn glue(&self, staged: &Staged) -> usize {
         let graph = &staged.model.graph;
         let dims = |node: usize| {

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use quorate_core::planner::MethodRequest;
-use quorate_model::division::method::Method;
 
 use super::model::Model;
 use super::subject::DATA_DEVICES;
@@ -58,13 +57,14 @@ impl Trial {
 
     /// Layers of other kinds stay as they are by default.
     pub(super) fn methods(&self) -> Vec<MethodRequest> {
-        let methods = match (self.way, self.kind) {
-            // It is for every kind; of methods that fit the last one counts.
-            (Way::Method(Method::Whole), TrialKind::Fc) => vec![Method::Whole, Method::Channel],
-            (Way::Method(Method::Whole), _) => vec![Method::Whole, Method::Output],
-            (Way::Method(method), _) => vec![method],
-            (Way::CellWhole | Way::ByStep, _) => Vec::new(),
-        };
-        methods.into_iter().map(|method| MethodRequest { layer: None, method }).collect()
+        let Way::Method(method) = self.way else { return Vec::new() };
+        // Some are for several kinds; of methods that fit the last one counts.
+        let kinds = [TrialKind::Conv { dims: 2 }, TrialKind::Grouped, TrialKind::Fc];
+        let own = self.kind.default();
+        let others = kinds.into_iter().filter_map(TrialKind::default).filter(|m| Some(*m) != own);
+        std::iter::once(method)
+            .chain(others)
+            .map(|method| MethodRequest { layer: None, method })
+            .collect()
     }
 }

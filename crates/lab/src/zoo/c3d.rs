@@ -14,7 +14,8 @@ pub(super) fn c3d(size: Size) -> Net {
     let mut x = net.input("clip", &[1, 3, 16, side, side]);
     let halves = Slide::new(3, 2, 2, 0);
     // The first pooling keeps time, the last one pads 7x7 to 8x8.
-    let first = Slide { kernel: vec![1, 2, 2], stride: vec![1, 2, 2], pad: vec![0, 0, 0] };
+    let first =
+        Slide { kernel: vec![1, 2, 2], stride: vec![1, 2, 2], pad: vec![0, 0, 0], groups: 1 };
     let last = Slide { pad: vec![0, 1, 1], ..halves.clone() };
     let blocks = [
         (64, &["conv1a"][..], &first),

@@ -7,6 +7,11 @@ use super::net::{Net, Slide, Value};
 /// small; with 1 the sums would grow from block to block.
 const BRANCH: f32 = 0.5;
 
+/// A window that leaves the area as it is, but for the stride.
+fn window(kernel: usize, stride: usize) -> Slide {
+    Slide::new(2, kernel, stride, kernel / 2)
+}
+
 /// A convolution named as torchvision does, and its BatchNormalization.
 fn conv_norm(
     net: &mut Net,
@@ -14,33 +19,53 @@ fn conv_norm(
     number: usize,
     x: &Value,
     rows: usize,
-    (kernel, stride, scale): (usize, usize, f32),
+    (window, scale): (Slide, f32),
 ) -> Value {
     let names = (format!("{block}.conv{number}"), format!("{block}.bn{number}"));
-    let window = Slide::new(2, kernel, stride, kernel / 2);
     net.conv_norm((&names.0, &names.1), x, rows, &window, scale)
 }
 
 /// Two 3x3 convolutions.
 fn basic(net: &mut Net, block: &str, x: &Value, rows: usize, stride: usize) -> Value {
-    let y = conv_norm(net, block, 1, x, rows, (3, stride, 1.0));
+    let y = conv_norm(net, block, 1, x, rows, (window(3, stride), 1.0));
     let y = net.relu(&y);
-    conv_norm(net, block, 2, &y, rows, (3, 1, BRANCH))
+    conv_norm(net, block, 2, &y, rows, (window(3, 1), BRANCH))
 }
 
 /// 1x1, 3x3, 1x1, the stride in the middle.
 fn bottleneck(net: &mut Net, block: &str, x: &Value, rows: usize, stride: usize) -> Value {
-    let y = conv_norm(net, block, 1, x, rows / 4, (1, 1, 1.0));
-    let y = net.relu(&y);
-    let y = conv_norm(net, block, 2, &y, rows / 4, (3, stride, 1.0));
-    let y = net.relu(&y);
-    conv_norm(net, block, 3, &y, rows, (1, 1, BRANCH))
+    narrowed(net, block, x, (rows, rows / 4), window(3, stride))
 }
 
-type Block = fn(&mut Net, &str, &Value, usize, usize) -> Value;
+/// The same, twice as wide in the middle, which is in groups.
+fn in_groups(groups: usize) -> impl Fn(&mut Net, &str, &Value, usize, usize) -> Value {
+    move |net, block, x, rows, stride| {
+        narrowed(net, block, x, (rows, rows / 2), window(3, stride).in_groups(groups))
+    }
+}
+
+fn narrowed(
+    net: &mut Net,
+    block: &str,
+    x: &Value,
+    (rows, narrow): (usize, usize),
+    middle: Slide,
+) -> Value {
+    let y = conv_norm(net, block, 1, x, narrow, (window(1, 1), 1.0));
+    let y = net.relu(&y);
+    let y = conv_norm(net, block, 2, &y, narrow, (middle, 1.0));
+    let y = net.relu(&y);
+    conv_norm(net, block, 3, &y, rows, (window(1, 1), BRANCH))
+}
 
 /// `block` so many times a layer; the first layer has `rows` channels.
-fn resnet(mut net: Net, block: Block, counts: [usize; 4], rows: usize, shape: Shape) -> Net {
+fn resnet(
+    mut net: Net,
+    block: impl Fn(&mut Net, &str, &Value, usize, usize) -> Value,
+    counts: [usize; 4],
+    rows: usize,
+    shape: Shape,
+) -> Net {
     let x = net.input("image", &[1, 3, shape.side, shape.side]);
     let window = Slide::new(2, 7, 2, 3);
     let x = net.conv_norm(("conv1", "bn1"), &x, shape.stem, &window, 1.0);
@@ -98,4 +123,13 @@ pub(super) fn resnet50(size: Size) -> Net {
         Size::Small => (32, Shape { side: 64, stem: 8, classes: 100 }),
     };
     resnet(Net::new("resnet50"), bottleneck, [3, 4, 6, 3], rows, shape)
+}
+
+/// ResNeXt-50 32x4d as torchvision has it.
+pub(super) fn resnext50(size: Size) -> Net {
+    let (rows, groups, shape) = match size {
+        Size::Full => (256, 32, Shape { side: 224, stem: 64, classes: 1000 }),
+        Size::Small => (32, 8, Shape { side: 64, stem: 8, classes: 100 }),
+    };
+    resnet(Net::new("resnext50"), in_groups(groups), [3, 4, 6, 3], rows, shape)
 }

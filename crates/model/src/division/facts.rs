@@ -13,17 +13,35 @@ pub enum Family {
     Fc,
     /// Convolutions.
     Conv,
+    /// Those in which every output reads all channels.
+    Dense,
+    /// Those in several groups.
+    Grouped,
     /// All, and stages that do not end in one layer.
     Any,
 }
 
 impl Family {
-    /// Is a layer of this kind one of them?
-    pub fn contains(self, kind: LayerKind) -> bool {
+    /// Is it for this layer?
+    pub fn contains(self, layer: &Layer) -> bool {
+        let conv = layer.kind != LayerKind::Fc;
         match self {
-            Family::Fc => kind == LayerKind::Fc,
-            Family::Conv => kind != LayerKind::Fc,
+            Family::Fc => !conv,
+            Family::Conv => conv,
+            Family::Dense => conv && layer.groups == 1,
+            Family::Grouped => conv && layer.groups > 1,
             Family::Any => true,
+        }
+    }
+
+    /// What it is of, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Family::Fc => "fully-connected layers",
+            Family::Conv => "convolutions",
+            Family::Dense => "convolutions of one group",
+            Family::Grouped => "convolutions in groups",
+            Family::Any => "layers",
         }
     }
 }

@@ -8,12 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::facts::{Facts, Family};
-use super::{Codable, rows, terms, tiles, whole};
+use super::{Codable, groups, rows, terms, tiles, whole};
 use crate::layer::Layer;
 use crate::stage::Stage;
 
 /// How a stage is divided. `Output` and `Input` are for fully-connected layers,
-/// `Channel`, `Spatial` and `Filter` for convolutions.
+/// `Channel`, `Spatial`, `Filter` and `Group` for convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Fully connected: each device makes some outputs, from the whole input.
@@ -27,6 +27,8 @@ pub enum Method {
     /// Convolution: each device has some channels of every filter; the
     /// results are added.
     Filter,
+    /// Convolution in groups: each device has some groups.
+    Group,
     /// Not at all: one device computes the stage, be it one layer or many.
     Whole,
 }
@@ -40,9 +42,16 @@ pub struct MethodError {
 }
 
 impl Method {
-    /// The methods that divide a layer, in the order of the paper's table 1.
-    pub(crate) const ALL: [Method; 5] =
-        [Method::Output, Method::Input, Method::Channel, Method::Spatial, Method::Filter];
+    /// The methods that divide a layer: those of the paper's table 1 in its order,
+    /// then ours.
+    pub(crate) const ALL: [Method; 6] = [
+        Method::Output,
+        Method::Input,
+        Method::Channel,
+        Method::Spatial,
+        Method::Filter,
+        Method::Group,
+    ];
 
     /// What is to be known of it.
     pub fn facts(self) -> &'static Facts {
@@ -52,6 +61,7 @@ impl Method {
             Method::Channel => &rows::CHANNEL,
             Method::Spatial => &tiles::SPATIAL,
             Method::Filter => &terms::FILTER,
+            Method::Group => &groups::GROUP,
             Method::Whole => &whole::WHOLE,
         }
     }
@@ -62,16 +72,17 @@ impl Method {
     }
 
     /// The methods that divide layers like `layer`.
-    pub fn all_for(layer: &Layer) -> impl Iterator<Item = Method> {
-        let kind = layer.kind;
-        Method::ALL.into_iter().filter(move |method| method.facts().family.contains(kind))
+    pub fn all_for(layer: &Layer) -> impl Iterator<Item = Method> + '_ {
+        Method::ALL.into_iter().filter(|method| method.facts().family.contains(layer))
     }
 
-    /// The method for `layer` that takes a code made offline: what it is
-    /// divided by where nothing else is asked for.
+    /// What `layer` is divided by where nothing else is asked for: the method
+    /// that takes a code made offline, else one that divides its weights.
     pub fn default_for(layer: &Layer) -> Method {
-        let mut all = Method::all_for(layer);
-        all.find(|method| method.facts().codable == Codable::Offline).unwrap_or(Method::Whole)
+        let first =
+            |fits: fn(&Facts) -> bool| Method::all_for(layer).find(|method| fits(method.facts()));
+        let coded = first(|facts| facts.codable == Codable::Offline);
+        coded.or_else(|| first(|facts| facts.divides_weight)).unwrap_or(Method::Whole)
     }
 
     /// Can it divide `stage`? What was pooled has no tiles of its own, for
@@ -81,7 +92,7 @@ impl Method {
         match stage.layer() {
             None => facts.family == Family::Any,
             Some(layer) => {
-                facts.family.contains(layer.kind)
+                facts.family.contains(layer)
                     && (stage.tail.is_empty() || facts.commutes_with_pooling)
             }
         }

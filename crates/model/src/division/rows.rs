@@ -34,23 +34,20 @@ pub(super) const OUTPUT: Facts = Facts {
     commutes_with_pooling: true,
     shards_max: |layer| layer.rows,
     even: |layer, shards, _| Arc::new(Rows(ranges(layer.rows, shards))),
-    parse,
+    parse: |value, lengths, _| Some(read(value, lengths?).map(|rows| Arc::new(rows) as _)),
 };
 
 /// Convolution: each device has some filters and makes their channels.
-pub(super) const CHANNEL: Facts = Facts { name: "channel", family: Family::Conv, ..OUTPUT };
+pub(super) const CHANNEL: Facts = Facts { name: "channel", family: Family::Dense, ..OUTPUT };
 
 fn ranges(rows: usize, shards: usize) -> Vec<Range<usize>> {
     even(rows, shards.min(rows)).unwrap_or_default()
 }
 
-fn parse(
-    value: &Value,
-    lengths: Option<&Lengths>,
-    _: bool,
-) -> Option<Result<Arc<dyn Division>, String>> {
+/// The rows that a plan file lists.
+pub(super) fn read(value: &Value, lengths: &Lengths) -> Result<Rows, String> {
     let total = Some((value.rows(), format!("rows of {}", value.name)));
-    Some(consecutive(WORD, lengths?, total).map(|ranges| Arc::new(Rows(ranges)) as _))
+    consecutive(WORD, lengths, total).map(Rows)
 }
 
 impl Division for Rows {

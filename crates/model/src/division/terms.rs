@@ -43,7 +43,7 @@ pub(super) const INPUT: Facts = Facts {
 
 /// Convolution: each device has some channels of every filter; the results
 /// are added.
-pub(super) const FILTER: Facts = Facts { name: "filter", family: Family::Conv, ..INPUT };
+pub(super) const FILTER: Facts = Facts { name: "filter", family: Family::Dense, ..INPUT };
 
 /// Columns of several matrices do not lie together.
 fn shards_max(layer: &Layer) -> usize {

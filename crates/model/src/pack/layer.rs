@@ -5,6 +5,7 @@
 //! tile          x -> slice ----------------> conv, padded where the tile ends
 //! tile parity   x -> slice, pad, times c --+
 //!               x -> slice, pad, times c --+-> sum -> conv without padding
+//! groups        x -> slice of channels ----> conv of these groups
 //! term          x -> slice of columns -----> layer (columns of the weights)
 //! ```
 
@@ -58,6 +59,11 @@ impl Writer<'_> {
         if let Some(pads) = pads {
             attributes.retain(|a| !matches!(a.name(), "auto_pad" | "pads"));
             attributes.push(ints_attribute("pads", &pads));
+        }
+        if layer.groups > 1 {
+            let groups = feed.shape[layer.input_axis()] / layer.columns.max(1);
+            attributes.retain(|a| a.name() != "group");
+            attributes.push(int_attribute("group", groups as i64));
         }
         if layer.op == "MatMul" {
             self.mat_mul(layer, &inputs, &shape, &mut names);

@@ -126,7 +126,8 @@ fn what_is_no_layer() {
         &[ints_attribute("kernel_shape", &[2, 2])],
     );
     let cases = [
-        (conv(4, &[4, 1, 3, 3]), Some("its 4 groups divide the input too")),
+        (conv(4, &[4, 1, 3, 3]), Some("its 4 groups are of one channel each")),
+        (conv(2, &[4, 2, 3, 3]), None),
         (conv(1, &[4, 4, 3, 3]), None),
         (gemm("transA"), None),
         (gemm("transB"), None),

@@ -45,11 +45,12 @@ fn method_help() -> String {
             None => String::new(),
         }
     };
-    let (fc, conv, any) = (of(Family::Fc), of(Family::Conv), of(Family::Any));
+    let [fc, conv, dense, grouped, any] =
+        [Family::Fc, Family::Conv, Family::Dense, Family::Grouped, Family::Any].map(of);
     format!(
         "How to divide layers: a METHOD for all that it is for, LAYER=METHOD for one. Methods: \
-         {fc} for fully-connected layers; {conv} for convolutions; {any} for both [default: \
-         output and channel]"
+         {fc} for fully-connected layers; {dense} for convolutions of one group, {grouped} for \
+         those of several, {conv} for both; {any} for all [default: output, channel and group]"
     )
 }
 

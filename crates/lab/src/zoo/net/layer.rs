@@ -17,12 +17,20 @@ pub(crate) struct Slide {
     pub(crate) stride: Vec<usize>,
     /// Padding at each end.
     pub(crate) pad: Vec<usize>,
+    /// Groups of channels, which convolutions keep apart.
+    pub(crate) groups: usize,
 }
 
 impl Slide {
     /// The same along all `dims` dimensions.
     pub(crate) fn new(dims: usize, kernel: usize, stride: usize, pad: usize) -> Slide {
-        Slide { kernel: vec![kernel; dims], stride: vec![stride; dims], pad: vec![pad; dims] }
+        let [kernel, stride, pad] = [kernel, stride, pad].map(|length| vec![length; dims]);
+        Slide { kernel, stride, pad, groups: 1 }
+    }
+
+    /// The same in groups.
+    pub(crate) fn in_groups(self, groups: usize) -> Slide {
+        Slide { groups, ..self }
     }
 
     /// Lengths of what it makes of `shape`, without batch and channels.
@@ -75,13 +83,16 @@ impl Net {
         window: &Slide,
         bias: bool,
     ) -> Value {
-        let mut shape = vec![rows, x.shape[1]];
+        let mut shape = vec![rows, x.shape[1] / window.groups];
         shape.extend(&window.kernel);
         let fill = Fill::Normal(deviation(shape[1..].iter().product(), x.square));
         let weight = self.weight(format!("{name}.weight"), &shape, fill, true);
         let mut made = vec![x.shape[0], rows];
         made.extend(window.slide(&x.shape));
-        let attributes = window.attributes();
+        let mut attributes = window.attributes();
+        if window.groups > 1 {
+            attributes.push(int_attribute("group", window.groups as i64));
+        }
         if !bias {
             return self.node("Conv", name, &[&x.name, &weight], attributes, (made, 1.0));
         }

@@ -5,10 +5,13 @@ use quorate_model::division::Codable;
 use quorate_model::layer::{Layer, LayerKind};
 use quorate_model::stage::{Stage, Staged};
 
-/// What a layer is: `fc`, `conv 2-D`.
+/// What a layer is: `fc`, `conv 2-D`, `conv 2-D g32` in 32 groups.
 pub(crate) fn layer_kind(layer: &Layer) -> String {
     match layer.kind {
         LayerKind::Fc => "fc".to_owned(),
+        LayerKind::Conv { dims } if layer.groups > 1 => {
+            format!("conv {dims}-D g{}", layer.groups)
+        }
         LayerKind::Conv { dims } => format!("conv {dims}-D"),
     }
 }

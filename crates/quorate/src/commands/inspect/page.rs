@@ -96,7 +96,7 @@ fn pooled(staged: &Staged) -> String {
 }
 
 fn table_one() -> String {
-    let mut out = "\nmethods (the paper's table 1)\n".to_owned();
+    let mut out = "\nmethods (the paper's table 1; group and whole are ours)\n".to_owned();
     out += "method   for   input    weight   output   robust\n";
     let mark = |divided: bool| if divided { "divided" } else { "whole" };
     for method in Method::every() {
@@ -106,6 +106,8 @@ fn table_one() -> String {
         let kind = match family {
             Family::Fc => "fc",
             Family::Conv => "conv",
+            Family::Dense => "conv",
+            Family::Grouped => "group",
             Family::Any => "all",
         };
         let robust = robust(*codable);
