@@ -1,6 +1,7 @@
 //! The engine that is always there: tract, pure Rust.
 
 mod convert;
+mod erf;
 mod extreme;
 mod load;
 mod proven;

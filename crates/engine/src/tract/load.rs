@@ -10,7 +10,7 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
-use super::{NAME, convert, extreme, reversed, stride};
+use super::{NAME, convert, erf, extreme, reversed, stride};
 use crate::{EngineError, Port};
 
 /// A model that is ready to run.
@@ -64,6 +64,7 @@ fn parse(bytes: &[u8], folder: Option<&str>) -> TractResult<(Names, TypedModel)>
     }
     let mut typed = parsed.model.into_typed()?;
     forget(&mut typed);
+    erf::take(&mut typed);
     Ok((names, typed))
 }
 
