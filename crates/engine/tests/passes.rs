@@ -93,3 +93,13 @@ fn what_is_done_to_a_convolution_by_channels() {
         }
     }
 }
+
+/// Several strided slices of what one convolution makes.
+#[test]
+fn slices_of_one_convolution() {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/slices.onnx"));
+    let mut task = Tract::default().load_bytes("slices", &bytes.unwrap()).unwrap();
+    let input = numbers(&task.inputs()[0].shape, 5);
+    let made = task.run(&[input]).unwrap();
+    assert!(made.iter().all(|tensor| tensor.to_numbers().iter().all(|v| v.is_finite())));
+}

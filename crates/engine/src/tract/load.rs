@@ -9,6 +9,8 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::dummy::Dummy;
+use tract_onnx::tract_core::optim::Optimizer;
 
 use super::{NAME, convert, erf, extreme, reversed, stride};
 use crate::{EngineError, Port};
@@ -34,7 +36,11 @@ pub(super) fn load(
         Some(Err(f)) => return Err(failed(format!("folder {} is not UTF-8", f.display()))),
     };
     let (names, typed) = parse(bytes, folder).map_err(|e| failed(format!("{e:#}")))?;
-    let optimized = typed.into_optimized().map_err(|e| failed(format!("{e:#}")))?;
+    let mut optimized = typed.into_optimized().map_err(|e| failed(format!("{e:#}")))?;
+    if optimized.nodes.iter().any(|node| node.op_is::<Dummy>()) {
+        let again = parse(bytes, folder).and_then(|(_, typed)| optimized_without_splits(typed));
+        optimized = again.map_err(|e| failed(format!("{e:#}")))?;
+    }
     let ports = |names: Vec<String>, outlets: &[OutletId]| {
         let each = names.into_iter().zip(outlets);
         each.map(|(name, outlet)| port(model, name, &optimized, *outlet)).collect::<Result<_, _>>()
@@ -43,6 +49,16 @@ pub(super) fn load(
     let outputs = ports(names.outputs, &optimized.outputs)?;
     let plan = optimized.into_runnable().map_err(|e| failed(format!("{e:#}")))?;
     Ok(Loaded { inputs, outputs, plan })
+}
+
+/// A model optimised but for the pass that has several slices of one value made
+/// together: it may leave a node in the graph that is none.
+fn optimized_without_splits(mut model: TypedModel) -> TractResult<TypedModel> {
+    for mut optimizer in [Optimizer::declutter(), Optimizer::codegen()] {
+        optimizer.passes.retain(|pass| format!("{pass:?}") != "PushSplitDown");
+        optimizer.optimize(&mut model)?;
+    }
+    Ok(model)
 }
 
 /// The names that the file gives its inputs and outputs; tract's own nodes may
