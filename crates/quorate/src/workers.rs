@@ -100,14 +100,15 @@ impl Workers {
 
     /// The ends of the workers' logs.
     pub fn last_words(&self) -> String {
-        let mut words = String::from("workers did not come up");
-        for name in &self.names {
-            let log = std::fs::read(self.log(name)).unwrap_or_default();
-            let tail = &log[log.len().saturating_sub(LAST_WORDS_BYTES)..];
-            let tail = String::from_utf8_lossy(tail);
-            words += &format!("\n{name}: {}", tail.trim_end());
-        }
-        words
+        let words = self.names.iter().map(|name| self.last_words_of(name));
+        words.fold(String::from("workers did not come up"), |all, words| all + "\n" + &words)
+    }
+
+    /// The end of the log of the worker `name`.
+    pub fn last_words_of(&self, name: &str) -> String {
+        let log = std::fs::read(self.log(name)).unwrap_or_default();
+        let tail = &log[log.len().saturating_sub(LAST_WORDS_BYTES)..];
+        format!("{name}: {}", String::from_utf8_lossy(tail).trim_end())
     }
 
     fn log(&self, name: &str) -> PathBuf {

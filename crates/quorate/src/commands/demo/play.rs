@@ -192,6 +192,10 @@ impl Play<'_> {
                 let names = self.handle.plans().device_names(missing);
                 let limit = RETURN_LIMIT.as_secs();
                 self.view.say(&format!("{names} not used again within {limit} s: the end"));
+                for device in missing.iter() {
+                    let name = self.handle.plans().device_name(device);
+                    self.view.say(&self.workers.last_words_of(name));
+                }
                 stream.tally.unreturned = true;
                 if let Some(event) = stream.tally.events.last_mut() {
                     event.until = self.pace.since(stream.origin);
