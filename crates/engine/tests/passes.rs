@@ -3,6 +3,7 @@
 
 use prost::Message;
 use quorate_engine::{Engine, Tract};
+use quorate_model::model::{Limits, Model, to_onnx};
 use quorate_model::onnx::{GraphProto, NodeProto, inline_tensor, int_attribute, model, value_info};
 use quorate_model::tensor::{DType, Tensor};
 
@@ -102,4 +103,24 @@ fn slices_of_one_convolution() {
     let input = numbers(&task.inputs()[0].shape, 5);
     let made = task.run(&[input]).unwrap();
     assert!(made.iter().all(|tensor| tensor.to_numbers().iter().all(|v| v.is_finite())));
+}
+
+/// Outputs that need no computing: a constant, and an input.
+#[test]
+fn outputs_that_no_node_makes() {
+    let constant = numbers(&[3], 2);
+    let tensor = inline_tensor("k", constant.dtype(), constant.shape(), constant.data().clone());
+    let graph = GraphProto {
+        name: Some("passes".to_owned()),
+        node: vec![node("Relu", &["x"], "y", 1)],
+        input: vec![value_info("x", DType::F32, &[2])],
+        initializer: vec![tensor],
+        output: ["y", "k", "x"].map(|name| value_info(name, DType::F32, &[2])).to_vec(),
+        ..GraphProto::default()
+    };
+    let read = Model::read(model(graph, 17).encode_to_vec().into(), &Limits::default()).unwrap();
+    let bytes = to_onnx(&read, &[]).unwrap();
+    let x = Tensor::from_f32(vec![2], &[-1.0, 2.0]).unwrap();
+    let made = Tract::default().load_bytes("passes", &bytes).unwrap().run(&[x.clone()]).unwrap();
+    assert_eq!(made, [Tensor::from_f32(vec![2], &[0.0, 2.0]).unwrap(), constant, x]);
 }

@@ -42,8 +42,13 @@ pub fn to_onnx(model: &Model, extra_outputs: &[String]) -> Result<Vec<u8>, Graph
             while graph.types.contains_key(&stored) {
                 stored.push_str("_constant");
             }
+            // Engines take a constant for a node, too.
+            let mut node = format!("{stored}_passed_on");
+            while graph.nodes.iter().any(|other| other.name == node) {
+                node.push('_');
+            }
             proto.node.push(NodeProto {
-                name: Some(stored.clone()),
+                name: Some(node),
                 op_type: Some("Identity".to_owned()),
                 input: vec![stored.clone()],
                 output: vec![name.clone()],
