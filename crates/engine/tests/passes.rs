@@ -121,6 +121,10 @@ fn outputs_that_no_node_makes() {
     let read = Model::read(model(graph, 17).encode_to_vec().into(), &Limits::default()).unwrap();
     let bytes = to_onnx(&read, &[]).unwrap();
     let x = Tensor::from_f32(vec![2], &[-1.0, 2.0]).unwrap();
-    let made = Tract::default().load_bytes("passes", &bytes).unwrap().run(&[x.clone()]).unwrap();
+    let made = Tract::default()
+        .load_bytes("passes", &bytes)
+        .unwrap()
+        .run(std::slice::from_ref(&x))
+        .unwrap();
     assert_eq!(made, [Tensor::from_f32(vec![2], &[0.0, 2.0]).unwrap(), constant, x]);
 }
