@@ -28,7 +28,7 @@ against these limits, not against this file.
   divided as `quorate plan` does by default. `cell whole`: the steps of a
   recurrent cell are one stage. `by step`: each step's product is divided.
 - **divided**: layers, or recurrent cells, for which the method is used.
-  Convolutions in groups, as MobileNet's, stay glue.
+  Convolutions of one channel a group, as MobileNet's, stay glue.
 - **code**: what stands in for a lost shard. Parity weights are made before any
   request, or inputs are combined for each request, or there are replicas.
 - **cases**: losses that were tried, all there are: no device, each one, and with
