@@ -67,8 +67,6 @@ pub enum Outcome {
     Panicked(String),
     /// Right, and `quorate check` says that it is not.
     Alarmed(String),
-    /// One of these two, of a model whose right answers are known to few digits.
-    Unsteady(String),
 }
 
 impl Outcome {
@@ -81,13 +79,12 @@ impl Outcome {
             Outcome::Failed(_) => "failed",
             Outcome::Panicked(_) => "panicked",
             Outcome::Alarmed(_) => "alarmed",
-            Outcome::Unsteady(_) => "unsteady",
         }
     }
 
     /// Is it one that a user may meet?
     pub fn is_allowed(&self) -> bool {
-        matches!(self, Outcome::Right { .. } | Outcome::Refused(_) | Outcome::Unsteady(_))
+        matches!(self, Outcome::Right { .. } | Outcome::Refused(_))
     }
 }
 
@@ -99,8 +96,7 @@ impl std::fmt::Display for Outcome {
             | Outcome::Wrong(why)
             | Outcome::Failed(why)
             | Outcome::Panicked(why)
-            | Outcome::Alarmed(why)
-            | Outcome::Unsteady(why) => write!(f, "{}: {why}", self.word()),
+            | Outcome::Alarmed(why) => write!(f, "{}: {why}", self.word()),
         }
     }
 }
@@ -143,31 +139,6 @@ impl Case {
             }
         }
         Ok(Case { name, model, inputs, answers })
-    }
-
-    /// How far `judge`'s answers move when the inputs move by 1e-6 of themselves.
-    pub fn unsteadiness(&self, judge: &dyn Reference) -> anyhow::Result<f64> {
-        let before = self.answered(judge, 0.0)?;
-        let mut worst: f64 = 0.0;
-        for step in [1e-6, -1e-6, 2e-6, -2e-6] {
-            worst = worst.max(answer_difference(&self.answered(judge, step)?, &before)?);
-        }
-        Ok(worst)
-    }
-
-    fn answered(&self, judge: &dyn Reference, step: f64) -> anyhow::Result<Vec<Tensor>> {
-        let moved = |(name, tensor): &(String, Tensor)| {
-            let numbers: Vec<f64> =
-                tensor.to_numbers().into_iter().map(|number| number * (1.0 + step)).collect();
-            let moved = match tensor.dtype() {
-                DType::F32 => Tensor::from_numbers(DType::F32, tensor.shape().to_vec(), &numbers)?,
-                _ => tensor.clone(),
-            };
-            Ok((name.clone(), moved))
-        };
-        let inputs: Vec<_> = self.inputs.iter().map(moved).collect::<anyhow::Result<_>>()?;
-        let answers = judge.answer(&self.model, &inputs)?;
-        Ok(answers.into_iter().map(|(_, tensor)| tensor).collect())
     }
 
     /// Tries it, with shapes for its inputs or without.

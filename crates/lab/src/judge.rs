@@ -13,18 +13,13 @@ use crate::random_graph::random_graph;
 /// Nodes of a graph, about.
 pub const NODES: usize = 14;
 
-/// Answers that move by so much when their input moves by 1e-6 are known to too
-/// few digits to hold others against them.
-const UNSTEADY: f64 = 2e-4;
-
 /// ONNX Runtime, where its library is installed.
 pub fn judge() -> anyhow::Result<Box<dyn Reference>> {
     Ok(Box::new(OnnxRuntime::find(None)?))
 }
 
 /// What becomes of the graph of `seed` with `nodes` nodes. One that `judge`
-/// refuses as well is as good as right; one whose answers any rounding shakes is
-/// not judged.
+/// refuses as well is as good as right.
 pub fn drawn(
     seed: u64,
     nodes: usize,
@@ -32,18 +27,10 @@ pub fn drawn(
     judge: &dyn Reference,
 ) -> anyhow::Result<Outcome> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    let Some(case) = case(seed, nodes, folder.path(), judge)? else {
-        return Ok(Outcome::Refused(format!("{} does not run it", judge.name())));
-    };
-    let outcome = case.checked(trust, judge);
-    if let Outcome::Wrong(why) | Outcome::Alarmed(why) = &outcome {
-        let moved = case.unsteadiness(judge)?;
-        if moved >= UNSTEADY {
-            let words = format!("{why}; {}'s own answers move by {moved:.1e}", judge.name());
-            return Ok(Outcome::Unsteady(words));
-        }
-    }
-    Ok(outcome)
+    Ok(match case(seed, nodes, folder.path(), judge)? {
+        Some(case) => case.checked(trust, judge),
+        None => Outcome::Refused(format!("{} does not run it", judge.name())),
+    })
 }
 
 /// The fewest nodes with which the graph of `seed` is not allowed, and what

@@ -132,8 +132,9 @@ fn read(graph: &Graph, index: usize, node: &Node) -> Option<Result<Layer, String
     }
 }
 
-/// What a node computes, and how its weights, of this shape, lie.
-fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String> {
+/// What a node computes, how its weights, of this shape, lie, and in how many
+/// groups they are.
+fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation, usize), String> {
     let int = |name: &str, default| node.int(name, default).map_err(|e| e.to_string());
     if node.op == "Conv" {
         let group = int("group", 1)?;
@@ -141,10 +142,15 @@ fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String
             let why = "so that there is little to compute for what would be sent";
             return Err(format!("its {group} groups are of one channel each, {why}"));
         }
-        return Ok((LayerKind::Conv { dims: shape.len().saturating_sub(2) }, Orientation::Rows));
+        let groups = usize::try_from(group)
+            .ok()
+            .filter(|&n| n > 0 && shape.first().is_some_and(|rows| rows % n == 0));
+        let groups = groups.ok_or_else(|| format!("its {group} groups do not divide its rows"))?;
+        let kind = LayerKind::Conv { dims: shape.len().saturating_sub(2) };
+        return Ok((kind, Orientation::Rows, groups));
     }
     if node.op == "MatMul" && shape.len() >= 2 {
-        return Ok((LayerKind::Fc, Orientation::Columns));
+        return Ok((LayerKind::Fc, Orientation::Columns, 1));
     }
     if shape.len() != 2 {
         return Err(format!("its weights have shape {shape:?}"));
@@ -153,7 +159,7 @@ fn form(node: &Node, shape: &[usize]) -> Result<(LayerKind, Orientation), String
         return Err("its input is transposed".to_owned());
     }
     let by_rows = int("transB", 0)? != 0;
-    Ok((LayerKind::Fc, if by_rows { Orientation::Rows } else { Orientation::Columns }))
+    Ok((LayerKind::Fc, if by_rows { Orientation::Rows } else { Orientation::Columns }, 1))
 }
 
 /// The constant f32 weights and the constant bias of a node.
@@ -181,7 +187,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         return Err(format!("input {input} is constant"));
     }
     let shape = weights.shape();
-    let (kind, orientation) = form(node, shape)?;
+    let (kind, orientation, groups) = form(node, shape)?;
     let type_of =
         |name: &str| graph.types.get(name).ok_or_else(|| format!("value {name} has no known type"));
     let output = node.outputs.first().ok_or("it has no output")?;
@@ -207,11 +213,6 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
             Some(window.map_err(|e| e.to_string())?)
         }
     };
-    let groups = match kind {
-        LayerKind::Fc => 1,
-        LayerKind::Conv { .. } => node.int("group", 1).map_err(|e| e.to_string())?,
-    };
-    let groups = usize::try_from(groups).ok().filter(|&groups| groups > 0 && rows % groups == 0);
     let bias_len = bias.and_then(|b| graph.constant(b)).map_or(0, Constant::elements);
     Ok(Layer {
         name: node.name.clone(),
@@ -229,7 +230,7 @@ fn read_layer(graph: &Graph, index: usize, node: &Node) -> Result<Layer, String>
         axis,
         rows,
         columns,
-        groups: groups.ok_or_else(|| format!("its {rows} rows are in no whole groups"))?,
+        groups,
         row_len,
         window,
         params: (weights.elements() + bias_len) as u64,

@@ -9,8 +9,8 @@ use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 const FLOAT: i32 = DataType::Float as i32;
 
-/// Mends every ReduceMax and ReduceMin of `floats`, names of f32 values: where no element is finite or of
-/// the other sign, the result is the infinity itself.
+/// Mends every ReduceMax and ReduceMin of `floats`, names of f32 values: where no
+/// element is finite or of the other sign, the result is the infinity itself.
 pub(super) fn mend(graph: &mut GraphProto, floats: &BTreeSet<String>) {
     let mut nodes = Vec::with_capacity(graph.node.len());
     for mut node in std::mem::take(&mut graph.node) {
