@@ -35,6 +35,10 @@ pub use self::{
 };
 use crate::engine::engine;
 
+/// Of so many requests in turn one may be thrown away, and so many at least.
+const DISCARDED_SHARE: usize = 4;
+const DISCARDED_MIN: usize = 3;
+
 /// Time that the processes have to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,6 +69,10 @@ pub struct Fleet<'a> {
     cluster: EmulatedCluster,
     workers: Workers,
     handle: Handle,
+    /// Requests that do not count, as this machine was too slow meanwhile.
+    discarded: usize,
+    /// How often it was too slow in what counts.
+    late: usize,
     // Last, as the others live on them.
     runtime: Runtime,
     _logs: TempDir,
@@ -100,33 +108,54 @@ impl<'a> Fleet<'a> {
             anyhow::Ok((cluster, workers, handle))
         };
         let (cluster, workers, handle) = runtime.block_on(start)?;
-        Ok(Fleet { site, cluster, workers, handle, runtime, _logs: logs })
+        let (discarded, late) = (0, 0);
+        Ok(Fleet { site, cluster, workers, handle, discarded, late, runtime, _logs: logs })
     }
 
     /// Asks for answers in turn, each `gap` after the one before; a request
-    /// without an answer for `deadline` is lost.
+    /// without an answer for `deadline` is lost. One that this machine was too
+    /// slow for, whatever came of it, is thrown away and asked again, as long as
+    /// those are few: nothing else was under way then.
     pub fn in_turn(
         &mut self,
         count: usize,
         gap: Duration,
         deadline: Duration,
     ) -> anyhow::Result<Vec<Request>> {
+        let mut left = (count / DISCARDED_SHARE).max(DISCARDED_MIN);
+        let mut requests = Vec::with_capacity(count);
+        while requests.len() < count {
+            let before = self.cluster.overruns()?.0;
+            let request = self.ask(requests.len(), gap, deadline)?;
+            let late = self.cluster.overruns()?.0 - before;
+            if late > 0 && left > 0 {
+                left -= 1;
+                self.discarded += 1;
+            } else {
+                self.late += late;
+                requests.push(request);
+            }
+        }
+        Ok(requests)
+    }
+
+    fn ask(&mut self, number: usize, gap: Duration, deadline: Duration) -> anyhow::Result<Request> {
         let Fleet { site, handle, runtime, .. } = self;
         runtime.block_on(async {
-            let mut requests = Vec::with_capacity(count);
-            for number in 0..count {
-                requests.push(stream::ask(handle, site, number, deadline).await?);
-                tokio::time::sleep(gap.mul_f64(handle.dilation())).await;
-            }
-            Ok(requests)
+            let request = stream::ask(handle, site, number, deadline).await?;
+            tokio::time::sleep(gap.mul_f64(handle.dilation())).await;
+            Ok(request)
         })
     }
 
     /// Plays a script: requests when they are due, whatever became of those
     /// before, and what befalls devices.
     pub fn play(&mut self, script: &Script) -> anyhow::Result<Vec<Request>> {
+        let before = self.cluster.overruns()?.0;
         let Fleet { site, workers, handle, runtime, .. } = self;
-        runtime.block_on(stream::play(handle, site, workers, script))
+        let requests = runtime.block_on(stream::play(handle, site, workers, script))?;
+        self.late += self.cluster.overruns()?.0 - before;
+        Ok(requests)
     }
 
     /// Does this to a device now.
@@ -149,11 +178,11 @@ impl<'a> Fleet<'a> {
         runtime.block_on(handle.wait_until(patience, |status| status.alive == everybody))
     }
 
-    /// Ends the processes; how often this machine was too slow for them.
-    pub fn end(self) -> anyhow::Result<usize> {
-        let Fleet { cluster, workers, handle, runtime, .. } = self;
+    /// Ends the processes; how often this machine was too slow for them in what
+    /// counts, and how many requests do not.
+    pub fn end(self) -> (usize, usize) {
+        let Fleet { workers, runtime, .. } = self;
         runtime.block_on(workers.end());
-        drop(handle);
-        Ok(cluster.overruns()?.0)
+        (self.late, self.discarded)
     }
 }

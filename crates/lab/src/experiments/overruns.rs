@@ -8,6 +8,13 @@ use crate::fleet::Pace;
 pub(super) fn tell(pace: Pace, outcome: &mut Outcome) {
     let (what, goal) = ("times this machine was too slow to emulate", Goal::Equals(0.0, 0.0));
     outcome.verdicts.push(Verdict::new(what, pace.overruns as f64, goal));
+    if pace.discarded > 0 {
+        outcome.note(format!(
+            "This machine was too slow for {} requests that were asked by themselves. They do not \
+             count, whatever came of them, and were asked again.",
+            pace.discarded
+        ));
+    }
     if pace.repeated > 0 {
         outcome.note(format!(
             "This machine was too slow in {} of the runs. They do not count, and were done again \
