@@ -149,13 +149,38 @@ impl<'a> Fleet<'a> {
     }
 
     /// Plays a script: requests when they are due, whatever became of those
-    /// before, and what befalls devices.
+    /// before, and what befalls devices. Where nothing befalls them, requests
+    /// that were under way when this machine was too slow are thrown away, as
+    /// long as they are few, and as many are asked afterwards, as often.
     pub fn play(&mut self, script: &Script) -> anyhow::Result<Vec<Request>> {
-        let before = self.cluster.overruns()?.0;
-        let Fleet { site, workers, handle, runtime, .. } = self;
-        let requests = runtime.block_on(stream::play(handle, site, workers, script))?;
-        self.late += self.cluster.overruns()?.0 - before;
-        Ok(requests)
+        let mut left = (script.due.len() / DISCARDED_SHARE).max(DISCARDED_MIN);
+        let (mut requests, mut rest) = (Vec::new(), script.clone());
+        loop {
+            let before = self.cluster.overruns()?.0;
+            let played = self.play_once(&rest)?;
+            let late = self.cluster.overruns()?.0 - before;
+            let spoilt = played.spoilt.len();
+            if !rest.blows.is_empty() || spoilt > left {
+                self.late += late;
+                requests.extend(played.requests);
+                return Ok(requests);
+            }
+            left -= spoilt;
+            self.discarded += spoilt;
+            let good = played.requests.into_iter().enumerate();
+            let good = good.filter(|(number, _)| !played.spoilt.contains(number));
+            requests.extend(good.map(|(_, request)| request));
+            if spoilt == 0 {
+                return Ok(requests);
+            }
+            rest.due.truncate(spoilt);
+        }
+    }
+
+    fn play_once(&mut self, script: &Script) -> anyhow::Result<stream::Played> {
+        let Fleet { site, cluster, workers, handle, runtime, .. } = self;
+        let late = || Ok(cluster.overruns()?.0);
+        runtime.block_on(stream::play(handle, site, workers, script, late))
     }
 
     /// Does this to a device now.

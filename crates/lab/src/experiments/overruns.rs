@@ -10,8 +10,8 @@ pub(super) fn tell(pace: Pace, outcome: &mut Outcome) {
     outcome.verdicts.push(Verdict::new(what, pace.overruns as f64, goal));
     if pace.discarded > 0 {
         outcome.note(format!(
-            "This machine was too slow for {} requests that were asked by themselves. They do not \
-             count, whatever came of them, and were asked again.",
+            "This machine was too slow for {} requests that were under way then. They do not \
+             count, whatever came of them, and others were asked in their place.",
             pace.discarded
         ));
     }

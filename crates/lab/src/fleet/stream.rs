@@ -1,5 +1,6 @@
 //! Requests over time, and what befalls devices meanwhile.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use quorate::node::gateway::{Answer, AskError, Handle};
@@ -95,19 +96,29 @@ fn record(
     }
 }
 
-/// Plays a script to its end.
+/// What became of a script.
+pub(super) struct Played {
+    pub(super) requests: Vec<Request>,
+    /// Requests that were under way when this machine was too slow.
+    pub(super) spoilt: BTreeSet<usize>,
+}
+
+/// Plays a script to its end. `late` tells how often this machine has been too
+/// slow so far.
 pub(super) async fn play(
     handle: &Handle,
     site: &Site,
     workers: &mut Workers,
     script: &Script,
-) -> anyhow::Result<Vec<Request>> {
+    late: impl Fn() -> anyhow::Result<usize>,
+) -> anyhow::Result<Played> {
     let (answers, mut answered) = mpsc::unbounded_channel();
     let origin = Instant::now() + Duration::from_millis(20);
     let instant = |time: Duration| origin + time.mul_f64(handle.dilation());
     let mut requests = vec![Request::default(); script.due.len()];
-    let (mut next, mut blow, mut open) = (0, 0, 0);
-    while next < script.due.len() || blow < script.blows.len() || open > 0 {
+    let (mut next, mut blow, mut open) = (0, 0, BTreeSet::new());
+    let (mut known, mut spoilt) = (late()?, BTreeSet::new());
+    while next < script.due.len() || blow < script.blows.len() || !open.is_empty() {
         let due = script.due.get(next).map(|at| instant(*at));
         let strikes = script.blows.get(blow).map(|(at, _)| instant(*at));
         let first = due.into_iter().chain(strikes).min();
@@ -118,7 +129,11 @@ pub(super) async fn play(
                 let at: Duration = script.due[number];
                 requests[number] = record(handle, site, number, instant(at), outcome)?;
                 requests[number].due_ms = at.as_secs_f64() * 1e3;
-                open -= 1;
+                let now = late()?;
+                if std::mem::replace(&mut known, now) != now {
+                    spoilt.extend(&open);
+                }
+                open.remove(&number);
             }
             () = tokio::time::sleep_until(wake.into()) => {
                 if strikes == first && strikes.is_some() {
@@ -137,10 +152,10 @@ pub(super) async fn play(
                     // Nobody listens once the stream has ended.
                     let _ = answers.send((number, outcome));
                 });
+                open.insert(next);
                 next += 1;
-                open += 1;
             }
         }
     }
-    Ok(requests)
+    Ok(Played { requests, spoilt })
 }
