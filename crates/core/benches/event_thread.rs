@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quorate_core::admit::Peer;
+use quorate_core::failure::TaskError;
 use quorate_core::frame::{Data, Encoded};
 use quorate_core::id::{DeviceId, DeviceSet, GatewayRun, RequestId, ValueId};
 use quorate_core::plan::Plans;
@@ -87,7 +88,7 @@ fn measure(plans: Plans) -> (Duration, Duration) {
         // The second stage's task, which reads the output here, is not run.
         while let Some(Command::Run { job, delivery, .. }) = commands.pop() {
             if job.task.stage.0 == 1 {
-                let failed = Event::Done(job, Err("not run".to_owned()));
+                let failed = Event::Done(job, Err(TaskError::of_device("not run")));
                 worker.handle(now, failed, &mut commands);
                 continue;
             }

@@ -7,7 +7,7 @@ use quorate_model::value::Value;
 
 use crate::frame::Data;
 use crate::gather::Gather;
-use crate::id::{DeviceSet, RequestId, ValueId};
+use crate::id::{DeviceId, DeviceSet, RequestId, StageId, ValueId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
 use crate::time::Time;
@@ -33,6 +33,13 @@ impl Attempt {
     /// Is this frame, which is of the same request, of this attempt too?
     pub(crate) fn includes(&self, data: &Data) -> bool {
         data.attempt == self.number && data.plan == self.plan.id() && data.members == self.members
+    }
+
+    /// Who makes a shard of a stage's value; `None` where there is no such shard.
+    pub(crate) fn maker(&self, stage: StageId, shard: usize) -> Option<DeviceId> {
+        let value = self.plan.stages().get(stage.index())?.value;
+        let seat = *self.plan.sharding(value)?.seats.get(shard)?;
+        self.members.nth(seat.index())
     }
 
     /// A gather of `value`, or of the part `need` of it.

@@ -8,12 +8,17 @@ use std::time::Duration;
 use crate::id::{DeviceId, DeviceSet};
 use crate::time::Time;
 
+/// Time to hear what was said while nobody listened.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// Suspects devices that are silent for too long.
 #[derive(Clone, Debug)]
 pub(crate) struct Detector {
     after: Duration,
     heard: Vec<Option<Time>>,
     suspects: DeviceSet,
+    /// Devices whose silence was excused since they were last heard from.
+    excused: DeviceSet,
 }
 
 impl Detector {
@@ -21,7 +26,8 @@ impl Detector {
     /// `devices` devices are suspects until heard from.
     pub(crate) fn new(devices: usize, after: Duration) -> Detector {
         let suspects = DeviceSet::first(devices);
-        Detector { after, heard: vec![None; devices], suspects }
+        let excused = DeviceSet::default();
+        Detector { after, heard: vec![None; devices], suspects, excused }
     }
 
     /// Changes how much silence makes a suspect.
@@ -34,7 +40,21 @@ impl Detector {
         self.heard[device.index()] = Some(now);
         let was = self.suspects.contains(device);
         self.suspects.remove(device);
+        self.excused.remove(device);
         was
+    }
+
+    /// Whoever listens stood still for so long: what was said meanwhile is about
+    /// to be heard. Nobody's silence is excused twice.
+    pub(crate) fn stood_still(&mut self, by: Duration) {
+        for device in (0..self.heard.len() as u8).map(DeviceId) {
+            if !self.excused.contains(device)
+                && let Some(at) = &mut self.heard[device.index()]
+            {
+                *at = *at + by + GRACE;
+                self.excused.insert(device);
+            }
+        }
     }
 
     /// Suspects a device at once; true if it was no suspect before.
@@ -88,5 +108,20 @@ mod tests {
         assert!(detector.lost(b));
         assert!(!detector.lost(b));
         assert_eq!(detector.suspects().iter().collect::<Vec<_>>(), [b]);
+    }
+
+    #[test]
+    fn a_silence_is_excused_once() {
+        let ms = |n: u64| Time(n * 1000);
+        let mut detector = Detector::new(1, Duration::from_millis(100));
+        let device = DeviceId(0);
+        detector.heard(ms(0), device);
+        detector.stood_still(Duration::from_millis(700));
+        assert_eq!(detector.next(), Some(ms(850)));
+        detector.stood_still(Duration::from_millis(700));
+        assert_eq!(detector.next(), Some(ms(850)));
+        detector.heard(ms(840), device);
+        detector.stood_still(Duration::from_millis(10));
+        assert_eq!(detector.next(), Some(ms(1000)));
     }
 }

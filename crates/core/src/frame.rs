@@ -13,11 +13,13 @@
 mod data;
 mod encoded;
 mod error;
+mod failure;
 mod field;
 mod format;
 mod heartbeat;
 mod hello;
 mod payload;
+mod progress;
 mod watermark;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -26,12 +28,16 @@ pub use self::{
     data::Data,
     encoded::Encoded,
     error::FrameError,
+    failure::Failure,
     format::{HEAD_BYTES_MAX, LENGTH_BYTES},
     heartbeat::Heartbeat,
     hello::{Hello, Role},
     payload::Payload,
+    progress::{Progress, Standing},
     watermark::Watermark,
 };
+
+pub(crate) use progress::{SOME_BYTES, STANDINGS_MAX};
 
 use encoded::checksum;
 use field::need;
@@ -48,6 +54,10 @@ pub enum Frame {
     Watermark(Watermark),
     /// A device is alive, and what it did so far.
     Heartbeat(Heartbeat),
+    /// A device will not make a shard.
+    Failure(Failure),
+    /// How far requests are at a device.
+    Progress(Progress),
 }
 
 /// Is this the beginning of a frame, its length in front, that carries a shard?
@@ -72,6 +82,8 @@ const INPUT: u8 = 2;
 const SHARD: u8 = 3;
 const WATERMARK: u8 = 4;
 const HEARTBEAT: u8 = 5;
+const FAILURE: u8 = 6;
+const PROGRESS: u8 = 7;
 
 impl Frame {
     /// The frame's bytes, its length in front.
@@ -90,6 +102,8 @@ impl Frame {
             Frame::Data(data) => data.write_head(&mut head),
             Frame::Watermark(mark) => mark.write(&mut head),
             Frame::Heartbeat(beat) => beat.write(&mut head),
+            Frame::Failure(failure) => failure.write(&mut head),
+            Frame::Progress(progress) => progress.write(&mut head),
         }
         match self {
             Frame::Data(data) => Encoded::seal(head, &data.payload),
@@ -118,6 +132,8 @@ impl Frame {
             INPUT | SHARD => Frame::Data(Data::read(&mut bytes, kind == INPUT)?),
             WATERMARK => Frame::Watermark(Watermark::read(&mut bytes)?),
             HEARTBEAT => Frame::Heartbeat(Heartbeat::read(&mut bytes)?),
+            FAILURE => Frame::Failure(Failure::read(&mut bytes)?),
+            PROGRESS => Frame::Progress(Progress::read(&mut bytes)?),
             got => return Err(FrameError::Kind { got }),
         };
         if bytes.is_empty() { Ok(frame) } else { Err(FrameError::Trailing { got: bytes.len() }) }
@@ -130,6 +146,8 @@ impl Frame {
             Frame::Data(_) => SHARD,
             Frame::Watermark(_) => WATERMARK,
             Frame::Heartbeat(_) => HEARTBEAT,
+            Frame::Failure(_) => FAILURE,
+            Frame::Progress(_) => PROGRESS,
         }
     }
 }
@@ -140,7 +158,8 @@ mod tests {
     use quorate_model::tensor::DType;
 
     use super::*;
-    use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
+    use crate::failure::TaskError;
+    use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, StageId, ValueId};
 
     fn run() -> GatewayRun {
         GatewayRun { gateway: 7, epoch: 2 }
@@ -180,6 +199,22 @@ mod tests {
                 dropped: 3,
                 skipped: 4,
                 refused: 5,
+            }),
+            Frame::Progress(Progress {
+                run: run(),
+                bytes: 1 << 40,
+                standings: vec![
+                    Standing { number: 7, attempt: 0, moves: 3, is_busy: true },
+                    Standing { number: 9, attempt: 2, moves: 0, is_busy: false },
+                ],
+            }),
+            Frame::Failure(Failure {
+                request: RequestId { run: run(), number: 258 },
+                attempt: 1,
+                plan: PlanId(1),
+                stage: StageId(3),
+                shard: 2,
+                error: TaskError::of_request("700000 does not fit in f16"),
             }),
         ]
     }
@@ -273,7 +308,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_to_a_value(mut bytes: Vec<u8>, kind in 0u8..7) {
+        fn any_bytes_decode_to_a_value(mut bytes: Vec<u8>, kind in 0u8..9) {
             let _ = Frame::decode(bytes.clone().into());
             if bytes.len() >= PREFIX_BYTES {
                 bytes[..4].copy_from_slice(&[b'Q', b'R', VERSION, kind]);

@@ -7,18 +7,24 @@
 //! The gateway chooses plan, members and suspects from the devices it
 //! believes alive. It keeps every input until the answer is out: when too few
 //! devices of a request's plan are left, the request goes out again under a
-//! plan for those that are. Only the deadline ends a request without an
-//! answer.
+//! plan for those that are. What ends a request without an answer is its
+//! deadline, or a failure that nobody left can make up for.
 //!
 //! *Invariant:* each submitted request ends in exactly one `Answer` or `Fail`,
 //! or in none once it was cancelled.
 
+mod ailments;
 mod answer;
+mod choice;
 mod command;
 mod event;
+mod fate;
 mod job;
+mod limit;
 mod notice;
+mod patience;
 mod pending;
+mod progress;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +47,9 @@ use crate::frame::{Data, Frame, Heartbeat, Watermark};
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId, RequestId};
 use crate::plan::Plans;
 use crate::time::Time;
+use ailments::Ailments;
+use limit::Limit;
+use patience::Patience;
 use pending::Pending;
 
 /// Finished requests that one watermark lists one by one.
@@ -50,6 +59,9 @@ const ALSO_MAX: usize = 256;
 const SETTLE: Duration = Duration::from_millis(50);
 /// Least time between two watermarks.
 const WATERMARK_EVERY: Duration = Duration::from_millis(5);
+/// Being told of time that is over this late is no busy moment: the gateway
+/// stood still.
+const STILL: Duration = Duration::from_millis(100);
 
 /// Habits of a gateway.
 #[derive(Clone, Debug)]
@@ -59,11 +71,14 @@ pub struct GatewayConfig {
     /// Is a device suspected as soon as its connection ends? If not, only its
     /// silence counts, as if it had lost power.
     pub trust_disconnect: bool,
-    /// Time after which a request without an answer goes out again, twice as
-    /// long with each attempt.
+    /// How long a request may stand still before it goes out again, until it is
+    /// known what is usual; twice as long with each attempt. Later four times
+    /// the longest that was usual under its plan, and a quarter of this at least.
     pub resubmit_after: Duration,
     /// Most requests under way at once.
     pub pending_max: usize,
+    /// Are there fewer places where requests take far longer than they do alone?
+    pub adapt: bool,
 }
 
 impl Default for GatewayConfig {
@@ -73,6 +88,7 @@ impl Default for GatewayConfig {
             trust_disconnect: true,
             resubmit_after: Duration::from_secs(2),
             pending_max: 1024,
+            adapt: true,
         }
     }
 }
@@ -84,6 +100,7 @@ pub struct Gateway {
     run: GatewayRun,
     config: GatewayConfig,
     detector: Detector,
+    ailments: Ailments,
     /// Devices whose bundle lacks a plan of this one.
     unfit: DeviceSet,
     /// Requests without an answer yet, by number.
@@ -99,14 +116,25 @@ pub struct Gateway {
     mark_at: Time,
     /// By device: its last heartbeat.
     beats: Vec<Heartbeat>,
+    /// By device: the bytes that came and went there, as it last said.
+    bytes: Vec<u64>,
+    /// By plan: how long its requests stand still.
+    patience: Vec<Patience>,
+    /// By plan: how many requests may be under way.
+    limits: Vec<Limit>,
+    /// When it had to be told of the time at the latest.
+    due: Option<Time>,
 }
 
 impl Gateway {
     /// A gateway's run over the devices of `plans`.
     pub fn new(plans: Arc<Plans>, run: GatewayRun, config: GatewayConfig) -> Gateway {
         let devices = plans.cluster().devices().len();
+        let patience = vec![Patience::default(); plans.all().len()];
+        let limits = vec![Limit::default(); plans.all().len()];
         Gateway {
             detector: Detector::new(devices, config.suspect_after),
+            ailments: Ailments::new(devices),
             plans,
             run,
             config,
@@ -118,11 +146,19 @@ impl Gateway {
             marked: true,
             mark_at: Time::default(),
             beats: vec![Heartbeat::default(); devices],
+            bytes: vec![0; devices],
+            patience,
+            limits,
+            due: None,
         }
     }
 
     /// Takes in one event at `now`; appends what is to be done.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        let late = self.due.map(|due| now.since(due)).filter(|late| *late > STILL);
+        if let Some(late) = late {
+            self.detector.stood_still(late);
+        }
         match event {
             Event::Submit { token, inputs, deadline } => {
                 self.submit(now, token, inputs, deadline, out);
@@ -140,23 +176,39 @@ impl Gateway {
                 self.beats[from.index()] = beat;
                 self.alive(now, from, out);
             }
-            Event::Done(job, result) => self.on_done(job, result, out),
+            Event::Done(job, result) => self.on_done(now, job, result, out),
+            Event::Progress(from, progress) => self.on_progress(now, from, &progress, out),
+            Event::Heard(from) => self.alive(now, from, out),
+            Event::Moved => self.pending.values_mut().for_each(|p| p.bytes_move(now, None)),
+            Event::Failure(from, failure) => self.on_failure(now, from, &failure, out),
             Event::SuspectAfter(after) => self.detector.set_after(after),
             Event::Tick => {}
         }
         self.on_time(now, out);
+        self.due = self.wake_at();
     }
 
     /// When the next [`Event::Tick`] is due, if ever.
     pub fn wake_at(&self) -> Option<Time> {
         let mark = (!self.marked).then_some(self.mark_at);
         let requests = self.pending.values().map(Pending::wake_at).min();
-        [mark, requests, self.detector.next()].into_iter().flatten().min()
+        let times = [mark, requests, self.detector.next(), self.ailments.next()];
+        times.into_iter().flatten().min()
     }
 
     /// Devices believed alive.
     pub fn alive_devices(&self) -> DeviceSet {
         self.plans.everybody().without(self.detector.suspects()).without(self.unfit)
+    }
+
+    /// Devices whose tasks are believed to succeed, too.
+    fn reliable_devices(&self) -> DeviceSet {
+        self.alive_devices().without(self.ailments.ailing())
+    }
+
+    /// Devices that the roster leaves out.
+    fn doubted_devices(&self) -> DeviceSet {
+        self.detector.suspects().union(self.ailments.ailing())
     }
 
     /// Could a request be answered now?
@@ -187,7 +239,10 @@ impl Gateway {
             }
             None => {}
         }
-        // It may have started anew: what it had of these requests is gone.
+        // It may have started anew: what it had of these requests is gone, what
+        // was wrong with it may be mended, and what is finished it knows no more.
+        self.ailments.forgive(device);
+        self.marked &= self.next_number == 0;
         self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
         if self.detector.heard(now, device) {
             out.push(Command::Notice(Notice::Healthy(device)));
@@ -200,37 +255,6 @@ impl Gateway {
             out.push(Command::Notice(Notice::Healthy(device)));
             self.regroup(now, SETTLE, out);
         }
-    }
-
-    /// The best plan for the devices alive, and who takes its seats.
-    fn choose(&self) -> Option<(usize, DeviceSet)> {
-        self.choose_after(0, 0)
-    }
-
-    /// The plan for a request that has timed out so often although all seemed
-    /// well, and who takes its seats. The first time a frame may have been lost.
-    /// From the second on there is something that the gateway cannot see, such
-    /// as a cut link between two devices: it takes half as many devices each
-    /// time, and always others, down to a single one that needs nobody.
-    fn choose_after(&self, number: u64, timeouts: u32) -> Option<(usize, DeviceSet)> {
-        let (alive, everybody) = (self.alive_devices(), self.plans.everybody());
-        let plans = &self.plans.all();
-        let limit = plans[0].seats().checked_shr(timeouts.saturating_sub(1)).unwrap_or(0);
-        let main = plans[0].viable(everybody, alive).then_some((0, everybody));
-        if main.is_some() && limit == plans[0].seats() {
-            return main;
-        }
-        // Within the limit the most seats, beyond it the fewest.
-        let rank = |index: usize| match plans[index].seats() {
-            seats if seats <= limit => (true, seats),
-            seats => (false, DeviceSet::MAX - seats),
-        };
-        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats() <= alive.len());
-        let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
-        let shift = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
-        let first = (shift % alive.len() as u64) as usize;
-        let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
-        Some((index, rotated.take(plans[index].seats()).collect()))
     }
 
     /// After a change in who is alive: requests that can no longer be answered,
@@ -246,21 +270,20 @@ impl Gateway {
             self.plan_in_force = index;
             out.push(Command::Notice(Notice::Plan(index)));
         }
-        let alive = self.alive_devices();
-        let stuck = self.pending.iter_mut().filter(|(_, p)| p.is_stuck(alive));
-        let numbers: Vec<u64> =
-            stuck.filter_map(|(n, p)| p.may_abandon(now, settle).then_some(*n)).collect();
-        self.resubmit(now, &numbers, out);
+        let numbers = self.pending.keys().copied().collect();
+        self.settle(now, numbers, settle, out);
     }
 
     /// Starts a further attempt at each of these requests.
     fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
+        let (doubted, first) = (self.doubted_devices(), self.config.resubmit_after);
         for number in numbers {
             let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
             let Some((index, members)) = self.choose_after(*number, timeouts) else { return };
             let Some(pending) = self.pending.get_mut(number) else { continue };
             let plan = self.plans.all()[index].clone();
-            pending.restart(now, (index, plan), members, self.detector.suspects());
+            pending.be_patient(self.patience[index].limit(first, first / 4));
+            pending.restart(now, (index, plan), members, doubted);
             out.extend(pending.inputs_out(now));
         }
         if !numbers.is_empty() {
@@ -276,7 +299,7 @@ impl Gateway {
         deadline: Duration,
         out: &mut Vec<Command>,
     ) {
-        if let Err(error) = self.check(&inputs) {
+        if let Err(error) = self.check(now, &inputs) {
             out.push(Command::Fail(token, error));
             return;
         }
@@ -289,14 +312,16 @@ impl Gateway {
             number: 0,
             plan: self.plans.all()[index].clone(),
             members,
-            suspects: self.detector.suspects(),
+            suspects: self.doubted_devices(),
             deadline: now + deadline,
         };
         let values = self.plans.values().clone();
-        let timeout_after = self.config.resubmit_after;
-        let mut pending =
-            Pending::new(now, token, inputs, deadline, values, timeout_after, attempt);
+        let first = self.config.resubmit_after;
+        let patience = self.patience[index].limit(first, first / 4);
+        let mut pending = Pending::new(now, token, inputs, deadline, values, patience, attempt);
         pending.plan_index = index;
+        pending.under_way = self.pending.len();
+        self.limits[index].comes(pending.under_way);
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
     }
@@ -311,10 +336,13 @@ impl Gateway {
     }
 
     /// Can a request with these inputs be taken in?
-    fn check(&self, inputs: &[Tensor]) -> Result<(), RequestError> {
-        let limit = self.config.pending_max;
-        if self.pending.len() >= limit {
-            return Err(RequestError::Busy { got: self.pending.len(), limit });
+    fn check(&self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
+        let (flow, got) = (&self.limits[self.plan_in_force], self.pending.len());
+        let places = flow.places(now).filter(|_| self.config.adapt).unwrap_or(usize::MAX);
+        let limit = self.config.pending_max.min(places);
+        if got >= limit {
+            let again_ms = flow.again().as_millis() as u64;
+            return Err(RequestError::Busy { got, limit, again_ms });
         }
         let wanted: Vec<_> = self.plans.main().inputs().collect();
         if inputs.len() != wanted.len() {
@@ -359,7 +387,13 @@ impl Gateway {
         }
     }
 
-    fn on_done(&mut self, job: Job, result: Result<Vec<Tensor>, String>, out: &mut Vec<Command>) {
+    fn on_done(
+        &mut self,
+        now: Time,
+        job: Job,
+        result: Result<Vec<Tensor>, String>,
+        out: &mut Vec<Command>,
+    ) {
         let current =
             self.pending.get(&job.number).is_some_and(|p| p.attempt.number == job.attempt);
         if !current {
@@ -367,6 +401,13 @@ impl Gateway {
         }
         let Some(pending) = self.pending.remove(&job.number) else { return };
         self.marked = false;
+        self.patience[pending.plan_index].learn(pending.quiet_until(now));
+        if pending.attempt.number == 0 {
+            let took = pending.age(now);
+            let left = self.pending.len();
+            self.limits[pending.plan_index].answered(now, left, pending.under_way, took);
+        }
+        self.pending.range_mut(..job.number).for_each(|(_, earlier)| earlier.overtaken += 1);
         out.push(match result {
             Ok(outputs) => Command::Answer(pending.token, outputs, pending.into_provenance()),
             Err(words) => Command::Fail(pending.token, RequestError::Glue { words }),
@@ -378,6 +419,11 @@ impl Gateway {
         let fresh = self.detector.expire(now);
         if !fresh.is_empty() {
             out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
+            self.regroup(now, Duration::ZERO, out);
+        }
+        let rested = self.ailments.expire(now);
+        if !rested.is_empty() {
+            out.extend(rested.iter().map(|d| Command::Notice(Notice::Rested(d))));
             self.regroup(now, Duration::ZERO, out);
         }
         let due: Vec<u64> =
@@ -402,14 +448,16 @@ impl Gateway {
 
     /// A look at a request whose attempt may be stuck or may have timed out.
     fn time_out(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
-        let (alive, somebody) = (self.alive_devices(), self.is_quorate());
+        let somebody = self.is_quorate();
         let Some(pending) = self.pending.get_mut(&number) else { return };
         pending.recheck_at = None;
         if !somebody {
             pending.postpone(now);
-        } else if pending.is_stuck(alive) {
-            self.resubmit(now, &[number], out);
-        } else if pending.timeout_at <= now {
+            return;
+        }
+        self.settle(now, vec![number], Duration::ZERO, out);
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        if pending.timeout_at() <= now {
             pending.time_out();
             self.resubmit(now, &[number], out);
         }
@@ -419,7 +467,8 @@ impl Gateway {
         let alive = self.alive_devices();
         if let Some(pending) = self.pending.remove(&number) {
             self.marked = false;
-            let missing = self.missing(&pending.attempt, alive);
+            let missing =
+                self.missing(&pending.attempt, alive) + &pending.failures_said(&self.plans);
             out.push(Command::Fail(pending.token, pending.overdue(missing)));
         }
     }
@@ -430,7 +479,7 @@ impl Gateway {
         let members = if nobody { self.plans.everybody() } else { attempt.members };
         let away = members.without(alive);
         if away.is_empty() {
-            return ", all devices answer".to_owned();
+            return ", all devices are heard from".to_owned();
         }
         let names = self.plans.device_names(away);
         match attempt.plan.unanswered(members, alive) {

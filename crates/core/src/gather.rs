@@ -38,6 +38,8 @@ pub struct Gather {
     need: Option<Region>,
     roster: ShardSet,
     have: ShardSet,
+    /// Shards that will not come, as far as is known.
+    given_up: ShardSet,
     /// Payloads by shard, until the gather is decided.
     shards: Vec<Option<Bytes>>,
     /// When the shards first sufficed.
@@ -111,6 +113,7 @@ impl Gather {
             need,
             roster,
             have: ShardSet::new(),
+            given_up: ShardSet::new(),
             shards,
             quorate_at: None,
             roster_gap: None,
@@ -164,7 +167,7 @@ impl Gather {
         };
         let used = if self.roster.without(self.have).is_empty() {
             self.roster
-        } else if now < quorate_at + wait && !self.sharding().is_replicated() {
+        } else if now < quorate_at + wait && self.is_worth_waiting() {
             return Decision::WaitUntil(quorate_at + wait);
         } else {
             self.have
@@ -188,6 +191,18 @@ impl Gather {
         self.gathered = Some(gathered.clone());
         self.shards = vec![None; gathered.shards.len()];
         Decision::Gathered(gathered)
+    }
+
+    /// May what is missing of the roster still come, and make a difference?
+    fn is_worth_waiting(&self) -> bool {
+        let missing = self.roster.without(self.have).without(self.given_up);
+        !missing.is_empty() && !self.sharding().is_replicated()
+    }
+
+    /// Does not wait for a shard any more. It is taken all the same if it comes
+    /// in time.
+    pub(crate) fn give_up(&mut self, shard: usize) {
+        self.given_up.insert(shard);
     }
 
     /// Have shards arrived that suffice for what is wanted here?

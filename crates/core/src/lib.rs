@@ -18,6 +18,7 @@ mod attempt;
 pub mod cluster;
 pub mod cost;
 mod detector;
+pub mod failure;
 mod finished;
 #[cfg(test)]
 mod fixture;

@@ -19,6 +19,8 @@ mod delivery;
 mod event;
 mod gap;
 mod job;
+mod lanes;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub use self::{
 
 use crate::admit::Peer;
 use crate::attempt::Attempt;
+use crate::failure::TaskError;
 use crate::finished::Finished;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
 use crate::gather::Accepted;
@@ -41,9 +44,14 @@ use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
 use active::{Active, TaskState};
 use gap::Gaps;
+use lanes::Lanes;
 
 /// Gateways whose finished requests are remembered.
 const GATEWAYS_MAX: usize = 64;
+/// A request that takes this long is told of, and as often.
+const SLOW: Duration = Duration::from_millis(100);
+/// A heartbeat that is this late is no busy moment: this device stood still.
+const STILL: Duration = Duration::from_millis(100);
 
 /// Bounds and habits of a worker.
 #[derive(Clone, Debug)]
@@ -86,7 +94,7 @@ pub struct Worker {
     /// Tasks that can run, by the request's order of arrival.
     ready: BTreeSet<(u64, RequestId, StageId, usize)>,
     /// Tasks that run now.
-    running: usize,
+    lanes: Lanes,
     /// Requests that have come in so far.
     arrivals: u64,
     payload_bytes: usize,
@@ -98,6 +106,14 @@ pub struct Worker {
     waits_for: BTreeMap<PlanId, bool>,
     beat: Heartbeat,
     beat_at: Time,
+    /// Bytes that came in and went out.
+    moved_bytes: u64,
+    /// What of these gateways know.
+    told_bytes: u64,
+    /// When slow requests are told of next.
+    tell_at: Time,
+    /// Until then it is known that this device stood still, or did not.
+    moved_at: Time,
 }
 
 impl Worker {
@@ -111,7 +127,7 @@ impl Worker {
             deadlines: BTreeSet::new(),
             waits: BTreeSet::new(),
             ready: BTreeSet::new(),
-            running: 0,
+            lanes: Lanes::default(),
             arrivals: 0,
             payload_bytes: 0,
             finished: BTreeMap::new(),
@@ -119,11 +135,20 @@ impl Worker {
             waits_for: BTreeMap::new(),
             beat: Heartbeat::default(),
             beat_at: Time::default(),
+            moved_bytes: 0,
+            told_bytes: 0,
+            tell_at: Time::default(),
+            moved_at: Time::default(),
         }
     }
 
     /// Takes in one event at `now`; appends what is to be done.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        let late = now.since(self.beat_at.max(self.moved_at));
+        if late > STILL {
+            self.lanes.stood_still(late);
+            self.moved_at = now;
+        }
         match event {
             Event::Gateway(run) => {
                 self.meet(run);
@@ -131,23 +156,30 @@ impl Worker {
             Event::Data(from, data) => self.on_data(now, from, data, out),
             Event::Watermark(from, mark) => self.on_watermark(from, &mark),
             Event::Done(job, result) => self.on_done(now, job, result, out),
+            Event::Failure(from, failure) => self.on_failure(now, from, &failure),
+            Event::Moved(bytes) => self.moved_bytes = bytes,
             Event::Dropped(frames) => self.beat.dropped += frames,
-            Event::Tick => self.on_tick(now, out),
+            Event::Tick => {}
+        }
+        if self.wake_at() <= now {
+            self.on_tick(now, out);
         }
         self.dispatch(now, out);
+        self.on_late(now, out);
     }
 
     /// When the next [`Event::Tick`] is due.
     pub fn wake_at(&self) -> Time {
         let first = |set: &BTreeSet<(Time, RequestId)>| set.first().map(|(time, _)| *time);
-        let times = [Some(self.beat_at), first(&self.deadlines), first(&self.waits)];
+        let late = self.lanes.next();
+        let times = [Some(self.beat_at), first(&self.deadlines), first(&self.waits), late];
         times.into_iter().flatten().min().unwrap_or(self.beat_at)
     }
 
     /// Is nothing kept for any request, and nothing running?
     pub fn is_idle(&self) -> bool {
         let kept = self.ready.len() + self.waits.len() + self.deadlines.len() + self.payload_bytes;
-        self.active.is_empty() && kept == 0 && self.running == 0
+        self.active.is_empty() && kept == 0 && self.lanes.busy() == 0
     }
 
     /// Requests kept now.
@@ -215,12 +247,16 @@ impl Worker {
         if !self.meet(id.run) || self.is_finished(id) || data.deadline_left_us == 0 {
             return;
         }
+        let mut place = None;
         match self.active.get(&id) {
             Some(active) if active.attempt.number > data.attempt => return,
-            Some(active) if active.attempt.number < data.attempt => self.forget(id),
+            Some(active) if active.attempt.number < data.attempt => {
+                place = Some(active.arrival);
+                self.forget(id);
+            }
             _ => {}
         }
-        if !self.active.contains_key(&id) && !self.open(now, plan, &data) {
+        if !self.active.contains_key(&id) && !self.open(now, plan, &data, place) {
             return;
         }
         let Some(active) = self.active.get_mut(&id) else { return };
@@ -234,9 +270,10 @@ impl Worker {
         self.make_room();
     }
 
-    /// Begins to keep a request. False if it is none of this device's: no task
-    /// here reads the frame's value.
-    fn open(&mut self, now: Time, plan: Arc<Plan>, data: &Data) -> bool {
+    /// Begins to keep a request, which has its `place` in the queue already where
+    /// it was tried before. False if it is none of this device's: no task here
+    /// reads the frame's value.
+    fn open(&mut self, now: Time, plan: Arc<Plan>, data: &Data, place: Option<u64>) -> bool {
         let Some(seat) = data.members.rank(self.device) else { return false };
         if !plan.reading_seats(data.value).contains(&SeatId(seat as u8)) {
             return false;
@@ -252,7 +289,8 @@ impl Worker {
             deadline,
         };
         self.arrivals += 1;
-        let active = Active::new(self.plans.values().clone(), attempt, seat, self.arrivals);
+        let arrival = place.unwrap_or(self.arrivals);
+        let active = Active::new(self.plans.values().clone(), attempt, seat, (now, arrival));
         self.active.insert(data.request, active);
         self.deadlines.insert((deadline, data.request));
         true
@@ -289,7 +327,7 @@ impl Worker {
 
     /// Has ready tasks run in free lanes.
     fn dispatch(&mut self, now: Time, out: &mut Vec<Command>) {
-        while self.running < self.config.lanes {
+        while self.lanes.busy() < self.config.lanes {
             let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
             let Some(active) = self.active.get_mut(&id) else { continue };
             if now >= active.attempt.deadline || active.is_superseded(stage) {
@@ -303,7 +341,7 @@ impl Worker {
             let task = TaskId { plan: active.attempt.plan.id(), stage, shard };
             let job = Job { request: id, attempt: active.attempt.number, task };
             let delivery = active.delivery(stage, shard, self.device);
-            self.running += 1;
+            self.lanes.begin(now, job);
             out.push(Command::Run { job, inputs, delivery });
         }
     }
@@ -312,10 +350,10 @@ impl Worker {
         &mut self,
         now: Time,
         job: Job,
-        result: Result<Vec<Outgoing>, String>,
+        result: Result<Vec<Outgoing>, TaskError>,
         out: &mut Vec<Command>,
     ) {
-        self.running = self.running.saturating_sub(1);
+        self.lanes.end(now, job);
         self.beat.tasks += 1;
         let Some(active) = self.active.get_mut(&job.request) else { return };
         if active.attempt.number != job.attempt || active.attempt.plan.id() != job.task.plan {
@@ -327,7 +365,10 @@ impl Worker {
                 outgoing.into_iter().for_each(|part| self.deliver(now, &job, part, out));
                 self.progress(now, job.request);
             }
-            Err(words) => out.push(Command::Failed(job, words)),
+            Err(error) => {
+                out.push(Command::Failed(job, error.clone()));
+                self.tell(now, job, error, out);
+            }
         }
         self.settle(job.request);
     }
@@ -364,6 +405,10 @@ impl Worker {
         if self.beat_at <= now {
             self.beat_at = now + self.config.heartbeat_every;
             out.push(Command::Beat(self.beat));
+            if self.tell_at <= now {
+                self.tell_at = now + SLOW;
+                self.tell_progress(now, out);
+            }
         }
     }
 

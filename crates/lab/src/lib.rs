@@ -20,6 +20,7 @@ mod remembering;
 pub mod report;
 pub mod runner;
 pub mod sim;
+pub mod simulate;
 pub mod statistics;
 pub mod stopwatch;
 pub mod system;

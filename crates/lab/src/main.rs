@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -18,6 +18,7 @@ use quorate_lab::import::Trust;
 use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::operators::Proof;
 use quorate_lab::runner::{self, Options};
+use quorate_lab::simulate::{Configuration, Played};
 use quorate_lab::zoo::{self, Size};
 use quorate_lab::{experiments, import, judge, report};
 
@@ -171,6 +172,19 @@ enum Command {
         /// Rounds, of which the fastest counts.
         #[arg(long, default_value_t = 10)]
         rounds: usize,
+    },
+    /// Simulate configurations drawn by seed, with everything that may happen to
+    /// them, and hold them to their promises.
+    Simulate {
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many configurations [default: as many as the time allows].
+        #[arg(long)]
+        count: Option<u64>,
+        /// For how long.
+        #[arg(long, default_value_t = 1.0)]
+        minutes: f64,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -330,6 +344,52 @@ fn operators(folders: &[PathBuf], graphs: u64, output: &Path, table: &Path) -> a
     Ok(())
 }
 
+/// Plays configurations drawn by seed, one a core at a time, until `count` have
+/// been or the time is over; false where a promise was broken.
+fn simulate(seed: u64, count: Option<u64>, minutes: f64) -> anyhow::Result<bool> {
+    let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    let (next, good) = (AtomicU64::new(seed), AtomicBool::new(true));
+    let last = seed.saturating_add(count.unwrap_or(u64::MAX));
+    let all = Mutex::new((0u64, Played::default()));
+    let bar = ProgressBar::new((minutes * 60.0).ceil() as u64);
+    bar.set_style(ProgressStyle::with_template("simulating {bar:30} {msg}, {eta} left")?);
+    let some = || {
+        while Instant::now() < end {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last {
+                return;
+            }
+            match Configuration::draw(seed).play() {
+                Ok(None) => continue,
+                Ok(Some(played)) => {
+                    let mut all = all.lock().expect("not poisoned");
+                    all.0 += 1;
+                    all.1 += played;
+                    bar.set_message(format!("{} simulations", all.1.simulations));
+                }
+                Err(broken) => {
+                    good.store(false, Ordering::Relaxed);
+                    bar.suspend(|| println!("{broken}"));
+                }
+            }
+            bar.set_position((minutes * 60.0 - (end - Instant::now()).as_secs_f64()) as u64);
+        }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..cores).for_each(|_| drop(scope.spawn(some)));
+    });
+    bar.finish_and_clear();
+    let (configurations, played) = all.into_inner().expect("not poisoned");
+    let Played { simulations, events, requests } = played;
+    println!(
+        "{configurations} configurations, {simulations} simulations, {requests} requests, {events} \
+         events, {}",
+        if good.load(Ordering::Relaxed) { "no promise broken" } else { "promises broken" }
+    );
+    Ok(good.into_inner())
+}
+
 /// Prints what experiments there are.
 fn list() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -388,6 +448,9 @@ fn main() -> anyhow::Result<ExitCode> {
             };
             let taken = quorate_lab::stopwatch::take(&files, &*engine, rounds)?;
             println!("{}", serde_json::to_string(&taken)?);
+        }
+        Command::Simulate { seed, count, minutes } => {
+            return Ok(ExitCode::from(u8::from(!simulate(seed, count, minutes)?)));
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

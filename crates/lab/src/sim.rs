@@ -44,7 +44,10 @@ use simulation::Simulation;
 pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record, String> {
     let (devices, tolerance) =
         (material.plans.cluster().devices().len(), material.plans.main().tolerance());
-    let script = Script::draw(family, seed, devices, tolerance);
+    let mut script = Script::draw(family, seed, devices, tolerance);
+    if !material.tells_shards_apart() {
+        script.tell_no_lies();
+    }
     let chance = Chance::new(&script, devices + 1);
     let record = Simulation::play(&mut *material, chance, script.course())?;
     promise::check(material, &script, &record)?;

@@ -9,6 +9,7 @@
 mod folder;
 mod forms;
 mod kind;
+mod manifest;
 mod measure;
 mod model_file;
 mod plan_file;
@@ -21,6 +22,7 @@ mod write;
 pub use self::{
     folder::Folder,
     forms::check_forms,
+    manifest::{Checked, check_files},
     measure::{Measured, Statistic, measure},
     model_file::{ModelFile, Shapes},
     plan_file::read_plan,

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Make each device's folder: its tasks, its weights, the parity.
     Pack(Pack),
+    /// Are a bundle's files as they were packed?
+    Verify(Verify),
     /// Serve one device's tasks.
     Worker(Worker),
     /// Ask running workers for answers.
@@ -183,6 +185,21 @@ pub(crate) struct Pack {
     /// where this process has only a share of a core.
     #[arg(long, value_name = "least|median", num_args = 0..=1, default_missing_value = "least", require_equals = true, value_parser = statistic)]
     pub measure: Option<Statistic>,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quorate verify bundle/
+  quorate verify bundle/pi-1 --json")]
+pub(crate) struct Verify {
+    /// A bundle, or one device's folder of it.
+    #[arg(value_name = "FOLDER")]
+    pub bundle: PathBuf,
+    /// Print a JSON object for each folder.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A device and a network to emulate.

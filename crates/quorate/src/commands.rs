@@ -10,6 +10,7 @@ mod pack;
 mod plan;
 mod ranking;
 mod run;
+mod verify;
 mod worker;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Pack(args) => pack::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Worker(args) => worker::run(args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),

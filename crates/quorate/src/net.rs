@@ -23,6 +23,7 @@ mod local;
 mod loopback;
 mod outbox;
 mod stream;
+mod traffic;
 
 pub(crate) use event::NetEvent;
 pub(crate) use link::Link;

@@ -325,6 +325,6 @@ impl Rehearsal {
     fn result(&self, values: &Values) -> anyhow::Result<Vec<Tensor>> {
         let inputs: Option<Vec<_>> =
             self.plan.result().iter().map(|value| values[value.index()].clone()).collect();
-        self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)
+        Ok(self.gateway.run(OUTPUT_TASK, &inputs.context("results")?)?)
     }
 }

@@ -62,7 +62,7 @@ fn requests_are_bounded_and_a_dropped_ticket_makes_room() {
     runtime().unwrap().block_on(async {
         let handle = start(&bundle, 2);
         let (first, second) = (submit(&handle).unwrap(), submit(&handle).unwrap());
-        let busy = AskError::Request(RequestError::Busy { got: 2, limit: 2 });
+        let busy = AskError::Request(RequestError::Busy { got: 2, limit: 2, again_ms: 100 });
         assert_eq!(submit(&handle).unwrap_err(), busy);
         drop(first);
         let third = submit_soon(&handle).await;

@@ -6,7 +6,9 @@
 //! ```
 //!
 //! Bytes flow through while they come, so that a message alone pays for its
-//! bytes once. Messages of one port go one after the other, each whole.
+//! bytes once. Messages of one port go one after the other, each whole; only
+//! small ones that carry no shard go in between, as packets of many connections
+//! do.
 
 use std::time::Duration;
 
@@ -41,11 +43,31 @@ impl Port {
         Span { start, end }
     }
 
+    /// Takes the port for `cost` at `ready`, whatever takes it then: that goes on
+    /// later.
+    pub fn cut_in(&mut self, ready: Nanos, cost: Duration) -> Span {
+        let cost = nanos(cost);
+        self.free = ready.max(self.free).saturating_add(cost);
+        Span { start: ready, end: ready.saturating_add(cost) }
+    }
+
+    /// Until when it was taken so far, at `now`.
+    pub fn busy_until(&self, now: Nanos) -> Nanos {
+        self.free.min(now)
+    }
+
     /// Takes the port, a receiver's, for what has `left`; when all of it is
     /// there.
     pub fn receive(&mut self, left: Span, latency: Duration, cost: Duration) -> Nanos {
         let latency = nanos(latency);
         let taken = self.take(left.start.saturating_add(latency), cost);
+        taken.end.max(left.end.saturating_add(latency))
+    }
+
+    /// The same for a message that cuts in.
+    pub fn receive_first(&mut self, left: Span, latency: Duration, cost: Duration) -> Nanos {
+        let latency = nanos(latency);
+        let taken = self.cut_in(left.start.saturating_add(latency), cost);
         taken.end.max(left.end.saturating_add(latency))
     }
 }
@@ -98,6 +120,19 @@ mod tests {
             into[to].receive(left, network.latency, cost) as f64 * 1e-6
         };
         messages.iter().map(arrival).collect()
+    }
+
+    #[test]
+    fn a_message_that_cuts_in_holds_up_the_others() {
+        let ns = Duration::from_nanos;
+        let mut port = Port::default();
+        assert_eq!(port.take(0, ns(1000)), Span { start: 0, end: 1000 });
+        assert_eq!(port.cut_in(300, ns(10)), Span { start: 300, end: 310 });
+        assert_eq!(port.busy_until(400), 400);
+        assert_eq!(port.take(500, ns(100)), Span { start: 1010, end: 1110 });
+        assert_eq!(port.busy_until(2000), 1110);
+        let left = Span { start: 2000, end: 2010 };
+        assert_eq!(port.receive_first(left, ns(5), ns(10)), 2015);
     }
 
     #[test]

@@ -22,6 +22,6 @@ pub enum FrameError {
     Payload { got: usize, needed: usize },
     #[error("frame has {got} bytes after its end")]
     Trailing { got: usize },
-    #[error("frame name is not utf-8")]
-    Name,
+    #[error("frame text is not utf-8")]
+    Text,
 }

@@ -56,7 +56,7 @@ impl Hello {
         let length = bounded("name length", bytes.get_u8().into(), NAME_BYTES_MAX)?;
         need(bytes, length + 2)?;
         let name = bytes.split_to(length);
-        let name = std::str::from_utf8(&name).map_err(|_| FrameError::Name)?.to_owned();
+        let name = std::str::from_utf8(&name).map_err(|_| FrameError::Text)?.to_owned();
         let plans = bounded("number of plans", bytes.get_u16_le().into(), PLANS_MAX)?;
         need(bytes, plans * 8)?;
         let plans = (0..plans).map(|_| PlanId(bytes.get_u64_le())).collect();

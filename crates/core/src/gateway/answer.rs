@@ -39,12 +39,14 @@ pub enum RequestError {
         plan: String,
         missing: String,
     },
-    #[error("{got} requests under way, limit {limit}")]
-    Busy { got: usize, limit: usize },
+    #[error("busy with {got} requests, limit {limit}: try again in {again_ms} ms")]
+    Busy { got: usize, limit: usize, again_ms: u64 },
     #[error("model has {needed} inputs, request {got}")]
     Inputs { got: usize, needed: usize },
     #[error("input {name} is {got}, model takes {needed}")]
     Input { name: String, got: String, needed: String },
+    #[error("{device} cannot compute {layer}: {words}")]
+    Failed { device: String, layer: String, words: String },
     #[error("last glue: {words}")]
     Glue { words: String },
     #[error("{0}")]

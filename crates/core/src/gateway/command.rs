@@ -34,8 +34,8 @@ pub enum Command {
     Answer(u64, Vec<Tensor>, Provenance),
     /// A request is given up: its token and why.
     ///
-    /// Condition: it cannot be taken in, its deadline has passed, or its last
-    /// glue failed. The request has had neither an answer nor a failure, and
+    /// Condition: it cannot be taken in, its deadline has passed, its last glue
+    /// failed, or tasks failed for which no device left can make up. The request has had neither an answer nor a failure, and
     /// will have no other.
     Fail(u64, RequestError),
     /// A frame was refused; close the connection if it was a violation.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_model::tensor::Tensor;
 
 use super::job::Job;
-use crate::frame::{Data, Heartbeat};
+use crate::frame::{Data, Failure, Heartbeat, Progress};
 use crate::id::{DeviceId, PlanId};
 
 /// What happens to a gateway.
@@ -31,6 +31,14 @@ pub enum Event {
     Data(DeviceId, Data),
     /// A sign of life.
     Beat(DeviceId, Heartbeat),
+    /// A device says how far requests are there.
+    Progress(DeviceId, Progress),
+    /// A part of a frame has come in from a device.
+    Heard(DeviceId),
+    /// Some bytes have gone out since the last time.
+    Moved,
+    /// A device says that a shard will not come.
+    Failure(DeviceId, Failure),
     /// A job of [`Command::Run`](super::Command::Run) ended: the model's
     /// outputs, or why there are none.
     Done(Job, Result<Vec<Tensor>, String>),

@@ -1,5 +1,6 @@
 //! What a gateway tells whoever looks on.
 
+use crate::failure::TaskError;
 use crate::id::{DeviceId, PlanId};
 
 /// Something a person would like to see.
@@ -9,6 +10,11 @@ pub enum Notice {
     Suspect(DeviceId),
     /// The device is heard from again.
     Healthy(DeviceId),
+    /// A task of the device has failed, which is called so and for this reason:
+    /// it is not relied on for a while.
+    Failing(DeviceId, String, TaskError),
+    /// That while is over.
+    Rested(DeviceId),
     /// The device's bundle lacks this plan of the gateway's.
     Mismatch(DeviceId, PlanId),
     /// The device's bundle, which lacked a plan of the gateway's, has all now.

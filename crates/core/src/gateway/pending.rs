@@ -1,6 +1,7 @@
 //! A request at its gateway: its inputs, which are kept until it is answered,
 //! and the attempt under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use quorate_model::tensor::Tensor;
 use super::answer::{Provenance, RequestError};
 use super::command::Command;
 use crate::attempt::Attempt;
-use crate::frame::{Data, Frame};
+use crate::failure::{Cause, TaskError};
+use crate::frame::{Data, Failure, Frame, Standing};
 use crate::gather::{Accepted, Decision, Gather, Gathered};
-use crate::id::{DeviceId, DeviceSet};
+use crate::id::{DeviceId, DeviceSet, StageId};
 use crate::parcel::Parcel;
-use crate::plan::{Plan, WaitPolicy};
+use crate::plan::{Plan, Plans, Stage, WaitPolicy};
 use crate::time::Time;
 use quorate_model::region::{crop, whole};
 use quorate_model::value::Value;
@@ -22,6 +24,30 @@ use quorate_model::value::Value;
 /// one has twice as long. Otherwise suspicions that come and go faster than a
 /// request takes would keep it from ever being answered.
 const ATTEMPT_MIN: Duration = Duration::from_millis(20);
+/// A request that so many later ones have overtaken is none that only waits for
+/// its turn.
+const OVERTAKEN_MAX: u32 = 4;
+
+/// A shard that will not come.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) device: DeviceId,
+    pub(super) layer: String,
+    pub(super) error: TaskError,
+    stage: StageId,
+    shard: usize,
+}
+
+/// What is to become of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It may still be answered, or nothing better is known.
+    Waits,
+    /// Others may answer the request.
+    Moves,
+    /// Nobody will: the failure at this place says why.
+    Ends(usize),
+}
 
 /// A request without an answer yet.
 #[derive(Debug)]
@@ -33,6 +59,10 @@ pub(super) struct Pending {
     /// Members that connected again since this attempt began, and so may have
     /// forgotten it.
     pub(super) restarted: DeviceSet,
+    /// Others that were under way when it came in.
+    pub(super) under_way: usize,
+    /// Shards of this attempt that will not come.
+    pub(super) failed: Vec<Failed>,
     /// Attempts that have timed out.
     pub(super) timeouts: u32,
     inputs: Vec<Tensor>,
@@ -50,21 +80,27 @@ pub(super) struct Pending {
     keep_until: Time,
     /// When to look again whether the attempt is stuck.
     pub(super) recheck_at: Option<Time>,
-    /// When the attempt times out.
-    pub(super) timeout_at: Time,
-    /// Time that an attempt has before it times out.
-    timeout_after: Duration,
+    /// When the attempt was last seen to move.
+    moved_at: Time,
+    /// The longest that it was not, before.
+    quiet: Duration,
+    /// How long it may stand still.
+    patience: Duration,
+    /// By device: shards taken and tasks done there, as it last said.
+    moves: BTreeMap<DeviceId, u32>,
+    /// Later requests that were answered since it last moved by itself.
+    pub(super) overtaken: u32,
 }
 
 impl Pending {
-    /// A request with its first attempt, which has `timeout_after`.
+    /// A request with its first attempt, which may stand still for `patience`.
     pub(super) fn new(
         now: Time,
         token: u64,
         inputs: Vec<Tensor>,
         allowed: Duration,
         values: Arc<Vec<Value>>,
-        timeout_after: Duration,
+        patience: Duration,
         attempt: Attempt,
     ) -> Pending {
         Pending {
@@ -73,6 +109,8 @@ impl Pending {
             attempt,
             plan_index: 0,
             restarted: DeviceSet::default(),
+            under_way: 0,
+            failed: Vec::new(),
             timeouts: 0,
             inputs,
             values,
@@ -82,8 +120,11 @@ impl Pending {
             wait_until: None,
             keep_until: now,
             recheck_at: None,
-            timeout_at: now + timeout_after,
-            timeout_after,
+            moved_at: now,
+            quiet: Duration::ZERO,
+            patience,
+            moves: BTreeMap::new(),
+            overtaken: 0,
         }
     }
 
@@ -103,9 +144,11 @@ impl Pending {
         self.gathered = false;
         self.wait_until = None;
         self.restarted = DeviceSet::default();
-        self.timeout_at = now + self.timeout_after;
+        self.failed.clear();
+        (self.moved_at, self.quiet, self.overtaken) = (now, Duration::ZERO, 0);
+        self.moves.clear();
         let doubled = 1u32.checked_shl(before).unwrap_or(u32::MAX);
-        self.keep_until = now + ATTEMPT_MIN.saturating_mul(doubled).min(self.timeout_after);
+        self.keep_until = now + ATTEMPT_MIN.saturating_mul(doubled).min(self.patience);
         self.recheck_at = None;
     }
 
@@ -139,8 +182,8 @@ impl Pending {
         if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
             let payload = data.payload.bytes().clone();
             if self.gathers[at].accept(now, data.shard.into(), payload) == Accepted::Taken {
-                let left = self.attempt.deadline.since(now);
-                self.arrivals.push((from, self.allowed.saturating_sub(left)));
+                self.moved(now);
+                self.arrivals.push((from, self.age(now)));
             }
         }
     }
@@ -182,23 +225,124 @@ impl Pending {
     pub(super) fn wake_at(&self) -> Time {
         let attempt = match self.recheck_at {
             _ if self.gathered => self.attempt.deadline,
-            Some(due) => self.timeout_at.min(due),
-            None => self.timeout_at,
+            Some(due) => self.timeout_at().min(due),
+            None => self.timeout_at(),
         };
         let wait = self.wait_until.unwrap_or(self.attempt.deadline);
         self.attempt.deadline.min(attempt).min(wait)
     }
 
+    /// How long ago it came in.
+    pub(super) fn age(&self, now: Time) -> Duration {
+        self.allowed.saturating_sub(self.attempt.deadline.since(now))
+    }
+
+    /// When the attempt has stood still for too long.
+    pub(super) fn timeout_at(&self) -> Time {
+        self.moved_at + self.patience
+    }
+
+    /// The attempt moves.
+    fn moved(&mut self, now: Time) {
+        self.quiet = self.quiet_until(now);
+        (self.moved_at, self.overtaken) = (now, 0);
+    }
+
+    /// How long it has stood still at the longest.
+    pub(super) fn quiet_until(&self, now: Time) -> Duration {
+        self.quiet.max(now.since(self.moved_at))
+    }
+
+    /// A device says how far it is there.
+    pub(super) fn stands(&mut self, now: Time, device: DeviceId, standing: &Standing) {
+        if standing.attempt != self.attempt.number {
+            return;
+        }
+        let before = self.moves.insert(device, standing.moves);
+        if standing.is_busy || before != Some(standing.moves) {
+            self.moved(now);
+        }
+    }
+
+    /// Bytes come and go at a device that it waits for, or go out at the gateway
+    /// (`None`): they may be its own, unless those that came after it have been
+    /// answered.
+    pub(super) fn bytes_move(&mut self, now: Time, device: Option<DeviceId>) {
+        let concerned = device.is_none_or(|device| self.attempt.members.contains(device));
+        if concerned && self.overtaken < OVERTAKEN_MAX {
+            self.quiet = self.quiet_until(now);
+            self.moved_at = now;
+        }
+    }
+
+    /// Lets attempts stand still for so long at least.
+    pub(super) fn be_patient(&mut self, patience: Duration) {
+        self.patience = self.patience.max(patience);
+    }
+
     /// Counts a timeout; the next attempt has twice as long.
     pub(super) fn time_out(&mut self) {
         self.timeouts += 1;
-        self.timeout_after = self.timeout_after.saturating_mul(2);
+        self.patience = self.patience.saturating_mul(2);
     }
 
     /// Can this attempt no longer be answered by those `alive`?
     pub(super) fn is_stuck(&self, alive: DeviceSet) -> bool {
-        !self.gathered
-            && !self.attempt.plan.viable(self.attempt.members, alive.without(self.restarted))
+        !self.gathered && self.unanswered(alive.without(self.restarted)).is_some()
+    }
+
+    /// The first stage that those `alive` cannot answer.
+    fn unanswered(&self, alive: DeviceSet) -> Option<&Stage> {
+        let failed = |stage, shard| {
+            self.failed.iter().any(|failed| (failed.stage, failed.shard) == (stage, shard))
+        };
+        let Attempt { plan, members, .. } = &self.attempt;
+        plan.unanswered_without(*members, alive, failed)
+    }
+
+    /// Takes note of a shard of this attempt that `device` will not make; false
+    /// if it is not of this attempt, or not its to make.
+    pub(super) fn fail(&mut self, device: DeviceId, failure: &Failure) -> bool {
+        let Failure { stage, error, .. } = failure;
+        let (stage, shard) = (*stage, usize::from(failure.shard));
+        let Attempt { number, plan, .. } = &self.attempt;
+        let same = (failure.attempt, failure.plan) == (*number, plan.id());
+        if !same || self.attempt.maker(stage, shard) != Some(device) {
+            return false;
+        }
+        let layer = plan.stages()[stage.index()].name.clone();
+        let error = error.clone();
+        self.failed.retain(|failed| (failed.stage, failed.shard) != (stage, shard));
+        self.failed.push(Failed { device, layer, error, stage, shard });
+        true
+    }
+
+    /// What is to become of this attempt, which those `alive` cannot answer,
+    /// where `others`, on whom one can rely, could answer the request, or at
+    /// least `anybody` might.
+    pub(super) fn fate(&self, alive: DeviceSet, others: bool, anybody: bool) -> Fate {
+        let of = |cause| self.failed.iter().position(|failed| failed.error.cause == cause);
+        if let Some(failed) = of(Cause::Request) {
+            return Fate::Ends(failed);
+        }
+        if others || (anybody && self.failed.is_empty()) {
+            return Fate::Moves;
+        }
+        // Devices that are away may come back.
+        let away = self.attempt.members.without(alive);
+        match of(Cause::Device) {
+            Some(failed) if away.is_empty() => Fate::Ends(failed),
+            _ => Fate::Waits,
+        }
+    }
+
+    /// Words on what has failed, for the error of a deadline.
+    pub(super) fn failures_said(&self, plans: &Plans) -> String {
+        let said = |failed: &Failed| {
+            let Failed { device, layer, error, .. } = failed;
+            format!(", {} cannot compute {layer}: {error}", plans.device_name(*device))
+        };
+        self.failed.iter().map(said).collect()
     }
 
     /// May this attempt, which is stuck, be abandoned now? If not, notes when to
@@ -213,7 +357,7 @@ impl Pending {
 
     /// Puts the timeout off while there is nobody to try with.
     pub(super) fn postpone(&mut self, now: Time) {
-        self.timeout_at = now + self.timeout_after;
+        self.moved_at = now;
     }
 
     pub(super) fn into_provenance(self) -> Provenance {

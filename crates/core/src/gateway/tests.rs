@@ -4,6 +4,8 @@ mod cancel;
 mod data;
 mod devices;
 mod done;
+mod failures;
+mod progress;
 mod submit;
 mod tick;
 

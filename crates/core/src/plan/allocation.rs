@@ -142,10 +142,21 @@ impl Plan {
     /// The first stage that cannot be answered by those of `members` that are
     /// `alive`.
     pub fn unanswered(&self, members: DeviceSet, alive: DeviceSet) -> Option<&Stage> {
+        self.unanswered_without(members, alive, |_, _| false)
+    }
+
+    /// The same where shards for which `failed` holds will not come either.
+    pub(crate) fn unanswered_without(
+        &self,
+        members: DeviceSet,
+        alive: DeviceSet,
+        failed: impl Fn(StageId, usize) -> bool,
+    ) -> Option<&Stage> {
         (0..self.stages.len() as u16).map(StageId).find_map(|id| {
             let sharding = self.stage_sharding(id);
             let here = |shard: &usize| {
-                members.nth(sharding.seats[*shard].index()).is_some_and(|d| alive.contains(d))
+                let device = members.nth(sharding.seats[*shard].index());
+                device.is_some_and(|d| alive.contains(d)) && !failed(id, *shard)
             };
             let shards: ShardSet = (0..sharding.code.shards()).filter(here).collect();
             (!sharding.code.is_decodable(shards)).then(|| &self.stages[id.index()])

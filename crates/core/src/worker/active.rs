@@ -12,9 +12,9 @@ use super::gap::Gaps;
 use super::job::Job;
 use crate::admit::Peer;
 use crate::attempt::Attempt;
-use crate::frame::Data;
+use crate::frame::{Data, Standing};
 use crate::gather::{Accepted, Decision, Gather, Gathered, task_inputs};
-use crate::id::{DeviceId, SeatId, StageId, ValueId};
+use crate::id::{DeviceId, RequestId, SeatId, StageId, ValueId};
 use crate::parcel::Parcel;
 use crate::time::Time;
 
@@ -37,6 +37,8 @@ struct Assignment {
     stage: StageId,
     shard: usize,
     state: TaskState,
+    /// Was it told that this task is late?
+    is_told_late: bool,
 }
 
 /// What has become possible for a request.
@@ -62,6 +64,10 @@ pub(super) struct Active {
     /// By value; only those that this device's tasks read.
     gathers: Vec<Option<Gather>>,
     tasks: Vec<Assignment>,
+    /// When its first frame came.
+    pub(super) since: Time,
+    /// Shards taken, and tasks begun and ended.
+    moves: u32,
     payload_bytes: usize,
     released: bool,
 }
@@ -72,12 +78,17 @@ impl Active {
         values: Arc<Vec<Value>>,
         attempt: Attempt,
         seat: usize,
-        arrival: u64,
+        (now, arrival): (Time, u64),
     ) -> Active {
         let (plan, seat) = (&attempt.plan, SeatId(seat as u8));
         let tasks: Vec<Assignment> = plan
             .tasks(seat)
-            .map(|(stage, shard)| Assignment { stage, shard, state: TaskState::Waiting })
+            .map(|(stage, shard)| Assignment {
+                stage,
+                shard,
+                state: TaskState::Waiting,
+                is_told_late: false,
+            })
             .collect();
         let mut gathers: Vec<Option<Gather>> = values.iter().map(|_| None).collect();
         for task in &tasks {
@@ -94,6 +105,8 @@ impl Active {
             values,
             gathers,
             tasks,
+            since: now,
+            moves: 0,
             payload_bytes: 0,
             released: false,
         }
@@ -112,9 +125,34 @@ impl Active {
             return Some(Accepted::Late);
         }
         if accepted == Accepted::Taken {
+            self.moves += 1;
             self.payload_bytes += data.payload.bytes().len();
         }
         Some(accepted)
+    }
+
+    /// Does not wait for a shard of a stage's value any more.
+    pub(super) fn give_up(&mut self, stage: StageId, shard: usize) {
+        let value = self.attempt.plan.stages()[stage.index()].value;
+        if let Some(gather) = &mut self.gathers[value.index()] {
+            gather.give_up(shard);
+        }
+    }
+
+    /// Who waits for shards of a stage's value, and the gateway, which has to
+    /// know.
+    pub(super) fn waiting(&self, stage: StageId) -> Vec<Peer> {
+        let Attempt { plan, members, request, .. } = &self.attempt;
+        let value = plan.stages()[stage.index()].value;
+        let readers = plan.reading_devices(value, *members).into_iter().map(Peer::Device);
+        readers.chain([Peer::Gateway(request.run)]).collect()
+    }
+
+    /// Was it told that a task is late? From now on it was.
+    pub(super) fn is_told_late(&mut self, stage: StageId, shard: usize) -> bool {
+        let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
+        let task = self.tasks.iter_mut().find(same);
+        task.is_none_or(|task| std::mem::replace(&mut task.is_told_late, true))
     }
 
     /// Decides gathers where that is possible, and finds the tasks that can run.
@@ -124,7 +162,7 @@ impl Active {
             return progress;
         }
         for at in 0..self.tasks.len() {
-            let Assignment { stage, shard, state } = self.tasks[at];
+            let Assignment { stage, shard, state, .. } = self.tasks[at];
             if state != TaskState::Waiting {
                 continue;
             }
@@ -215,7 +253,17 @@ impl Active {
         let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
         if let Some(task) = self.tasks.iter_mut().find(same) {
             task.state = state;
+            self.moves += 1;
         }
+    }
+
+    /// How far it is; `is_stuck` where no lane here moves.
+    pub(super) fn standing(&self, is_stuck: bool) -> Standing {
+        let RequestId { number, .. } = self.attempt.request;
+        let computes =
+            |task: &Assignment| matches!(task.state, TaskState::Running | TaskState::Ready);
+        let is_busy = !is_stuck && self.tasks.iter().any(computes);
+        Standing { number, attempt: self.attempt.number, moves: self.moves, is_busy }
     }
 
     /// Is there nothing left to do, but for tasks that are superseded?

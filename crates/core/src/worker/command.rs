@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::delivery::Delivery;
 use super::job::Job;
 use crate::admit::{Peer, Refusal};
+use crate::failure::TaskError;
 use crate::frame::{Frame, Heartbeat};
 use crate::gather::Gathered;
 
@@ -27,7 +28,9 @@ pub enum Command {
     },
     /// Send a frame to each of these peers.
     ///
-    /// Condition: a job is done, and these read the same part of its output.
+    /// Condition: a job is done, and these read the same part of its output; or
+    /// it failed, and these wait for it; or requests of this gateway take long,
+    /// and it is to know how far they are.
     Send(Vec<Peer>, Frame),
     /// A frame was refused; close the connection that it came over if it was
     /// a violation.
@@ -35,11 +38,13 @@ pub enum Command {
     /// Condition: the frame handed in by this event is none that its plan
     /// allows.
     Refuse(Peer, Refusal),
-    /// A job failed; its shard is an erasure for everybody.
+    /// Tell whoever runs this device that a job failed, or is far too late; its
+    /// shard is an erasure for everybody.
     ///
     /// Condition: the task could not be run, or its output is not what the
-    /// plan says, and its attempt is still the current one.
-    Failed(Job, String),
+    /// plan says, or it takes far longer than it ever did, and its attempt is
+    /// still the current one.
+    Failed(Job, TaskError),
     /// Tell every gateway what was done so far.
     ///
     /// Condition: the time between two heartbeats has passed.

@@ -13,6 +13,7 @@ use quorate_model::region::Region;
 use quorate_model::tensor::Tensor;
 
 use crate::admit::Peer;
+use crate::failure::TaskError;
 use crate::id::{DeviceId, StageId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
@@ -42,23 +43,26 @@ pub struct Outgoing {
 impl Delivery {
     /// What the readers are sent of a task's outputs; an error where they are
     /// not what the plan says, or do not fit the type that they travel as.
-    pub fn prepare(&self, outputs: &[Tensor]) -> Result<Vec<Outgoing>, String> {
+    pub fn prepare(&self, outputs: &[Tensor]) -> Result<Vec<Outgoing>, TaskError> {
         let [output] = outputs else {
-            return Err(format!("task made {} values, expected 1", outputs.len()));
+            let words = format!("task made {} values, expected 1", outputs.len());
+            return Err(TaskError::of_device(words));
         };
         let sharding = self.plan.stage_sharding(self.stage);
         let value = &self.values[self.plan.stages()[self.stage.index()].value.index()];
         let shape = sharding.shard_shape(value, self.shard);
         if output.dtype() != value.dtype || output.shape() != shape {
             let dtype = value.dtype;
-            return Err(format!("task made {output:?}, plan says {dtype} {shape:?}"));
+            let words = format!("task made {output:?}, plan says {dtype} {shape:?}");
+            return Err(TaskError::of_device(words));
         }
-        let output = sharding.payload(output).map_err(|e| format!("value {}: {e}", value.name))?;
+        let too_large = |e| TaskError::of_request(format!("value {}: {e}", value.name));
+        let output = sharding.payload(output).map_err(too_large)?;
         let prepare = |(part, to): &(Option<Region>, Vec<Peer>)| {
             let part = match (part, sharding.data_of(self.shard)) {
                 (Some(part), Some(data)) => {
                     let from = sharding.region(value, data);
-                    crop(&output, &from, part).map_err(|e| e.to_string())?
+                    crop(&output, &from, part).map_err(|e| TaskError::of_device(e.to_string()))?
                 }
                 _ => output.clone(),
             };
@@ -111,7 +115,8 @@ mod tests {
     fn what_is_not_as_the_plan_says_is_an_error() {
         let large = Tensor::from_f32(vec![1, 3], &[1.0, 7e4, 0.0]).expect("fits");
         let (delivery, output) = delivery(&in_half());
-        let said = |outputs: &[Tensor]| delivery.prepare(outputs).err().unwrap_or_default();
+        let said =
+            |outputs: &[Tensor]| delivery.prepare(outputs).expect_err("an error").to_string();
         let words = "value h: 70000 does not fit in f16, whose largest number is 65504: send it \
                      as f32";
         assert_eq!(said(&[large]), words);

@@ -11,6 +11,7 @@ use quorate_model::tensor::{DType, Tensor};
 use super::*;
 use crate::admit::Refusal;
 use crate::fixture::{A, B, C, H, PLAN, RUN, X, Y, data, devices, maker, ms, plans, shard_tensor};
+use crate::frame::Failure;
 use crate::id::{DeviceSet, ValueId};
 use quorate_model::region::crop;
 
@@ -67,7 +68,7 @@ impl Bench {
     }
 
     /// Ends a job with this output, as a lane does.
-    fn ended(&mut self, at: u64, job: Job, output: Result<Tensor, String>) -> &mut Bench {
+    fn ended(&mut self, at: u64, job: Job, output: Result<Tensor, TaskError>) -> &mut Bench {
         let delivery = &self.deliveries[&job];
         let result = output.and_then(|output| delivery.prepare(&[output]));
         self.handle(at, Event::Done(job, result))
@@ -90,6 +91,18 @@ impl Bench {
         let jobs = self.jobs();
         assert_eq!(jobs.len(), 1, "{jobs:?}");
         jobs[0]
+    }
+
+    fn failures(&mut self) -> Vec<(Vec<Peer>, Failure)> {
+        let mut failures = Vec::new();
+        self.commands.retain(|command| match command {
+            Command::Send(to, Frame::Failure(failure)) => {
+                failures.push((to.clone(), failure.clone()));
+                false
+            }
+            _ => true,
+        });
+        failures
     }
 
     fn sends(&mut self) -> Vec<(Vec<Peer>, Data)> {

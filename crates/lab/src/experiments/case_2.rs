@@ -157,7 +157,8 @@ fn watch(
 
 fn start<'a>(context: &Context, site: &'a Site, world: &World) -> anyhow::Result<Fleet<'a>> {
     context.go_on()?;
-    let config = GatewayConfig { resubmit_after: DEADLINE, ..GatewayConfig::default() };
+    let config =
+        GatewayConfig { resubmit_after: DEADLINE, adapt: false, ..GatewayConfig::default() };
     Fleet::start(context.program()?, site, world, config)
 }
 

@@ -28,7 +28,7 @@ impl Chance {
     /// The world of a script, with so many nodes.
     pub(super) fn new(script: &Script, nodes: usize) -> Chance {
         let mut random = SplitMix::new(script.seed ^ 0x5151);
-        let network = Network::new(nodes, script.delay_us_max, &mut random);
+        let network = Network::new(nodes, script.delay_us_max, script.bytes_per_s, &mut random);
         let (task_us_max, delay_us_max) = (script.task_us_max, script.delay_us_max);
         Chance { random, network, nodes, task_us_max, delay_us_max }
     }
@@ -52,12 +52,15 @@ impl World for Chance {
     ) -> u64 {
         let bytes = frame.encode().to_bytes();
         for &to in to {
+            let bulk = matches!(frame, Frame::Data(_));
+            let wait =
+                if bulk { self.network.transfer(now, (from, to.node), bytes.len()) } else { 0 };
             for arrival in self.network.carry(from, to.node, &bytes, &mut self.random) {
                 let devices = self.nodes - 1;
                 let from = if arrival.wrong_sender { (from + 1) % devices } else { from };
                 let frame = Frame::decode(arrival.bytes).ok();
                 let letter = Letter { from, to, sent_at: now, left_at: now, frame };
-                let at = now + arrival.after_us * NANOS_PER_US;
+                let at = now + wait + arrival.after_us * NANOS_PER_US;
                 next.push(Next::Arrive(at, Box::new(letter)));
             }
         }
@@ -86,6 +89,10 @@ impl World for Chance {
 
     fn reconnect(&self) -> Nanos {
         self.delay_us_max * NANOS_PER_US
+    }
+
+    fn moved(&self, now: Nanos, node: usize) -> u64 {
+        self.network.moved(now, node)
     }
 
     /// What was sent is on its way at once.

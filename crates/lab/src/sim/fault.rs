@@ -18,6 +18,12 @@ pub enum Fault {
     Thaw(usize),
     /// Tasks that it begins from now on take this many times as long.
     Slow(usize, f64),
+    /// Tasks that it begins from now on fail.
+    Break(usize),
+    /// Tasks that it begins from now on do not end.
+    Hang(usize),
+    /// Its tasks succeed again, and those that hang end.
+    Heal(usize),
     /// Nothing passes between two nodes. The gateway is the node behind the
     /// last device.
     Cut(usize, usize),

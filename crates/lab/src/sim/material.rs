@@ -1,8 +1,8 @@
 //! A packed model to simulate with: real task files, really run, and the
 //! whole model's answers beside them.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::Gathered;
-use quorate_core::plan::{OUTPUT_TASK, Plans, WaitPolicy};
+use quorate_core::id::StageId;
+use quorate_core::plan::{OUTPUT_TASK, Plan, Plans, WaitPolicy};
 use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_core::worker::TaskId;
 use quorate_engine::Task;
@@ -103,6 +104,24 @@ impl Material {
         let (stems, plans) = (stems(&plans), Arc::new(plans));
         let (tasks, memo) = (BTreeMap::new(), BTreeMap::new());
         Ok(Material { plans, inputs, right, stems, folder, tasks, memo })
+    }
+
+    /// Can every shard be told from every other by who makes it and its form? If
+    /// not, a frame that says it was another is believed.
+    pub(super) fn tells_shards_apart(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        let plan = |plan: &Arc<Plan>| {
+            (0..plan.stages().len() as u16).map(StageId).all(|stage| {
+                let sharding = plan.stage_sharding(stage);
+                let value = &self.plans.values()[plan.stages()[stage.index()].value.index()];
+                sharding.seats.iter().enumerate().all(|(shard, seat)| {
+                    let part = sharding.part(shard);
+                    let shape = part.output_shape(&value.shape, value.axis);
+                    seen.insert((plan.id(), *seat, shape))
+                })
+            })
+        };
+        self.plans.all().iter().all(plan)
     }
 
     fn compute(

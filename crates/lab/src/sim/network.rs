@@ -1,10 +1,15 @@
 //! Links on which frames are late, lost, doubled, damaged or untrue.
 
 use bytes::Bytes;
+use quorate_core::cluster::Nanos;
 use quorate_core::frame::{Data, Frame, LENGTH_BYTES};
 use quorate_core::id::{PlanId, ValueId};
 
 use super::random::SplitMix;
+
+const NANOS_PER_S: Nanos = 1_000_000_000;
+/// What a byte takes a node, as far as it matters whether any moves.
+const NANOS_PER_BYTE: Nanos = 100;
 
 /// How a network treats frames, per mille of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +42,56 @@ pub(super) struct Network {
     /// Least delay of each directed link.
     base_us: Vec<u64>,
     jitter_us: u64,
+    /// How many bytes of shards and inputs a node sends a second, where that is
+    /// limited.
+    bytes_per_s: Option<u64>,
+    /// By node: until when it sends, or is sent, what it was given so far.
+    busy: Vec<Busy>,
     noise: Noise,
+}
+
+/// When a node sends, and receives.
+#[derive(Clone, Copy, Debug, Default)]
+struct Busy {
+    sends_until: Nanos,
+    receives_until: Nanos,
 }
 
 impl Network {
     /// Links whose delays are between 100 us and `delay_us_max`.
-    pub(super) fn new(nodes: usize, delay_us_max: u64, random: &mut SplitMix) -> Network {
+    pub(super) fn new(
+        nodes: usize,
+        delay_us_max: u64,
+        bytes_per_s: Option<u64>,
+        random: &mut SplitMix,
+    ) -> Network {
         let base_us = (0..nodes * nodes).map(|_| random.between(100, delay_us_max / 2)).collect();
         let (jitter_us, noise) = (delay_us_max / 2, Noise::default());
-        Network { nodes, base_us, jitter_us, noise }
+        let busy = vec![Busy::default(); nodes];
+        Network { nodes, base_us, jitter_us, bytes_per_s, busy, noise }
+    }
+
+    /// Sends so many bytes from one node to another, after all that the sender
+    /// was given before: how long it takes until they are there.
+    pub(super) fn transfer(
+        &mut self,
+        now: Nanos,
+        (from, to): (usize, usize),
+        bytes: usize,
+    ) -> Nanos {
+        let Some(rate) = self.bytes_per_s else { return 0 };
+        let begin = self.busy[from].sends_until.max(now);
+        let end = begin + bytes as u64 * NANOS_PER_S / rate;
+        self.busy[from].sends_until = end;
+        self.busy[to].receives_until = self.busy[to].receives_until.max(end);
+        end - now
+    }
+
+    /// As many bytes as a node has had time for, as far as it matters whether
+    /// any move.
+    pub(super) fn moved(&self, now: Nanos, node: usize) -> u64 {
+        let Busy { sends_until, receives_until } = self.busy[node];
+        (sends_until.min(now) + receives_until.min(now)) / NANOS_PER_BYTE
     }
 
     /// Changes what befalls frames from now on.

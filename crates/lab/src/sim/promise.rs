@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_core::id::StageId;
+use quorate_core::id::{SeatId, StageId};
 use quorate_core::plan::WaitPolicy;
 
 use super::material::Material;
@@ -23,17 +23,29 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
         let after_us = ending.after.as_micros() as u64;
         let said = format!("request {index}: {after_us} us, {attempts} attempts, plan {plan}");
         let limit_us = match script.promise {
+            Promise::Once => u64::MAX,
             Promise::Unnoticed => healthy_us,
+            Promise::InTurn => {
+                healthy_us + record.endings.len() as u64 * tasks_us(material, script)
+            }
             Promise::Within(longer) => healthy_us + longer.as_micros() as u64,
         };
         if after_us > limit_us {
             return Err(format!("{said}, promised within {limit_us}"));
         }
-        if script.promise == Promise::Unnoticed && (attempts, plan) != (1, 0) {
-            return Err(format!("{said}, promised to go unnoticed"));
+        let once = !matches!(script.promise, Promise::Within(_) | Promise::InTurn);
+        if once && (attempts, plan) != (1, 0) {
+            return Err(format!("{said}, promised in one attempt under the main plan"));
         }
     }
     Ok(())
+}
+
+/// The longest that one request's tasks may take the device that has the most.
+fn tasks_us(material: &Material, script: &Script) -> u64 {
+    let plan = material.plans.main();
+    let tasks = |seat: usize| plan.tasks(SeatId(seat as u8)).count() as u64;
+    (0..plan.seats()).map(tasks).max().unwrap_or(0) * script.task_us_max
 }
 
 /// The longest that a request may take by itself without faults: every stage

@@ -23,6 +23,11 @@ pub(super) enum Promise {
     Unnoticed,
     /// Anything: answered, at most this much slower.
     Within(Duration),
+    /// Every task of every request after each other on one device.
+    InTurn,
+    /// Everything takes long, and nothing is wrong: one attempt under the main
+    /// plan, however long it takes.
+    Once,
 }
 
 /// One simulation.
@@ -44,6 +49,9 @@ pub(super) struct Script {
     pub(super) delay_us_max: u64,
     /// The longest time a task takes on a device that is not slow.
     pub(super) task_us_max: u64,
+    /// How many bytes of shards and inputs a node sends a second, where that is
+    /// limited.
+    pub(super) bytes_per_s: Option<u64>,
     /// The gateway's habits.
     pub(super) gateway: GatewayConfig,
     /// What is promised.
@@ -70,10 +78,16 @@ pub enum Family {
     Flapping,
     /// Nothing fails; clients go away before they are answered.
     Impatient,
+    /// Tasks fail or hang on devices that seem well, no more than tolerated.
+    Grey,
+    /// The same on more than tolerated; one is well.
+    Broken,
+    /// Tasks take seconds, and so do values on their way; nothing fails.
+    Slow,
 }
 
 /// All families.
-pub const FAMILIES: [Family; 8] = [
+pub const FAMILIES: [Family; 11] = [
     Family::Tolerated,
     Family::Rolling,
     Family::Beyond,
@@ -82,6 +96,9 @@ pub const FAMILIES: [Family; 8] = [
     Family::Hidden,
     Family::Flapping,
     Family::Impatient,
+    Family::Grey,
+    Family::Broken,
+    Family::Slow,
 ];
 
 impl Script {
@@ -98,7 +115,8 @@ impl Script {
             noises: Vec::new(),
             delay_us_max: random.between(400, 3000),
             task_us_max: random.between(300, 3000),
-            gateway: GatewayConfig::default(),
+            bytes_per_s: None,
+            gateway: GatewayConfig { adapt: false, ..GatewayConfig::default() },
             promise: Promise::Unnoticed,
         };
         match family {
@@ -110,10 +128,18 @@ impl Script {
             Family::Hidden => script.hidden(devices, &mut random),
             Family::Flapping => script.flapping(&mut random),
             Family::Impatient => script.impatient(&mut random),
+            Family::Grey => script.grey(devices, tolerance, &mut random),
+            Family::Broken => script.broken(devices, &mut random),
+            Family::Slow => script.slow(devices, tolerance, &mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
         script
+    }
+
+    /// Leaves out frames that say they were others.
+    pub(super) fn tell_no_lies(&mut self) {
+        self.noises.iter_mut().for_each(|(_, noise)| noise.lies = 0);
     }
 
     /// What happens to the simulation.
@@ -216,14 +242,15 @@ impl Script {
 
     fn load(&mut self, random: &mut SplitMix) {
         self.submits = (0..200).map(|_| random.between(50, 150) * MS).collect();
-        // Every task of every request after each other on one device.
-        self.promise = Promise::Within(Duration::from_secs(200 * 6 * 3).mul_f64(1e-3));
+        self.promise = Promise::InTurn;
     }
 
     fn hidden(&mut self, devices: usize, random: &mut SplitMix) {
-        self.deadline = Duration::from_secs(30);
+        self.deadline = Duration::from_secs(40);
         self.every(12, 300, random);
-        self.promise = Promise::Within(self.gateway.resubmit_after * 7);
+        // As in chaos; but what requests that were answered stood still for is
+        // borne of others, too.
+        self.promise = Promise::Within(self.gateway.resubmit_after * 10);
         for a in 0..devices {
             for b in (0..a).filter(|_| random.chance(400)).collect::<Vec<_>>() {
                 self.faults.push((random.below(2000) * MS, Fault::Cut(a, b)));
@@ -252,6 +279,53 @@ impl Script {
         let waits = gone.iter().map(|_| random.below(30) * MS).collect::<Vec<_>>();
         let cancel = |(index, wait): (usize, u64)| (self.submits[index] + wait, index);
         self.cancels = gone.into_iter().zip(waits).map(cancel).collect();
+    }
+
+    fn grey(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.every(30, 100, random);
+        for device in some(devices, tolerance, random) {
+            let mut at = random.between(1, 600) * MS;
+            while at < 3000 * MS {
+                let hangs = random.chance(500);
+                let wrong = if hangs { Fault::Hang(device) } else { Fault::Break(device) };
+                self.faults.push((at, wrong));
+                at += random.between(1, 900) * MS;
+                self.faults.push((at, Fault::Heal(device)));
+                at += random.between(1, 400) * MS;
+            }
+        }
+    }
+
+    fn broken(&mut self, devices: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(30);
+        self.every(30, 100, random);
+        // Each failure is told at once, and the request moves on.
+        self.promise = Promise::Within(Duration::from_millis(500));
+        let survivor = random.below(devices as u64) as usize;
+        for device in (0..devices).filter(|d| *d != survivor) {
+            let mut at = random.between(1, 2000) * MS;
+            while random.chance(700) {
+                self.faults.push((at, Fault::Break(device)));
+                at += random.between(1, 1500) * MS;
+                self.faults.push((at, Fault::Heal(device)));
+                at += random.between(1, 1500) * MS;
+            }
+        }
+    }
+
+    fn slow(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(3600);
+        self.promise = Promise::Once;
+        self.task_us_max = random.between(500, 5000) * MS;
+        self.bytes_per_s = random.chance(700).then(|| random.between(500, 20_000));
+        self.submits = (0..random.between(1, 8)).map(|_| random.below(20_000) * MS).collect();
+        // Even so, a device may be gone.
+        for device in some(devices, tolerance.min(1), random) {
+            if random.chance(300) {
+                let goodbye = random.chance(500);
+                self.faults.push((random.below(20_000) * MS, Fault::Crash { device, goodbye }));
+            }
+        }
     }
 
     /// One device in trouble from `at` on; returns when it is well again.

@@ -49,6 +49,8 @@ pub(super) struct Simulation<S, W: World> {
     wakes: Vec<(u64, Option<Time>)>,
     /// Wake-ups of one node at one instant.
     ticks: (Nanos, usize, u32),
+    /// Bytes that had come and gone at the gateway when it was last woken.
+    moved: u64,
     /// Requests that are to be answered still.
     open: usize,
     /// By the gateway's number: the request.
@@ -93,6 +95,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             cut: BTreeSet::new(),
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
+            moved: 0,
             open: 0,
             numbers: Vec::new(),
             limit: 2 * nanos(course.deadline),
@@ -344,10 +347,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if self.ticks.2 > TICKS_MAX {
             return Err(format!("node {node} is woken for ever at {} ns", self.now));
         }
+        let moved = self.world.moved(self.now, node);
         if node == self.devices.len() {
+            if std::mem::replace(&mut self.moved, moved) != moved {
+                self.ask(gateway::Event::Moved)?;
+            }
             return self.ask(gateway::Event::Tick);
         }
         if self.devices[node].up {
+            self.tell(node, worker::Event::Moved(moved));
             self.tell(node, worker::Event::Tick);
         }
         Ok(())
@@ -388,6 +396,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let event = match frame {
             Some(Frame::Data(data)) => worker::Event::Data(from, data),
             Some(Frame::Watermark(mark)) => worker::Event::Watermark(from, mark),
+            Some(Frame::Failure(failure)) => worker::Event::Failure(from, failure),
             Some(_) => return,
             None => {
                 self.record.refused += 1;
@@ -405,6 +414,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 self.ask(gateway::Event::Data(device, data))
             }
             Some(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(device, beat)),
+            Some(Frame::Progress(progress)) => self.ask(gateway::Event::Progress(device, progress)),
+            Some(Frame::Failure(failure)) => self.ask(gateway::Event::Failure(device, failure)),
             Some(_) => Ok(()),
             None => {
                 self.record.refused += 1;

@@ -74,6 +74,10 @@ pub(super) trait World {
     /// How long after a restart a device's connections are up.
     fn reconnect(&self) -> Nanos;
 
+    /// Bytes that have come and gone at a node until `now`, those of messages
+    /// half of which are there included.
+    fn moved(&self, now: Nanos, node: usize) -> u64;
+
     /// A device has crashed: what waited to leave it is gone.
     fn crashed(&mut self, device: usize);
 

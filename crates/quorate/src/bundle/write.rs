@@ -8,8 +8,30 @@ use quorate_core::packing::{PACKED_FILE, PackedFolder, Progress, pack};
 use quorate_core::plan::Plans;
 use quorate_model::stage::Staged;
 
-use super::forms;
 use super::shelf::DiskShelf;
+use super::{forms, manifest};
+
+/// Moves what was packed to its place. The bundle that was there goes last: it
+/// is whole until the new one is in its place.
+fn swap(made: &Path, output: &Path) -> anyhow::Result<()> {
+    let mut old = output.as_os_str().to_owned();
+    old.push(format!(".replaced-{}", std::process::id()));
+    let old = Path::new(&old);
+    let replaces = output.exists();
+    if replaces {
+        std::fs::rename(output, old)?;
+    }
+    if let Err(error) = std::fs::rename(made, output) {
+        if replaces {
+            std::fs::rename(old, output)?;
+        }
+        return Err(error.into());
+    }
+    if replaces {
+        std::fs::remove_dir_all(old)?;
+    }
+    Ok(())
+}
 
 /// Packs `staged`, cut from the model with that hash, into the folder `output`.
 /// `progress` is called now and then. The bundle is made beside it and
@@ -37,11 +59,9 @@ pub fn write(
     let moved = made.context("packing").and_then(|packed| {
         for folder in &packed {
             forms::write(staged, &beside.join(&folder.name))?;
+            manifest::write(&beside.join(&folder.name))?;
         }
-        if output.exists() {
-            std::fs::remove_dir_all(output)?;
-        }
-        std::fs::rename(&beside, output)?;
+        swap(&beside, output)?;
         Ok(packed)
     });
     if moved.is_err() {

@@ -1,9 +1,11 @@
 //! A medium that all processes share: one message at a time is on it.
 //!
 //! ```text
-//! ready u64 | cost u64 -->
-//!                      <-- start u64 | end u64       nanoseconds, big endian
+//! ready u64 | cost u64 | first u8 -->
+//!                                 <-- start u64 | end u64
 //! ```
+//!
+//! Nanoseconds, big endian. What goes first does not wait for others.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,10 +57,12 @@ async fn attend(mut stream: TcpStream, port: &Mutex<Port>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
         let (ready, cost) = (stream.read_u64().await?, stream.read_u64().await?);
-        let span = port
-            .lock()
-            .map_err(|_| io::Error::other("the medium is broken"))?
-            .take(ready, Duration::from_nanos(cost));
+        let (first, cost) = (stream.read_u8().await? != 0, Duration::from_nanos(cost));
+        let span = {
+            let port = port.lock();
+            let mut port = port.map_err(|_| io::Error::other("the medium is broken"))?;
+            if first { port.cut_in(ready, cost) } else { port.take(ready, cost) }
+        };
         let mut reply = [0; 16];
         reply[..8].copy_from_slice(&span.start.to_be_bytes());
         reply[8..].copy_from_slice(&span.end.to_be_bytes());
@@ -79,8 +83,9 @@ impl MediumClient {
         MediumClient { address: address.to_owned(), stream: AsyncMutex::new(None) }
     }
 
-    /// Takes the medium for `cost`, from `ready` on at the earliest.
-    pub(super) async fn take(&self, ready: Nanos, cost: Duration) -> io::Result<Span> {
+    /// Takes the medium for `cost`, from `ready` on at the earliest; then at once,
+    /// where the message goes `first`.
+    pub(super) async fn take(&self, ready: Nanos, cost: Duration, first: bool) -> io::Result<Span> {
         let mut slot = self.stream.lock().await;
         if slot.is_none() {
             let stream = TcpStream::connect(&self.address).await?;
@@ -88,9 +93,10 @@ impl MediumClient {
             *slot = Some(stream);
         }
         let Some(stream) = slot.as_mut() else { return Err(io::ErrorKind::NotConnected.into()) };
-        let mut ask = [0; 16];
+        let mut ask = [0; 17];
         ask[..8].copy_from_slice(&ready.to_be_bytes());
-        ask[8..].copy_from_slice(&(cost.as_nanos() as u64).to_be_bytes());
+        ask[8..16].copy_from_slice(&(cost.as_nanos() as u64).to_be_bytes());
+        ask[16] = first.into();
         stream.write_all(&ask).await?;
         Ok(Span { start: stream.read_u64().await?, end: stream.read_u64().await? })
     }
@@ -109,11 +115,13 @@ mod tests {
             tokio::spawn(medium.serve());
             let [a, b] = [(); 2].map(|()| MediumClient::new(&address));
             let ns = Duration::from_nanos;
-            assert_eq!(a.take(100, ns(50)).await.unwrap(), Span { start: 100, end: 150 });
-            assert_eq!(b.take(120, ns(10)).await.unwrap(), Span { start: 150, end: 160 });
-            assert_eq!(a.take(1000, ns(0)).await.unwrap(), Span { start: 1000, end: 1000 });
+            assert_eq!(a.take(100, ns(50), false).await.unwrap(), Span { start: 100, end: 150 });
+            assert_eq!(b.take(120, ns(10), false).await.unwrap(), Span { start: 150, end: 160 });
+            assert_eq!(b.take(130, ns(5), true).await.unwrap(), Span { start: 130, end: 135 });
+            assert_eq!(a.take(140, ns(1), false).await.unwrap(), Span { start: 165, end: 166 });
+            assert_eq!(a.take(1000, ns(0), false).await.unwrap(), Span { start: 1000, end: 1000 });
             let nobody = MediumClient::new("127.0.0.1:1");
-            assert!(nobody.take(0, ns(1)).await.is_err());
+            assert!(nobody.take(0, ns(1), false).await.is_err());
         });
     }
 }

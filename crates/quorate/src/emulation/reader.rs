@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use quorate_core::cluster::Nanos;
+use quorate_core::cluster::{Nanos, Span};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
@@ -14,6 +14,10 @@ use super::wire::Wire;
 
 /// Messages under way from one peer; with so many, no more are read.
 const MESSAGES_MAX: usize = 64;
+
+/// What takes longer than this comes in parts, not too many of them.
+const PART: Nanos = 50_000_000;
+const PARTS_MAX: u64 = 256;
 
 /// The reading half of an emulated connection.
 pub(crate) struct EmulatedReader {
@@ -32,8 +36,8 @@ impl EmulatedReader {
     }
 }
 
-/// A message and when all of it is there, or why there are no more.
-type Arrival = io::Result<(Nanos, Bytes)>;
+/// A message and when it comes, or why there are no more.
+type Arrival = io::Result<(Span, Bytes)>;
 
 /// Reads what comes, and works out when it is there.
 async fn accept(
@@ -45,7 +49,7 @@ async fn accept(
     loop {
         let arrival = match record::read(&mut inner).await {
             Ok(None) => return,
-            Ok(Some((left, bytes))) => Ok((wire.receive(left, bytes.len()), bytes)),
+            Ok(Some((left, bytes))) => Ok((wire.receive(left, &bytes), bytes)),
             Err(error) => Err(error),
         };
         let end = arrival.is_err();
@@ -55,7 +59,8 @@ async fn accept(
     }
 }
 
-/// Hands on what is there, when it is.
+/// Hands on what is there, when it is: of what comes slowly one part after the
+/// other.
 async fn deliver(
     wire: Wire,
     mut arriving: mpsc::Receiver<Arrival>,
@@ -63,8 +68,15 @@ async fn deliver(
 ) {
     while let Some(arrival) = arriving.recv().await {
         let message = match arrival {
-            Ok((at, bytes)) => {
-                wire.arrive(at, &bytes).await;
+            Ok((there, mut bytes)) => {
+                let head = bytes.clone();
+                for (at, length) in parts(there, bytes.len()) {
+                    wire.sleep_until(at).await;
+                    if give.send(Ok(bytes.split_to(length))).await.is_err() {
+                        return;
+                    }
+                }
+                wire.arrive(there.end, &head).await;
                 Ok(bytes)
             }
             Err(error) => Err(error),
@@ -73,6 +85,14 @@ async fn deliver(
             return;
         }
     }
+}
+
+/// When which bytes of a message of so many are there, but for the last ones.
+fn parts(there: Span, bytes: usize) -> impl Iterator<Item = (Nanos, usize)> {
+    let time = there.end.saturating_sub(there.start);
+    let count = (time / PART).clamp(1, PARTS_MAX);
+    let at = move |part: u64| there.start + time / count * part;
+    (1..count).map(move |part| (at(part), bytes / count as usize))
 }
 
 impl AsyncRead for EmulatedReader {
@@ -91,5 +111,19 @@ impl AsyncRead for EmulatedReader {
         into.put_slice(&self.rest[..some]);
         self.rest.advance(some);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_slowly_comes_in_parts() {
+        let there = |end| Span { start: 1000, end };
+        assert_eq!(parts(there(1000 + PART), 100).count(), 0);
+        let some: Vec<_> = parts(there(1000 + 4 * PART), 1003).collect();
+        assert_eq!(some, [(1000 + PART, 250), (1000 + 2 * PART, 250), (1000 + 3 * PART, 250)]);
+        assert_eq!(parts(there(u64::MAX), 1 << 30).count() as u64, PARTS_MAX - 1);
     }
 }

@@ -87,29 +87,37 @@ impl Wire {
         self.stretch(network.port_time(profile.message_cost, bytes as u64))
     }
 
-    /// Sends a message of so many bytes, ready at `ready`: when it leaves.
-    pub(super) async fn send(&self, ready: Nanos, bytes: usize) -> io::Result<Span> {
+    /// Sends a message, ready at `ready`: when it leaves.
+    pub(super) async fn send(&self, ready: Nanos, message: &[u8]) -> io::Result<Span> {
         let network = &self.0.emulation.network;
-        let cost = self.port_time(bytes);
-        let own = self.0.out.lock().expect("no panic while held").take(ready, cost);
-        match (&self.0.medium, network.medium_time(bytes as u64)) {
+        let (cost, first) = (self.port_time(message.len()), !frame::is_data(message));
+        let own = {
+            let mut out = self.0.out.lock().expect("no panic while held");
+            if first { out.cut_in(ready, cost) } else { out.take(ready, cost) }
+        };
+        match (&self.0.medium, network.medium_time(message.len() as u64)) {
             (Some(medium), Some(time)) => {
-                Ok(own.over(medium.take(own.start, self.stretch(time)).await?))
+                Ok(own.over(medium.take(own.start, self.stretch(time), first).await?))
             }
             _ => Ok(own),
         }
     }
 
-    /// Receives a message of so many bytes that has `left` its sender so: when
-    /// all of it is there.
-    pub(super) fn receive(&self, left: Span, bytes: usize) -> Nanos {
-        let cost = self.port_time(bytes);
+    /// Receives a message that has `left` its sender so: when its first byte is
+    /// there, and when all of it is.
+    pub(super) fn receive(&self, left: Span, message: &[u8]) -> Span {
+        let cost = self.port_time(message.len());
         let latency = self.stretch(self.0.emulation.network.latency);
-        self.0.into.lock().expect("no panic while held").receive(left, latency, cost)
+        let mut into = self.0.into.lock().expect("no panic while held");
+        let end = match frame::is_data(message) {
+            true => into.receive(left, latency, cost),
+            false => into.receive_first(left, latency, cost),
+        };
+        Span { start: left.start.saturating_add(latency.as_nanos() as Nanos), end }
     }
 
-    /// Waits until `at`, when a message is there; notes how late it is handed on
-    /// if it leads to anything.
+    /// Waits until `at`, when all of a message is there; notes how late it is
+    /// handed on if it leads to anything.
     pub(super) async fn arrive(&self, at: Nanos, message: &[u8]) {
         self.sleep_until(at).await;
         if frame::is_data(message) {

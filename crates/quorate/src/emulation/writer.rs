@@ -55,7 +55,7 @@ async fn transmit(
             biased;
             () = async { wire.sleep_until(next.unwrap_or(0)).await }, if next.is_some() => {
                 let Some(((ready, _), bytes)) = waiting.pop_first() else { continue };
-                let left = wire.send(ready, bytes.len()).await?;
+                let left = wire.send(ready, &bytes).await?;
                 // Not before: the receiver's port is taken by who is there
                 // first. Messages that come meanwhile may replace each other
                 // where they wait.

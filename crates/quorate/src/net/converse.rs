@@ -8,10 +8,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::event::NetEvent;
-use super::handshake::{Greeted, Reader};
+use super::handshake::{Greeted, Reader, Writer};
 use super::link::Link;
 use super::outbox::Outbox;
-use super::stream::WriteHalf;
 
 /// Tells of a connection, carries frames both ways until one side ends it, and
 /// tells of its end. Says why it ended.
@@ -20,8 +19,8 @@ pub(super) async fn converse(
     outbox: Arc<Outbox>,
     events: &mpsc::Sender<NetEvent>,
 ) -> anyhow::Error {
-    let Greeted { peer, plans, reader, writer } = greeted;
-    let link = Link::new(peer, outbox);
+    let Greeted { peer, plans, reader, writer, traffic } = greeted;
+    let link = Link::new(peer, outbox, traffic);
     if events.send(NetEvent::Up(link.clone(), plans)).await.is_err() {
         return anyhow::anyhow!("this process ends");
     }
@@ -57,7 +56,7 @@ async fn read_frames(
     anyhow::anyhow!("closed by the other side")
 }
 
-async fn write_frames(mut writer: WriteHalf, outbox: &Outbox) -> anyhow::Error {
+async fn write_frames(mut writer: Writer, outbox: &Outbox) -> anyhow::Error {
     loop {
         let mut frame = outbox.next().await.into_buf();
         let written = writer.write_all_buf(&mut frame).await;

@@ -1,6 +1,7 @@
 //! From a connection to a peer: both sides say hello, and each finds out who
 //! the other one is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,12 +15,15 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::local::Local;
 use super::stream::{ReadHalf, Stream, WriteHalf};
+use super::traffic::{Counted, Traffic};
 
 /// Time a peer has to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Frames that come in, still encoded.
-pub(super) type Reader = FramedRead<ReadHalf, LengthDelimitedCodec>;
+pub(super) type Reader = FramedRead<Counted<ReadHalf>, LengthDelimitedCodec>;
+/// Where frames go out.
+pub(super) type Writer = Counted<WriteHalf>;
 
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +43,9 @@ pub(super) struct Greeted {
     /// Where its frames come in.
     pub(super) reader: Reader,
     /// Where frames to it go out.
-    pub(super) writer: WriteHalf,
+    pub(super) writer: Writer,
+    /// What comes over it.
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// Says hello and hears the other side's. Who dials speaks first; who is
@@ -49,7 +55,10 @@ pub(super) async fn greet(
     local: &Local,
     opened: Opened,
 ) -> anyhow::Result<Greeted> {
-    let (read, mut writer) = stream.into_halves();
+    let (read, write) = stream.into_halves();
+    let traffic = Arc::new(Traffic::new(local.total.clone()));
+    let (read, mut writer) =
+        (Counted::new(read, traffic.clone()), Counted::new(write, traffic.clone()));
     // Until the peer has said who it is, it gets no room for more than that.
     let codec = LengthDelimitedCodec::builder().max_frame_length(HEAD_BYTES_MAX).new_codec();
     let mut reader = FramedRead::new(read, codec);
@@ -65,7 +74,7 @@ pub(super) async fn greet(
         writer.flush().await?;
     }
     reader.decoder_mut().set_max_frame_length(local.frame_bytes_max);
-    Ok(Greeted { peer, plans: hello.plans, reader, writer })
+    Ok(Greeted { peer, plans: hello.plans, reader, writer, traffic })
 }
 
 async fn read_hello(reader: &mut Reader, patience: Duration) -> anyhow::Result<Hello> {
@@ -96,7 +105,6 @@ fn identify(plans: &Plans, hello: &Hello, opened: Opened) -> anyhow::Result<Peer
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use quorate_core::id::GatewayRun;
 

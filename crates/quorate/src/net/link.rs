@@ -7,6 +7,7 @@ use quorate_core::admit::Peer;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
+use super::traffic::Traffic;
 
 /// One connection with a peer, as its driver holds it.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ struct Inner {
     id: u64,
     peer: Peer,
     outbox: Arc<Outbox>,
+    traffic: Arc<Traffic>,
     close: Notify,
 }
 
@@ -28,10 +30,10 @@ impl PartialEq for Link {
 }
 
 impl Link {
-    pub(super) fn new(peer: Peer, outbox: Arc<Outbox>) -> Link {
+    pub(super) fn new(peer: Peer, outbox: Arc<Outbox>, traffic: Arc<Traffic>) -> Link {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Link(Arc::new(Inner { id, peer, outbox, close: Notify::new() }))
+        Link(Arc::new(Inner { id, peer, outbox, traffic, close: Notify::new() }))
     }
 
     /// Who is at its other end.
@@ -47,6 +49,11 @@ impl Link {
     /// Waits until [`Link::close`] is called.
     pub(super) async fn closed(&self) {
         self.0.close.notified().await;
+    }
+
+    /// Bytes that have come over it.
+    pub(super) fn received(&self) -> u64 {
+        self.0.traffic.received()
     }
 
     /// Where frames to this peer go.

@@ -17,6 +17,8 @@ use super::outbox::Outbox;
 
 /// Events that wait for the driver; while there are so many, nothing is read.
 const EVENTS_MAX: usize = 1024;
+/// Fewer bytes than so are no shards.
+const SOME_BYTES: u64 = 4096;
 /// Events taken in one go before the clock is read again.
 const BATCH: usize = 64;
 
@@ -29,6 +31,11 @@ pub(crate) struct Links {
     sender: mpsc::Sender<NetEvent>,
     devices: BTreeMap<DeviceId, Target>,
     gateways: BTreeMap<GatewayRun, Link>,
+    /// Connections with devices, and the bytes that had come over each when that
+    /// was last asked.
+    up: Vec<(Link, u64)>,
+    /// Bytes that had gone out when that was last asked.
+    sent: u64,
 }
 
 impl Links {
@@ -36,7 +43,8 @@ impl Links {
     pub(crate) fn new(local: Local) -> Links {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (devices, gateways) = (BTreeMap::new(), BTreeMap::new());
-        Links { local: Arc::new(local), events, sender, devices, gateways }
+        let (local, up, sent) = (Arc::new(local), Vec::new(), 0);
+        Links { local, events, sender, devices, gateways, up, sent }
     }
 
     /// Opens a connection to each of `devices`, and opens it again whenever it
@@ -76,6 +84,7 @@ impl Links {
             }
             // It is there: no need to wait before dialling it.
             Peer::Device(device) => {
+                self.up.push((link.clone(), 0));
                 if let Some(target) = self.devices.get(&device) {
                     target.now.notify_waiters();
                 }
@@ -84,11 +93,37 @@ impl Links {
     }
 
     fn closed(&mut self, link: &Link) {
+        self.up.retain(|(other, _)| other != link);
         if let Peer::Gateway(run) = link.peer()
             && self.gateways.get(&run) == Some(link)
         {
             self.gateways.remove(&run);
         }
+    }
+
+    /// Bytes that have come and gone, halves of frames included.
+    pub(crate) fn moved_bytes(&self) -> u64 {
+        self.local.total.both()
+    }
+
+    /// Have more than a few bytes gone out since this was last asked?
+    pub(crate) fn have_sent(&mut self) -> bool {
+        let sent = self.local.total.sent();
+        sent.wrapping_sub(std::mem::replace(&mut self.sent, sent)) >= SOME_BYTES
+    }
+
+    /// Devices from which anything has come since this was last asked.
+    pub(crate) fn heard(&mut self) -> Vec<DeviceId> {
+        let mut heard = Vec::new();
+        for (link, known) in &mut self.up {
+            let received = link.received();
+            if std::mem::replace(known, received) != received
+                && let Peer::Device(device) = link.peer()
+            {
+                heard.push(device);
+            }
+        }
+        heard
     }
 
     /// Gateways with a connection.

@@ -6,6 +6,7 @@ use quorate_core::frame::{HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::plan::Plans;
 
 use super::stream::Carrier;
+use super::traffic::Total;
 
 /// Who this process is, and the longest frame that it reads.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Local {
     pub(super) frame_bytes_max: usize,
     /// What its connections travel over.
     pub(super) carrier: Carrier,
+    /// Bytes that have come and gone.
+    pub(super) total: Arc<Total>,
 }
 
 impl Local {
@@ -29,6 +32,7 @@ impl Local {
             plans: plans.clone(),
             frame_bytes_max: HEAD_BYTES_MAX + plans.largest_payload_bytes(),
             carrier,
+            total: Arc::default(),
         }
     }
 }

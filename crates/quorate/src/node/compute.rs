@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use quorate_core::failure::TaskError;
 use quorate_core::gather::Gathered;
 use quorate_model::tensor::Tensor;
 
@@ -21,7 +22,7 @@ pub(super) struct ComputeJob<J, T> {
 }
 
 /// Makes a result of a task's outputs.
-pub(super) type Finish<T> = Box<dyn FnOnce(Vec<Tensor>) -> Result<T, String> + Send>;
+pub(super) type Finish<T> = Box<dyn FnOnce(Vec<Tensor>) -> Result<T, TaskError> + Send>;
 
 /// A number of compute threads over one task store.
 pub(super) struct ComputeLanes<J, T> {
@@ -29,7 +30,7 @@ pub(super) struct ComputeLanes<J, T> {
 }
 
 /// What a job made, or why it made nothing.
-pub(super) type Computed<J, T> = (J, Result<T, String>);
+pub(super) type Computed<J, T> = (J, Result<T, TaskError>);
 
 /// Receives what jobs made.
 pub(super) type ComputedReceiver<J, T> = tokio::sync::mpsc::UnboundedReceiver<Computed<J, T>>;
@@ -50,12 +51,10 @@ impl<J: Send + 'static, T: Send + 'static> ComputeLanes<J, T> {
                 loop {
                     let next = queue.lock().expect("no panic while held").recv();
                     let Ok(ComputeJob { job, stem, inputs, finish }) = next else { return };
-                    let run = || {
-                        let outputs = store.run(&stem, &inputs).map_err(|e| format!("{e:#}"))?;
-                        finish(outputs)
-                    };
+                    let run = || finish(store.run(&stem, &inputs)?);
+                    let panicked = |_| Err(TaskError::of_device(format!("task {stem} panicked")));
                     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-                        .unwrap_or_else(|_| Err(format!("task {stem} panicked")));
+                        .unwrap_or_else(panicked);
                     if done.send((job, result)).is_err() {
                         return;
                     }

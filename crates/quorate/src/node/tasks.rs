@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, ensure};
+use quorate_core::failure::TaskError;
 use quorate_core::gather::Gathered;
 use quorate_core::id::SeatId;
 use quorate_core::packing::PACKED_FILE;
@@ -33,10 +34,20 @@ impl TaskStore {
     }
 
     /// Runs the task file `stem` on the gathered values.
-    pub(crate) fn run(&self, stem: &str, inputs: &[Arc<Gathered>]) -> anyhow::Result<Vec<Tensor>> {
-        let tensors =
-            inputs.iter().map(|gathered| gathered.assemble()).collect::<Result<Vec<_>, _>>()?;
-        self.with(stem, |task| Ok(task.run(&tensors)?))
+    pub(crate) fn run(
+        &self,
+        stem: &str,
+        inputs: &[Arc<Gathered>],
+    ) -> Result<Vec<Tensor>, TaskError> {
+        let words = |error: anyhow::Error| format!("{error:#}");
+        let tensors: Result<Vec<Tensor>, _> =
+            inputs.iter().map(|gathered| gathered.assemble()).collect();
+        let tensors = tensors.map_err(|e| TaskError::of_device(words(e.into())))?;
+        let outputs = self.with(stem, |task| Ok(task.run(&tensors)));
+        // What could be loaded runs alike everywhere.
+        outputs
+            .map_err(|e| TaskError::of_device(words(e)))?
+            .map_err(|e| TaskError::of_request(words(e.into())))
     }
 
     /// Loads the task file `stem` if it is not loaded yet.

@@ -14,7 +14,7 @@ use quorate_engine::Engine;
 use super::clock::Clock;
 use super::compute::ComputeLanes;
 use super::tasks::TaskStore;
-use crate::bundle::Folder;
+use crate::bundle::{Checked, Folder, check_files};
 use crate::emulation::{EmulatedEngine, Emulation, Wire};
 use crate::net::{Carrier, Links, Listener, Local};
 use driver::Driver;
@@ -76,8 +76,16 @@ impl Listening {
         };
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let (ahead, loading) = (plans.clone(), store.clone());
-        // Off the thread that listens for an interrupt.
-        tokio::task::spawn_blocking(move || load_ahead(&ahead, device, &loading)).await??;
+        let path = folder.path.clone();
+        // Off the thread that listens for an interrupt. Nothing is computed with a
+        // file before it is known to be whole.
+        let load = move || {
+            if check_files(&path, &mut |_, _| ())? == Checked::Unknown {
+                tracing::warn!("{} has no list of its files: pack again", path.display());
+            }
+            load_ahead(&ahead, device, &loading)
+        };
+        tokio::task::spawn_blocking(load).await??;
         let address = match &options.listen {
             Some(address) => address.clone(),
             None => plans.cluster().devices()[device.index()].address.clone(),

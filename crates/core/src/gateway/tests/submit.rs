@@ -64,7 +64,7 @@ fn wrong_requests_fail_at_once() {
         (vec![], "model has 1 inputs, request 0"),
         (vec![tensor(&[8, 1])], "input x is f32 [8, 1], model takes f32 [1, 8]"),
         (vec![tensor(&[1, 8])], ""),
-        (vec![tensor(&[1, 8])], "1 requests under way, limit 1"),
+        (vec![tensor(&[1, 8])], "busy with 1 requests, limit 1: try again in 42 ms"),
     ];
     for (token, (inputs, words)) in cases.into_iter().enumerate() {
         let (token, deadline) = (token as u64, Duration::from_secs(1));
@@ -73,4 +73,38 @@ fn wrong_requests_fail_at_once() {
         assert_eq!(bench.failures(), Vec::from_iter(expected));
     }
     assert_eq!(bench.gateway.watermark().below, 0, "those that failed took no number");
+}
+
+/// While requests flow, no more are under way than keep the devices busy; where
+/// nothing flows, all that come are taken in.
+#[test]
+fn what_is_too_much_is_refused_at_once() {
+    let mut bench = Bench::ready();
+    // One device that does a request each 10 ms, and three times as many.
+    let (mut at, mut queue, mut most) = (0, std::collections::VecDeque::new(), 0);
+    let mut refused = 0;
+    for token in 0..3000 {
+        if token % 3 == 0 {
+            at += 10;
+            if let Some(sent) = queue.pop_front() {
+                let sent: Data = sent;
+                let number = sent.request.number;
+                bench.result(at, number, 0, &sent).result(at, number, 1, &sent);
+                let job = bench.job().expect("gathered");
+                bench.glued(at, job).answers();
+            }
+        }
+        bench.beats(at, &[A, B, C]).submit(at, token);
+        queue.extend(bench.inputs().into_iter().map(|(_, sent)| sent));
+        refused += bench.failures().len();
+        if token > 1000 {
+            most = most.max(bench.gateway.pending());
+        }
+    }
+    assert!(refused > 1900, "{refused} of 3000 refused");
+    assert!(most <= 4, "{most} wait for one");
+    // Nothing is answered any more: there is room.
+    at += 400;
+    bench.beats(at, &[A, B, C]).submit(at, 1).submit(at, 2).submit(at, 3);
+    assert!(bench.failures().is_empty());
 }

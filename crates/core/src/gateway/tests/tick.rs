@@ -30,7 +30,7 @@ fn a_deadline_says_what_is_missing() {
     let shared = "no answer within 10000 ms and 1 attempts: result y has 1 of 2 shards under plan \
                   main";
     let cases: [(&[DeviceId], String); 2] = [
-        (&[A, B, C], format!("{shared}, all devices answer")),
+        (&[A, B, C], format!("{shared}, all devices are heard from")),
         (&[A, C], format!("{shared}, not heard from b")),
     ];
     for (alive, words) in cases {

@@ -85,3 +85,15 @@ fn oldest_request_first() {
     }
     assert_eq!(order, [5, 3, 4]);
 }
+
+/// A request that goes out again stays before those that came after it.
+#[test]
+fn a_further_attempt_keeps_its_place() {
+    let mut bench = Bench::of(A);
+    bench.shard(0, 9, X, 0);
+    let busy = bench.job();
+    bench.shard(1, 0, X, 0).shard(2, 1, X, 0).attempt(3, 1);
+    bench.done(4, busy);
+    let next = bench.job();
+    assert_eq!((next.request.number, next.attempt), (0, 1));
+}

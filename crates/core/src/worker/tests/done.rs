@@ -73,7 +73,7 @@ fn a_failed_task_is_one_more_erasure() {
     let plans = plans();
     let wrong = Tensor::new(DType::F32, vec![1, 2], vec![0; 8].into()).expect("fits");
     let cases = [
-        (Err("no memory".to_owned()), "no memory"),
+        (Err(TaskError::of_device("no memory")), "no memory"),
         (Ok(wrong), "task made Tensor(f32 [1, 2]), plan says f32 [1, 3]"),
     ];
     for (result, words) in cases {
@@ -82,14 +82,70 @@ fn a_failed_task_is_one_more_erasure() {
         let job = bench.job();
         bench.ended(1, job, result);
         let failed = bench.commands.iter().find_map(|command| match command {
-            Command::Failed(job, words) => Some((*job, words.clone())),
+            Command::Failed(job, error) => Some((*job, error.to_string())),
             _ => None,
         });
         assert_eq!(failed, Some((job, words.to_owned())));
         assert!(bench.sends().is_empty());
+        // Everybody who waits for it is told, and the gateway.
+        let (to, failure) = bench.failures().remove(0);
+        assert_eq!(to, [Peer::Device(B), Peer::Device(C), Peer::Gateway(RUN)]);
+        assert_eq!((failure.stage.0, failure.shard, failure.error.words.as_str()), (0, 0, words));
         // The others' shards are enough for the next task.
         bench.shard(2, 0, H, 1).shard(2, 0, H, 2);
         assert_eq!(stages(&bench.jobs()), [(0, 1, 0)]);
     }
     assert_eq!(plans.main().tolerance(), 1);
+}
+
+/// Who waits for a roster does not wait for a shard that will not come.
+#[test]
+fn a_failure_elsewhere_ends_the_wait_for_it() {
+    let text = PLAN.replacen("wait = \"auto\"", "wait = \"500ms\"", 1);
+    for (from, waits) in [(C, true), (B, false)] {
+        let mut bench =
+            Bench::over(Arc::new(Plans::parse(&text).unwrap()), A, WorkerConfig::default());
+        bench.shard(0, 0, X, 0);
+        let job = bench.job();
+        bench.done(1, job).shard(2, 0, H, 2);
+        assert!(bench.jobs().is_empty(), "b's shard is of the roster");
+        let Job { request, attempt, task } = job;
+        let error = TaskError::of_device("no memory");
+        let failure =
+            Failure { request, attempt, plan: task.plan, stage: StageId(0), shard: 1, error };
+        bench.handle(3, Event::Failure(Peer::Device(from), failure));
+        assert_eq!(bench.jobs().is_empty(), waits, "only its maker says so");
+    }
+}
+
+/// A task that takes far longer than it ever did is told of, with all that wait
+/// behind it; and what it makes in the end is sent all the same.
+#[test]
+fn a_task_that_hangs_is_told_of() {
+    let mut bench = Bench::of(A);
+    for number in 0..4 {
+        bench.shard(number * 10, number, X, 0);
+        let job = bench.job();
+        bench.done(number * 10 + 5, job);
+    }
+    bench.sends();
+    bench.shard(100, 4, X, 0).shard(101, 5, X, 0);
+    let job = bench.job();
+    for at in (125..=500).step_by(25) {
+        bench.handle(at, Event::Tick);
+    }
+    assert_eq!(bench.worker.wake_at(), ms(510), "twice as long as ever, and some");
+    assert!(bench.failures().is_empty());
+    bench.handle(510, Event::Tick);
+    let late: Vec<_> =
+        bench.failures().into_iter().map(|(_, f)| (f.request.number, f.error)).collect();
+    assert_eq!(late[0], (4, TaskError::late("has been running for 410 ms")));
+    assert_eq!((late.len(), late[1].0, late[1].1.cause), (2, 5, crate::failure::Cause::Late));
+    bench.shard(515, 6, X, 0);
+    assert_eq!(bench.failures().remove(0).1.request.number, 6, "so is what comes now");
+    bench.handle(525, Event::Tick);
+    assert!(bench.failures().is_empty(), "once");
+    bench.done(530, job);
+    assert_eq!(bench.sends().len(), 1);
+    assert_eq!(bench.job().request.number, 5);
 }

@@ -39,8 +39,10 @@ fn refusals_are_counted_and_heartbeats_regular() {
     bench.handle(0, Event::Data(Peer::Device(B), frame));
     assert!(matches!(bench.commands[0], Command::Refuse(Peer::Device(B), Refusal::Members { .. })));
     bench.handle(0, Event::Dropped(4)).commands.clear();
-    bench.handle(0, Event::Tick);
+    bench.handle(24, Event::Tick);
+    assert!(bench.commands.is_empty());
+    bench.handle(25, Event::Tick);
     let Command::Beat(beat) = &bench.commands[0] else { panic!("no heartbeat") };
     assert_eq!((beat.refused, beat.dropped), (1, 4));
-    assert_eq!(bench.worker.wake_at(), ms(25));
+    assert_eq!(bench.worker.wake_at(), ms(50));
 }

@@ -3,6 +3,7 @@
 use quorate_core::cluster::Nanos;
 
 use super::Simulation;
+use super::device::TaskEnding;
 use super::happening::Happening;
 use crate::sim::course::Change;
 use crate::sim::fault::Fault;
@@ -32,6 +33,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 }
             }
             Fault::Slow(device, times) => self.devices[device].slow = times,
+            Fault::Break(device) => self.devices[device].ending = TaskEnding::Badly,
+            Fault::Hang(device) => self.devices[device].ending = TaskEnding::Never,
+            Fault::Heal(device) => self.heal(device),
             Fault::Cut(a, b) => drop(self.cut.insert((a.min(b), a.max(b)))),
             Fault::Mend(a, b) => drop(self.cut.remove(&(a.min(b), a.max(b)))),
         }
@@ -49,6 +53,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.wakes[device] = (self.wakes[device].0 + 1, None);
         if goodbye {
             self.at(self.now + GOODBYE, Happening::Disconnected(device));
+        }
+    }
+
+    fn heal(&mut self, device: usize) {
+        let one = &mut self.devices[device];
+        one.ending = TaskEnding::Well;
+        let incarnation = one.incarnation;
+        for (job, result) in std::mem::take(&mut one.hanging) {
+            self.at(self.now, Happening::Computed { device, incarnation, job, result });
         }
     }
 

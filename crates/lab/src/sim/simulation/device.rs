@@ -5,9 +5,20 @@ use std::sync::Arc;
 use quorate_core::cluster::Nanos;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
-use quorate_core::worker::{Worker, WorkerConfig};
+use quorate_core::worker::{Job, Worker, WorkerConfig};
 
-use super::happening::Happening;
+use super::happening::{Computed, Happening};
+
+/// How a device's tasks end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TaskEnding {
+    /// With what they make.
+    Well,
+    /// With an error.
+    Badly,
+    /// Not at all.
+    Never,
+}
 
 /// A device in a simulation.
 pub(super) struct Device<H> {
@@ -23,6 +34,10 @@ pub(super) struct Device<H> {
     pub(super) inbox: Vec<Happening<H>>,
     /// How many times as long its tasks take.
     pub(super) slow: f64,
+    /// How its tasks end.
+    pub(super) ending: TaskEnding,
+    /// Tasks that hang.
+    pub(super) hanging: Vec<(Job, Computed)>,
 }
 
 impl<H> Device<H> {
@@ -36,6 +51,8 @@ impl<H> Device<H> {
             frozen: false,
             inbox: Vec::new(),
             slow: 1.0,
+            ending: TaskEnding::Well,
+            hanging: Vec::new(),
         }
     }
 
@@ -44,6 +61,7 @@ impl<H> Device<H> {
         self.up = false;
         self.frozen = false;
         self.inbox.clear();
+        self.hanging.clear();
         self.crashed_at = Some(now);
         self.worker = fresh(plans, index);
     }

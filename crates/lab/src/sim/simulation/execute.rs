@@ -2,14 +2,19 @@
 
 use quorate_core::admit::Peer;
 use quorate_core::cluster::Nanos;
+use quorate_core::failure::{Cause, TaskError};
 use quorate_core::frame::Frame;
 use quorate_core::gateway;
 use quorate_core::worker;
 
 use super::Simulation;
-use super::happening::Happening;
+use super::device::TaskEnding;
+use super::happening::{Computed, Happening};
 use crate::sim::shards::Shards;
 use crate::sim::world::{Address, Next, World};
+
+/// What a broken device says.
+const BROKEN: &str = "broken";
 
 impl<S: Shards, W: World> Simulation<S, W> {
     /// Hands a worker an event and carries out what it commands.
@@ -24,12 +29,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
             match command {
                 worker::Command::Run { job, inputs, delivery } => {
                     let outputs = self.shards.run(device, job.task, &inputs);
+                    let outputs = outputs.map_err(TaskError::of_device);
                     let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
-                    let after = self.world.task(device, &job.task);
-                    let after = slowed(after, self.devices[device].slow);
-                    let incarnation = self.devices[device].incarnation;
-                    let done = Happening::Computed { device, incarnation, job, result };
-                    self.at(self.now + after, done);
+                    self.compute(device, job, result);
                 }
                 worker::Command::Send(peers, frame) => {
                     let node = |peer| match peer {
@@ -39,7 +41,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
                     self.send(device, peers.into_iter().map(node), frame);
                 }
                 worker::Command::Refuse(..) => self.record.refused += 1,
-                worker::Command::Failed(job, words) => panic!("{job:?}: {words}"),
+                worker::Command::Failed(job, error) => {
+                    let well = self.devices[device].ending == TaskEnding::Well;
+                    let own = error.words == BROKEN || error.cause == Cause::Late;
+                    assert!(own || !well, "{job:?}: {error}");
+                }
                 worker::Command::Beat(beat) => {
                     self.send(device, std::iter::once(gateway), Frame::Heartbeat(beat));
                 }
@@ -48,6 +54,23 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.commands = commands;
         let at = self.devices[device].worker.wake_at();
         self.wake_later(device, Some(at));
+    }
+
+    /// Has a job end when it would.
+    fn compute(&mut self, device: usize, job: worker::Job, result: Computed) {
+        let after = self.world.task(device, &job.task);
+        let one = &mut self.devices[device];
+        let after = slowed(after, one.slow);
+        let result = match one.ending {
+            TaskEnding::Well => result,
+            TaskEnding::Badly => Err(TaskError::of_device(BROKEN)),
+            TaskEnding::Never => {
+                one.hanging.push((job, result));
+                return;
+            }
+        };
+        let incarnation = one.incarnation;
+        self.at(self.now + after, Happening::Computed { device, incarnation, job, result });
     }
 
     /// Hands the gateway an event and carries out what it commands.

@@ -1,5 +1,6 @@
 //! What happens in a simulation.
 
+use quorate_core::failure::TaskError;
 use quorate_core::gateway;
 use quorate_core::worker;
 use quorate_model::tensor::Tensor;
@@ -7,7 +8,7 @@ use quorate_model::tensor::Tensor;
 use crate::sim::world::Letter;
 
 /// What a worker's job made.
-pub(super) type Computed = Result<Vec<worker::Outgoing>, String>;
+pub(super) type Computed = Result<Vec<worker::Outgoing>, TaskError>;
 
 /// Something that happens at a time. `H` is a place on a letter's way.
 #[derive(Debug)]

@@ -85,6 +85,7 @@ fn nanos(time: Duration) -> Nanos {
 /// Can this befall one of so many devices?
 fn check(fault: Fault, devices: usize) -> anyhow::Result<()> {
     let (node, limit) = match fault {
+        Fault::Break(device) | Fault::Hang(device) | Fault::Heal(device) => (device, devices),
         Fault::Crash { device, .. } | Fault::Restart(device) | Fault::Freeze(device) => {
             (device, devices)
         }

@@ -25,6 +25,9 @@ const RECONNECT: Nanos = 250_000_000;
 /// up.
 const USER_TIMEOUT: Nanos = 2_000_000_000;
 
+/// What a byte takes a port, as far as it matters whether any moves.
+const NANOS_PER_BYTE: Nanos = 100;
+
 /// How far a message has got.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hop {
@@ -101,6 +104,19 @@ impl Wire {
         self.network.port_time(self.profiles[node].message_cost, bytes)
     }
 
+    /// Sends what goes between the packets of others.
+    fn cut_in(&mut self, now: Nanos, mut letter: Box<Letter>, bytes: u64) -> Next<Hop> {
+        let cost = self.port_time(letter.from, bytes);
+        let mut left = self.out[letter.from].cut_in(now, cost);
+        if let Some(time) = self.network.medium_time(bytes) {
+            left = left.over(self.medium.cut_in(now, time));
+        }
+        letter.left_at = left.end;
+        let cost = self.port_time(letter.to.node, bytes);
+        let port = &mut self.into[letter.to.node];
+        Next::Arrive(port.receive_first(left, self.network.latency, cost), letter)
+    }
+
     fn leave(&mut self, now: Nanos, letter: Box<Letter>, bytes: u64) -> Next<Hop> {
         let cost = self.port_time(letter.from, bytes);
         let own = self.out[letter.from].take(now, cost);
@@ -138,12 +154,13 @@ impl World for Wire {
         to: &[Address],
         next: &mut Vec<Next<Hop>>,
     ) -> u64 {
-        let bytes = frame.encode().size() as u64;
+        let (bytes, is_data) = (frame.encode().size() as u64, matches!(frame, Frame::Data(_)));
         for &to in to {
             let after = self.delay(from, to.node, &frame);
             let frame = Some(frame.clone());
             let letter = Box::new(Letter { from, to, sent_at: now, left_at: Nanos::MAX, frame });
             next.push(match after {
+                0 if !is_data => self.cut_in(now, letter, bytes),
                 0 => self.leave(now, letter, bytes),
                 _ => {
                     let hop = Hop { bytes, place: Place::Ready };
@@ -189,6 +206,12 @@ impl World for Wire {
 
     fn reconnect(&self) -> Nanos {
         RECONNECT
+    }
+
+    /// As many as the ports had time for.
+    fn moved(&self, now: Nanos, node: usize) -> u64 {
+        let ports = [&self.out[node], &self.into[node], &self.medium];
+        ports.map(|port| port.busy_until(now)).iter().sum::<Nanos>() / NANOS_PER_BYTE
     }
 
     fn crashed(&mut self, device: usize) {

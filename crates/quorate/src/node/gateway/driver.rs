@@ -110,20 +110,34 @@ impl Driver {
                 biased;
                 job = computed.recv() => {
                     let Some((job, result)) = job else { return };
+                    let result = result.map_err(|error| error.words);
                     self.handle(Event::Done(job, result), None);
                 }
                 ask = asked.recv() => match ask {
                     None => return,
                     Some(ask) => self.on_ask(ask),
                 },
-                () = tokio::time::sleep_until(wake.into()) => self.handle(Event::Tick, None),
+                // Before the time: what came in while this process stood still
+                // is no silence.
                 () = self.links.next(&mut batch) => {
                     for event in batch.drain(..) {
                         self.on_net(event);
                     }
                 }
+                () = tokio::time::sleep_until(wake.into()) => self.on_time(),
             }
         }
+    }
+
+    /// The time has come, and halves of frames may have.
+    fn on_time(&mut self) {
+        for device in self.links.heard() {
+            self.handle(Event::Heard(device), None);
+        }
+        if self.links.have_sent() {
+            self.handle(Event::Moved, None);
+        }
+        self.handle(Event::Tick, None);
     }
 
     fn on_ask(&mut self, ask: Ask) {
@@ -161,6 +175,14 @@ impl Driver {
                 self.handle(Event::Beat(device, beat), Some(&link));
                 let beat = self.gateway.beat(device);
                 self.status.send_modify(|status| status.beats[device.index()] = beat);
+            }
+            NetEvent::Frame(link, Frame::Progress(progress)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Progress(device, progress), Some(&link));
+            }
+            NetEvent::Frame(link, Frame::Failure(failure)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Failure(device, failure), Some(&link));
             }
             NetEvent::Frame(..) => {}
         }
@@ -234,6 +256,11 @@ fn tell(plans: &Plans, notice: &Notice) {
     match notice {
         Notice::Suspect(device) => tracing::info!("{} is not heard from", name(device)),
         Notice::Healthy(device) => tracing::info!("{} is heard from", name(device)),
+        Notice::Failing(device, layer, error) => tracing::warn!(
+            "{} cannot compute {layer}: {error}; it is not relied on for a while",
+            name(device)
+        ),
+        Notice::Rested(device) => tracing::info!("{} is relied on again", name(device)),
         Notice::Mismatch(device, plan) => tracing::error!(
             "{} holds another bundle: it lacks plan {plan}; copy this one to it",
             name(device)

@@ -14,9 +14,13 @@ use super::answer::AskError;
 use super::driver::{Ask, Driver};
 use super::status::Status;
 use super::ticket::Ticket;
-use crate::bundle::{Folder, input_ports};
+use crate::bundle::{Folder, check_files, input_ports};
 use crate::emulation::Emulation;
 use crate::node::tasks::TaskStore;
+
+/// When to try again where more requests are under way than the gateway is given
+/// at all.
+const AGAIN_MS: u64 = 100;
 
 /// The handle of a running gateway. The gateway ends when it is dropped.
 pub struct Handle {
@@ -52,6 +56,7 @@ impl Handle {
         emulation: Option<&Emulation>,
     ) -> anyhow::Result<Handle> {
         folder.check_engine(&*engine)?;
+        check_files(&folder.path, &mut |_, _| ())?;
         let plans = folder.plans.clone();
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let outputs = store.outputs(OUTPUT_TASK)?;
@@ -102,7 +107,8 @@ impl Handle {
     pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> Result<Ticket, AskError> {
         let limit = self.pending_max;
         let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| RequestError::Busy { got: limit, limit })?;
+        let busy = RequestError::Busy { got: limit, limit, again_ms: AGAIN_MS };
+        let place = place.map_err(|_| busy)?;
         let (reply, answer) = oneshot::channel();
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
         let ask = Ask::Submit { token, inputs, deadline, reply, place };

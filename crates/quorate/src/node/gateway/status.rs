@@ -13,6 +13,8 @@ pub struct Status {
     pub alive: DeviceSet,
     /// Last heartbeat of each device.
     pub beats: Vec<Heartbeat>,
+    /// Devices that are not relied on for a while, as their tasks have failed.
+    pub failing: DeviceSet,
     /// Could a request be answered?
     pub quorate: bool,
     /// Devices whose bundle lacks a plan of this one.
@@ -30,6 +32,8 @@ impl Status {
         self.alive = alive;
         match *notice {
             Notice::Suspect(_) | Notice::Healthy(_) => {}
+            Notice::Failing(device, ..) => self.failing.insert(device),
+            Notice::Rested(device) => self.failing.remove(device),
             Notice::Mismatch(device, _) => self.mismatched.insert(device),
             Notice::Match(device) => self.mismatched.remove(device),
             Notice::Plan(plan) => self.plan = plan,

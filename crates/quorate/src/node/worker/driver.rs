@@ -63,13 +63,15 @@ impl Driver {
                     let (job, result) = job.context("all lanes have ended")?;
                     self.handle(Event::Done(job, result), None, &mut commands);
                 }
-                () = tokio::time::sleep_until(wake) => {
-                    self.handle(Event::Tick, None, &mut commands);
-                }
                 () = self.links.next(&mut batch) => {
                     for event in batch.drain(..) {
                         self.on_net(event, &mut commands);
                     }
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    let moved = Event::Moved(self.links.moved_bytes());
+                    self.handle(moved, None, &mut commands);
+                    self.handle(Event::Tick, None, &mut commands);
                 }
             }
         }
@@ -106,6 +108,10 @@ impl Driver {
                 let from = link.peer();
                 (link, Event::Watermark(from, mark))
             }
+            NetEvent::Frame(link, Frame::Failure(failure)) => {
+                let from = link.peer();
+                (link, Event::Failure(from, failure))
+            }
             NetEvent::Frame(..) | NetEvent::Down(_) => return,
         };
         self.handle(event, Some(&link), commands);
@@ -130,7 +136,7 @@ impl Driver {
                     link.close();
                 }
             }
-            Command::Failed(job, words) => tracing::error!("{}: {words}", self.stems[&job.task]),
+            Command::Failed(job, error) => tracing::error!("{}: {error}", self.stems[&job.task]),
             // A heartbeat that gives way to a later one is no loss.
             Command::Beat(beat) => {
                 self.links.send(&self.links.gateways(), &Frame::Heartbeat(beat));

@@ -1,0 +1,78 @@
+//! What becomes of requests whose attempts cannot be answered any more.
+
+use std::time::Duration;
+
+use super::pending::{Failed, Fate, Pending};
+use super::{Command, Gateway, Notice, RequestError};
+use crate::failure::Cause;
+use crate::frame::Failure;
+use crate::id::DeviceId;
+use crate::time::Time;
+
+impl Gateway {
+    /// Takes note of a shard that will not come: whatever the code makes up for
+    /// costs nothing; else the request moves to others, or ends.
+    pub(super) fn on_failure(
+        &mut self,
+        now: Time,
+        from: DeviceId,
+        failure: &Failure,
+        out: &mut Vec<Command>,
+    ) {
+        self.alive(now, from, out);
+        let number = failure.request.number;
+        let pending = self.pending.get_mut(&number).filter(|_| failure.request.run == self.run);
+        let Some(pending) = pending else { return };
+        if !pending.fail(from, failure) {
+            return;
+        }
+        let layer = pending.failed.last().map(|failed| failed.layer.clone()).unwrap_or_default();
+        let error = &failure.error;
+        if error.cause != Cause::Request
+            && self.ailments.fail(now, from, error.cause == Cause::Late)
+        {
+            out.push(Command::Notice(Notice::Failing(from, layer, error.clone())));
+            self.regroup(now, Duration::ZERO, out);
+        }
+        self.settle(now, vec![number], Duration::ZERO, out);
+    }
+
+    /// Moves or ends those of these requests whose attempts cannot be answered
+    /// any more, and still cannot after `settle`.
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        numbers: Vec<u64>,
+        settle: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        let (alive, reliable) = (self.alive_devices(), self.reliable_devices());
+        let anybody = self.choose().is_some();
+        let mut moving = Vec::new();
+        for number in numbers {
+            let Some(pending) = self.pending.get(&number).filter(|p| p.is_stuck(alive)) else {
+                continue;
+            };
+            let others = self.choose_among(reliable, number, pending.timeouts).is_some();
+            let Some(pending) = self.pending.get_mut(&number) else { continue };
+            match pending.fate(alive, others, anybody) {
+                Fate::Waits => {}
+                Fate::Moves if pending.may_abandon(now, settle) => moving.push(number),
+                Fate::Moves => {}
+                Fate::Ends(failed) => self.end(number, failed, out),
+            }
+        }
+        self.resubmit(now, &moving, out);
+    }
+
+    /// Ends a request by the failure at this place of its list.
+    fn end(&mut self, number: u64, failed: usize, out: &mut Vec<Command>) {
+        let Some(Pending { token, failed: mut all, .. }) = self.pending.remove(&number) else {
+            return;
+        };
+        self.marked = false;
+        let Failed { device, layer, error, .. } = all.swap_remove(failed);
+        let device = self.plans.device_name(device).to_owned();
+        out.push(Command::Fail(token, RequestError::Failed { device, layer, words: error.words }));
+    }
+}

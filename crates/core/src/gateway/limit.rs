@@ -1,0 +1,173 @@
+//! How many requests may be under way under one plan: as many as keep its
+//! devices busy, and no more, since what waits only grows.
+//!
+//! The more are under way, the longer each takes, once the slowest device is
+//! busy all the time. So the number follows what requests take against what
+//! they take alone (as in TCP Vegas, and Netflix's concurrency limits).
+//!
+//! That is about requests that flow. Where none has been answered for a while,
+//! as nobody asked, or devices have just failed, as many may come as there is
+//! room for.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// Under way at first, and at the least.
+const FIRST: usize = 4;
+const LEAST: usize = 2;
+/// Times of requests that were alone which are remembered.
+const ALONE: usize = 64;
+/// Times after which the number is looked at anew, at the least.
+const WINDOW_MIN: usize = 8;
+/// How many times as long as alone a request may take at the median before
+/// fewer are taken in, and up to which more are.
+const CROWDED: f64 = 1.7;
+const ROOMY: f64 = 1.4;
+/// Nothing flows where none was answered for as long as so many take alone, and
+/// for so long at least.
+const STILL: u32 = 3;
+const STILL_MIN: Duration = Duration::from_millis(20);
+
+/// How many requests may be under way under one plan.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    places: usize,
+    /// What the latest requests took that were alone.
+    alone: Vec<Duration>,
+    next: usize,
+    /// What requests took since the number was last looked at.
+    window: Vec<Duration>,
+    /// Was a place missing, or nearly, meanwhile?
+    is_used: bool,
+    /// When the last one was answered.
+    answered_at: Option<Time>,
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        let (alone, window) = (Vec::new(), Vec::new());
+        Limit { places: FIRST, alone, next: 0, window, is_used: false, answered_at: None }
+    }
+}
+
+impl Limit {
+    /// How many may be under way at `now`; `None` for any number.
+    pub(super) fn places(&self, now: Time) -> Option<usize> {
+        self.flows(now).then_some(self.places)
+    }
+
+    fn flows(&self, now: Time) -> bool {
+        let alone = self.unloaded().unwrap_or_default();
+        let lately = |at: Time| now.since(at) <= (alone * STILL).max(STILL_MIN);
+        self.answered_at.is_some_and(lately)
+    }
+
+    /// A request comes in while so many are under way.
+    pub(super) fn comes(&mut self, under_way: usize) {
+        self.is_used |= under_way + 1 >= self.places - self.places / 4;
+    }
+
+    /// A request was answered at `now`, after `took`, and leaves `left` others;
+    /// when it came in, `under_way` others were.
+    pub(super) fn answered(&mut self, now: Time, left: usize, under_way: usize, took: Duration) {
+        if !self.flows(now) {
+            // Those that came while nothing flowed have their places.
+            self.places = self.places.max(left + 1);
+        }
+        self.answered_at = Some(now);
+        if under_way == 0 {
+            if self.alone.len() < ALONE {
+                self.alone.push(took);
+            } else {
+                self.alone[self.next] = took;
+            }
+            self.next = (self.next + 1) % ALONE;
+        }
+        self.window.push(took);
+        if self.window.len() >= self.places.max(WINDOW_MIN) {
+            self.adapt();
+        }
+    }
+
+    fn adapt(&mut self) {
+        let took = median(&mut self.window.clone());
+        self.window.clear();
+        let is_used = std::mem::take(&mut self.is_used);
+        let Some(alone) = self.unloaded() else { return };
+        let ratio = took.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+        if ratio > CROWDED {
+            // What is under way takes in proportion to how many there are.
+            let fitting = (self.places as f64 * (ROOMY / ratio).max(0.5)).floor() as usize;
+            self.places = fitting.max(LEAST);
+        } else if ratio < ROOMY && is_used {
+            self.places += (self.places / 8).max(1);
+        }
+    }
+
+    /// What a request takes alone, once any was.
+    fn unloaded(&self) -> Option<Duration> {
+        (!self.alone.is_empty()).then(|| median(&mut self.alone.clone()))
+    }
+
+    /// After how long a place becomes free, about, where so many are taken.
+    pub(super) fn again(&self) -> Duration {
+        let alone = self.unloaded().unwrap_or(Duration::from_millis(100));
+        (alone.mul_f64(CROWDED) / self.places as u32).max(Duration::from_millis(1))
+    }
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    let middle = times.len() / 2;
+    *times.select_nth_unstable(middle).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system that does `rate` requests a second at most, each of which takes
+    /// `alone` by itself: the places that it comes to when all are always taken.
+    fn settled(rate: f64, alone: Duration) -> usize {
+        let mut limit = Limit::default();
+        let now = Time::default();
+        limit.answered(now, 0, 0, alone);
+        for _ in 0..10_000 {
+            let places = limit.places(now).expect("it flows");
+            limit.comes(places - 1);
+            // What is always full takes as long as it takes to go round.
+            let took = alone.max(Duration::from_secs_f64(places as f64 / rate));
+            limit.answered(now, places - 1, places - 1, took);
+        }
+        limit.places
+    }
+
+    #[test]
+    fn as_many_as_keep_it_busy_and_no_more() {
+        for (rate, alone_ms) in [(60.0, 12), (1000.0, 10), (100.0, 1000), (5.0, 2000), (0.5, 2000)]
+        {
+            let alone = Duration::from_millis(alone_ms);
+            let enough = rate * alone.as_secs_f64();
+            let places = settled(rate, alone) as f64;
+            assert!(places >= enough.floor(), "{rate}/s of {alone_ms} ms: {places}");
+            assert!(places <= (2.0 * enough).max(2.0) + 1.0, "{rate}/s of {alone_ms} ms: {places}");
+        }
+    }
+
+    #[test]
+    fn without_load_it_stays() {
+        let mut limit = Limit::default();
+        for _ in 0..1000 {
+            limit.comes(0);
+            limit.answered(Time::default(), 0, 0, Duration::from_millis(10));
+        }
+        assert_eq!(limit.places, FIRST);
+        assert_eq!(limit.places(Time(30_000)), Some(FIRST));
+        assert_eq!(limit.places(Time(30_001)), None, "nobody has asked for a while");
+        assert_eq!(Limit::default().places(Time(0)), None);
+        // Eight that each ask again as soon as they are answered all may.
+        let now = Time(1_000_000);
+        limit.answered(now, 7, 7, Duration::from_millis(12));
+        assert_eq!(limit.places(now), Some(8));
+    }
+}
