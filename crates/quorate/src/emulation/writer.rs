@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use quorate_core::cluster::Nanos;
+use quorate_core::cluster::{Nanos, Span};
+use quorate_core::frame;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
@@ -48,30 +49,46 @@ async fn transmit(
     mut inner: impl AsyncWrite + Send + Unpin,
 ) -> io::Result<()> {
     let (mut waiting, mut count) = (Waiting::new(), 0u64);
+    // What is next, and when it leaves.
+    let mut leaving: Option<(Span, Bytes)> = None;
     loop {
         let next = waiting.first_key_value().map(|((at, _), _)| *at);
+        let next = next.filter(|_| leaving.is_none());
+        let start = leaving.as_ref().map(|(left, _)| left.start);
         let full = waiting.len() >= MESSAGES_MAX;
         tokio::select! {
             biased;
+            // Not before: the receiver's port is taken by who is there first.
+            // Messages that come meanwhile may replace each other where they wait.
+            () = async { wire.sleep_until(start.unwrap_or(0)).await }, if start.is_some() => {
+                if let Some((left, bytes)) = leaving.take() {
+                    write(&mut inner, left, &bytes).await?;
+                }
+            }
             () = async { wire.sleep_until(next.unwrap_or(0)).await }, if next.is_some() => {
                 let Some(((ready, _), bytes)) = waiting.pop_first() else { continue };
-                let left = wire.send(ready, &bytes).await?;
-                // Not before: the receiver's port is taken by who is there
-                // first. Messages that come meanwhile may replace each other
-                // where they wait.
-                wire.sleep_until(left.start).await;
-                inner.write_all(&record::head(bytes.len(), left)?).await?;
-                inner.write_all(&bytes).await?;
-                inner.flush().await?;
+                leaving = Some((wire.send(ready, &bytes).await?, bytes));
             }
             message = messages.recv(), if !full => {
                 let Some(message) = message else { return Ok(()) };
+                if !frame::is_data(&message) {
+                    // Goes between the packets of what waits for its turn.
+                    let left = wire.send(now(), &message).await?;
+                    write(&mut inner, left, &message).await?;
+                    continue;
+                }
                 let after = wire.delay(&message).as_nanos() as Nanos;
                 count += 1;
                 waiting.insert((now().saturating_add(after), count), message);
             }
         }
     }
+}
+
+async fn write(inner: &mut (impl AsyncWrite + Unpin), left: Span, bytes: &[u8]) -> io::Result<()> {
+    inner.write_all(&record::head(bytes.len(), left)?).await?;
+    inner.write_all(bytes).await?;
+    inner.flush().await
 }
 
 impl AsyncWrite for EmulatedWriter {
