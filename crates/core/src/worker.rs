@@ -158,7 +158,11 @@ impl Worker {
             Event::Done(job, result) => self.on_done(now, job, result, out),
             Event::Failure(from, failure) => self.on_failure(now, from, &failure),
             Event::Moved(bytes) => self.moved_bytes = bytes,
-            Event::Dropped(frames) => self.beat.dropped += frames,
+            Event::Dropped(frames) => {
+                // A count asks for nothing.
+                self.beat.dropped += frames;
+                return;
+            }
             Event::Tick => {}
         }
         if self.wake_at() <= now {
