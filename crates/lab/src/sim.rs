@@ -45,6 +45,7 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     let (devices, tolerance) =
         (material.plans.cluster().devices().len(), material.plans.main().tolerance());
     let mut script = Script::draw(family, seed, devices, tolerance);
+    script.send_within_seconds(material.plans.largest_payload_bytes());
     if !material.tells_shards_apart() {
         script.tell_no_lies();
     }

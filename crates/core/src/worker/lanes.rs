@@ -9,7 +9,7 @@ use crate::time::Time;
 /// Times of a task that are remembered.
 const WINDOW: usize = 32;
 /// Times of a task from which on it is known what it takes.
-const KNOWN_FROM: usize = 4;
+const KNOWN_FROM: usize = 16;
 /// How many times as long as ever before is too long.
 const TOO_LONG: u32 = 2;
 /// What is never too long: a busy system lets a thread wait as long, and what
@@ -128,10 +128,10 @@ mod tests {
             lanes.end(ms(10 + number), job(number));
         }
         lanes.begin(ms(1000), job(9));
-        assert_eq!(lanes.next(), Some(ms(1426)));
-        assert!(lanes.late(ms(1425)).is_empty() && !lanes.are_stuck(1));
-        assert_eq!(lanes.late(ms(1426)), [(job(9), Duration::from_millis(426))]);
-        assert!(lanes.late(ms(1427)).is_empty(), "told once");
+        assert_eq!(lanes.next(), Some(ms(1450)));
+        assert!(lanes.late(ms(1449)).is_empty() && !lanes.are_stuck(1));
+        assert_eq!(lanes.late(ms(1450)), [(job(9), Duration::from_millis(450))]);
+        assert!(lanes.late(ms(1451)).is_empty(), "told once");
         assert!(lanes.are_stuck(1) && !lanes.are_stuck(2));
         lanes.end(ms(5000), job(9));
         assert!(!lanes.are_stuck(1) && lanes.busy() == 0);

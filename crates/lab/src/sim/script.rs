@@ -12,6 +12,8 @@ use super::random::SplitMix;
 
 const MS: u64 = 1000;
 const NANOS_PER_US: Nanos = 1000;
+/// The longest that a frame takes a slow link.
+const SECONDS_MAX: u64 = 20;
 /// The largest error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
 
@@ -135,6 +137,13 @@ impl Script {
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
         script
+    }
+
+    /// Has no frame take longer than some seconds, where the largest has so many
+    /// bytes.
+    pub(super) fn send_within_seconds(&mut self, largest: usize) {
+        let least = largest as u64 / SECONDS_MAX + 1;
+        self.bytes_per_s = self.bytes_per_s.map(|rate| rate.max(least));
     }
 
     /// Leaves out frames that say they were others.

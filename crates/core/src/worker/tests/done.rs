@@ -123,13 +123,13 @@ fn a_failure_elsewhere_ends_the_wait_for_it() {
 #[test]
 fn a_task_that_hangs_is_told_of() {
     let mut bench = Bench::of(A);
-    for number in 0..4 {
-        bench.shard(number * 10, number, X, 0);
+    for number in 0..16 {
+        bench.shard(number * 6, number, X, 0);
         let job = bench.job();
-        bench.done(number * 10 + 5, job);
+        bench.done(number * 6 + 5, job);
     }
     bench.sends();
-    bench.shard(100, 4, X, 0).shard(101, 5, X, 0);
+    bench.shard(100, 24, X, 0).shard(101, 25, X, 0);
     let job = bench.job();
     for at in (125..=500).step_by(25) {
         bench.handle(at, Event::Tick);
@@ -139,13 +139,13 @@ fn a_task_that_hangs_is_told_of() {
     bench.handle(510, Event::Tick);
     let late: Vec<_> =
         bench.failures().into_iter().map(|(_, f)| (f.request.number, f.error)).collect();
-    assert_eq!(late[0], (4, TaskError::late("has been running for 410 ms")));
-    assert_eq!((late.len(), late[1].0, late[1].1.cause), (2, 5, crate::failure::Cause::Late));
-    bench.shard(515, 6, X, 0);
-    assert_eq!(bench.failures().remove(0).1.request.number, 6, "so is what comes now");
+    assert_eq!(late[0], (24, TaskError::late("has been running for 410 ms")));
+    assert_eq!((late.len(), late[1].0, late[1].1.cause), (2, 25, crate::failure::Cause::Late));
+    bench.shard(515, 26, X, 0);
+    assert_eq!(bench.failures().remove(0).1.request.number, 26, "so is what comes now");
     bench.handle(525, Event::Tick);
     assert!(bench.failures().is_empty(), "once");
     bench.done(530, job);
     assert_eq!(bench.sends().len(), 1);
-    assert_eq!(bench.job().request.number, 5);
+    assert_eq!(bench.job().request.number, 25);
 }
