@@ -12,8 +12,9 @@ use super::random::SplitMix;
 
 const MS: u64 = 1000;
 const NANOS_PER_US: Nanos = 1000;
-/// The longest that a frame takes a slow link.
-const SECONDS_MAX: u64 = 20;
+/// The longest that a frame takes a slow link: workers keep a request for ten
+/// minutes at most, and a stage sends many.
+const SECONDS_MAX: u64 = 2;
 /// The largest error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
 
