@@ -88,7 +88,7 @@ impl Default for GatewayConfig {
             trust_disconnect: true,
             resubmit_after: Duration::from_secs(2),
             pending_max: 1024,
-            adapt: true,
+            adapt: false,
         }
     }
 }

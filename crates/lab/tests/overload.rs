@@ -48,7 +48,9 @@ struct Seen {
 fn offered(devices: &(Arc<Plans>, Timing), rate: f64, seconds: f64) -> Seen {
     let count = (rate * seconds) as usize;
     let at = |index: usize| Duration::from_secs_f64(index as f64 / rate);
-    let record = play(devices, &Script::new(Requests::At((0..count).map(at).collect())));
+    let mut script = Script::new(Requests::At((0..count).map(at).collect()));
+    script.gateway.adapt = true;
+    let record = play(devices, &script);
     let (mut lost, mut refused, mut answered) = (0, 0, 0);
     for ending in record.endings.iter().flatten() {
         match &ending.outcome {

@@ -79,7 +79,9 @@ fn wrong_requests_fail_at_once() {
 /// nothing flows, all that come are taken in.
 #[test]
 fn what_is_too_much_is_refused_at_once() {
-    let mut bench = Bench::ready();
+    let config = GatewayConfig { adapt: true, ..GatewayConfig::default() };
+    let mut bench = Bench::over(PLAN, config);
+    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
     // One device that does a request each 10 ms, and three times as many.
     let (mut at, mut queue, mut most) = (0, std::collections::VecDeque::new(), 0);
     let mut refused = 0;
