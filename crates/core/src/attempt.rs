@@ -7,7 +7,7 @@ use quorate_model::value::Value;
 
 use crate::frame::Data;
 use crate::gather::Gather;
-use crate::id::{DeviceId, DeviceSet, RequestId, StageId, ValueId};
+use crate::id::{DeviceId, DeviceSet, PlanId, RequestId, StageId, ValueId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
 use crate::time::Time;
@@ -32,7 +32,13 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Is this frame, which is of the same request, of this attempt too?
     pub(crate) fn includes(&self, data: &Data) -> bool {
-        data.attempt == self.number && data.plan == self.plan.id() && data.members == self.members
+        self.is(data.attempt, data.plan) && data.members == self.members
+    }
+
+    /// Is what says this number and plan, and is of the same request, of this
+    /// attempt?
+    pub(crate) fn is(&self, number: u32, plan: PlanId) -> bool {
+        number == self.number && plan == self.plan.id()
     }
 
     /// Who makes a shard of a stage's value; `None` where there is no such shard.

@@ -1,4 +1,4 @@
-//! Why a task made nothing, and how bytes say so.
+//! Why a task made nothing.
 
 /// Whose fault it is that a task made nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -463,31 +463,6 @@ impl Gateway {
         }
     }
 
-    fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
-        let alive = self.alive_devices();
-        if let Some(pending) = self.pending.remove(&number) {
-            self.marked = false;
-            let missing =
-                self.missing(&pending.attempt, alive) + &pending.failures_said(&self.plans);
-            out.push(Command::Fail(pending.token, pending.overdue(missing)));
-        }
-    }
-
-    /// Words on who was not heard from, for the error of a deadline.
-    fn missing(&self, attempt: &Attempt, alive: DeviceSet) -> String {
-        let nobody = attempt.members.is_empty();
-        let members = if nobody { self.plans.everybody() } else { attempt.members };
-        let away = members.without(alive);
-        if away.is_empty() {
-            return ", all devices are heard from".to_owned();
-        }
-        let names = self.plans.device_names(away);
-        match attempt.plan.unanswered(members, alive) {
-            Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.name),
-            None => format!(", not heard from {names}"),
-        }
-    }
-
     fn watermark(&self) -> Watermark {
         let below = self.pending.keys().next().copied().unwrap_or(self.next_number);
         // The newest: the others have been in earlier watermarks.

@@ -28,6 +28,7 @@ pub mod gather;
 mod half;
 pub mod hash;
 pub mod id;
+mod latest;
 pub mod packing;
 mod parcel;
 pub mod plan;

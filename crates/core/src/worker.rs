@@ -360,7 +360,7 @@ impl Worker {
         self.lanes.end(now, job);
         self.beat.tasks += 1;
         let Some(active) = self.active.get_mut(&job.request) else { return };
-        if active.attempt.number != job.attempt || active.attempt.plan.id() != job.task.plan {
+        if !active.attempt.is(job.attempt, job.task.plan) {
             return;
         }
         active.set(job.task.stage, job.task.shard, TaskState::Over);

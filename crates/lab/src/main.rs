@@ -272,6 +272,15 @@ fn import(
     Ok((good, right))
 }
 
+/// Does this on a thread for each core; the first error of any.
+fn on_every_core(what: impl Fn() -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(&what)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a thread of ours"))
+    })
+}
+
 /// Tries graphs drawn by seed, one a core at a time; false where one is not
 /// allowed. Such are told with as few nodes as it takes.
 fn graphs(
@@ -307,11 +316,7 @@ fn graphs(
             }
         }
     };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(some)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().expect("a thread of ours"))
-    })?;
+    on_every_core(some)?;
     bar.finish_and_clear();
     let counts = counts.into_inner().expect("not poisoned");
     let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
@@ -357,7 +362,7 @@ fn simulate(seed: u64, count: Option<u64>, minutes: f64) -> anyhow::Result<bool>
         while Instant::now() < end {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= last {
-                return;
+                break;
             }
             match Configuration::draw(seed).play() {
                 Ok(None) => continue,
@@ -374,11 +379,9 @@ fn simulate(seed: u64, count: Option<u64>, minutes: f64) -> anyhow::Result<bool>
             }
             bar.set_position((minutes * 60.0 - (end - Instant::now()).as_secs_f64()) as u64);
         }
+        Ok(())
     };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (0..cores).for_each(|_| drop(scope.spawn(some)));
-    });
+    on_every_core(some)?;
     bar.finish_and_clear();
     let (configurations, played) = all.into_inner().expect("not poisoned");
     let Played { simulations, events, requests } = played;

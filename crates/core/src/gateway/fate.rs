@@ -1,12 +1,14 @@
-//! What becomes of requests whose attempts cannot be answered any more.
+//! What becomes of requests whose attempts cannot be answered any more, or were
+//! not in time.
 
 use std::time::Duration;
 
 use super::pending::{Failed, Fate, Pending};
 use super::{Command, Gateway, Notice, RequestError};
+use crate::attempt::Attempt;
 use crate::failure::Cause;
 use crate::frame::Failure;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, DeviceSet};
 use crate::time::Time;
 
 impl Gateway {
@@ -74,5 +76,31 @@ impl Gateway {
         let Failed { device, layer, error, .. } = all.swap_remove(failed);
         let device = self.plans.device_name(device).to_owned();
         out.push(Command::Fail(token, RequestError::Failed { device, layer, words: error.words }));
+    }
+
+    /// Ends a request whose deadline has passed.
+    pub(super) fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
+        let alive = self.alive_devices();
+        if let Some(pending) = self.pending.remove(&number) {
+            self.marked = false;
+            let missing =
+                self.missing(&pending.attempt, alive) + &pending.failures_said(&self.plans);
+            out.push(Command::Fail(pending.token, pending.overdue(missing)));
+        }
+    }
+
+    /// Words on who was not heard from, for the error of a deadline.
+    fn missing(&self, attempt: &Attempt, alive: DeviceSet) -> String {
+        let nobody = attempt.members.is_empty();
+        let members = if nobody { self.plans.everybody() } else { attempt.members };
+        let away = members.without(alive);
+        if away.is_empty() {
+            return ", all devices are heard from".to_owned();
+        }
+        let names = self.plans.device_names(away);
+        match attempt.plan.unanswered(members, alive) {
+            Some(stage) => format!(", not heard from {names}, which layer {} needs", stage.name),
+            None => format!(", not heard from {names}"),
+        }
     }
 }

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use crate::latest::Latest;
 use crate::time::Time;
 
 /// Under way at first, and at the least.
@@ -34,8 +35,7 @@ const STILL_MIN: Duration = Duration::from_millis(20);
 pub(super) struct Limit {
     places: usize,
     /// What the latest requests took that were alone.
-    alone: Vec<Duration>,
-    next: usize,
+    alone: Latest<ALONE>,
     /// What requests took since the number was last looked at.
     window: Vec<Duration>,
     /// Was a place missing, or nearly, meanwhile?
@@ -46,8 +46,8 @@ pub(super) struct Limit {
 
 impl Default for Limit {
     fn default() -> Limit {
-        let (alone, window) = (Vec::new(), Vec::new());
-        Limit { places: FIRST, alone, next: 0, window, is_used: false, answered_at: None }
+        let (alone, window) = (Latest::default(), Vec::new());
+        Limit { places: FIRST, alone, window, is_used: false, answered_at: None }
     }
 }
 
@@ -77,12 +77,7 @@ impl Limit {
         }
         self.answered_at = Some(now);
         if under_way == 0 {
-            if self.alone.len() < ALONE {
-                self.alone.push(took);
-            } else {
-                self.alone[self.next] = took;
-            }
-            self.next = (self.next + 1) % ALONE;
+            self.alone.add(took);
         }
         self.window.push(took);
         if self.window.len() >= self.places.max(WINDOW_MIN) {
@@ -91,7 +86,8 @@ impl Limit {
     }
 
     fn adapt(&mut self) {
-        let took = median(&mut self.window.clone());
+        let middle = self.window.len() / 2;
+        let took = *self.window.select_nth_unstable(middle).1;
         self.window.clear();
         let is_used = std::mem::take(&mut self.is_used);
         let Some(alone) = self.unloaded() else { return };
@@ -107,7 +103,7 @@ impl Limit {
 
     /// What a request takes alone, once any was.
     fn unloaded(&self) -> Option<Duration> {
-        (!self.alone.is_empty()).then(|| median(&mut self.alone.clone()))
+        self.alone.ranked(self.alone.count() / 2)
     }
 
     /// After how long a place becomes free, about, where so many are taken.
@@ -115,11 +111,6 @@ impl Limit {
         let alone = self.unloaded().unwrap_or(Duration::from_millis(100));
         (alone.mul_f64(CROWDED) / self.places as u32).max(Duration::from_millis(1))
     }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    let middle = times.len() / 2;
-    *times.select_nth_unstable(middle).1
 }
 
 #[cfg(test)]

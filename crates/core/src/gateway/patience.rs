@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::latest::Latest;
+
 /// Quiet times that are remembered.
 const WINDOW: usize = 64;
 /// Quiet times from which on it is known what is usual.
@@ -11,30 +13,22 @@ const TOO_LONG: u32 = 4;
 
 /// How long answered requests of one plan stood still at the longest, lately.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Patience {
-    quiet: Vec<Duration>,
-    next: usize,
-}
+pub(super) struct Patience(Latest<WINDOW>);
 
 impl Patience {
     /// Remembers what a request took at the longest from one sign that it moves
     /// to the next.
     pub(super) fn learn(&mut self, quiet: Duration) {
-        if self.quiet.len() < WINDOW {
-            self.quiet.push(quiet);
-        } else {
-            self.quiet[self.next] = quiet;
-        }
-        self.next = (self.next + 1) % WINDOW;
+        self.0.add(quiet);
     }
 
     /// How long one may stand still: `first`, until enough is known; never less
     /// than `least`.
     pub(super) fn limit(&self, first: Duration, least: Duration) -> Duration {
-        match self.quiet.iter().max() {
-            Some(longest) if self.quiet.len() >= KNOWN_FROM => (*longest * TOO_LONG).max(least),
+        match self.0.longest() {
+            Some(longest) if self.0.count() >= KNOWN_FROM => (longest * TOO_LONG).max(least),
             // What is known so far may be longer than was thought.
-            Some(longest) => (*longest * TOO_LONG).max(first),
+            Some(longest) => (longest * TOO_LONG).max(first),
             None => first,
         }
     }

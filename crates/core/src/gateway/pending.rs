@@ -242,10 +242,16 @@ impl Pending {
         self.moved_at + self.patience
     }
 
-    /// The attempt moves.
+    /// The attempt moves by itself.
     fn moved(&mut self, now: Time) {
+        self.seen(now);
+        self.overtaken = 0;
+    }
+
+    /// The attempt does not stand still, as far as can be seen.
+    fn seen(&mut self, now: Time) {
         self.quiet = self.quiet_until(now);
-        (self.moved_at, self.overtaken) = (now, 0);
+        self.moved_at = now;
     }
 
     /// How long it has stood still at the longest.
@@ -270,8 +276,7 @@ impl Pending {
     pub(super) fn bytes_move(&mut self, now: Time, device: Option<DeviceId>) {
         let concerned = device.is_none_or(|device| self.attempt.members.contains(device));
         if concerned && self.overtaken < OVERTAKEN_MAX {
-            self.quiet = self.quiet_until(now);
-            self.moved_at = now;
+            self.seen(now);
         }
     }
 
@@ -305,12 +310,12 @@ impl Pending {
     pub(super) fn fail(&mut self, device: DeviceId, failure: &Failure) -> bool {
         let Failure { stage, error, .. } = failure;
         let (stage, shard) = (*stage, usize::from(failure.shard));
-        let Attempt { number, plan, .. } = &self.attempt;
-        let same = (failure.attempt, failure.plan) == (*number, plan.id());
-        if !same || self.attempt.maker(stage, shard) != Some(device) {
+        if !self.attempt.is(failure.attempt, failure.plan)
+            || self.attempt.maker(stage, shard) != Some(device)
+        {
             return false;
         }
-        let layer = plan.stages()[stage.index()].name.clone();
+        let layer = self.attempt.plan.stages()[stage.index()].name.clone();
         let error = error.clone();
         self.failed.retain(|failed| (failed.stage, failed.shard) != (stage, shard));
         self.failed.push(Failed { device, layer, error, stage, shard });

@@ -83,17 +83,19 @@ impl Bench {
         self.handle(at, Event::Done(job, Ok(outputs)))
     }
 
+    /// Takes out the commands of which `pick` makes something.
+    fn taken<T>(&mut self, pick: impl Fn(&Command) -> Option<T>) -> Vec<T> {
+        let taken = self.commands.iter().filter_map(&pick).collect();
+        self.commands.retain(|command| pick(command).is_none());
+        taken
+    }
+
     /// Inputs sent since the last call: to whom, and the frame.
     fn inputs(&mut self) -> Vec<(Vec<DeviceId>, Data)> {
-        let mut inputs = Vec::new();
-        self.commands.retain(|command| match command {
-            Command::Send(to, Frame::Data(data)) => {
-                inputs.push((to.clone(), data.clone()));
-                false
-            }
-            _ => true,
-        });
-        inputs
+        self.taken(|command| match command {
+            Command::Send(to, Frame::Data(data)) => Some((to.clone(), data.clone())),
+            _ => None,
+        })
     }
 
     fn input(&mut self) -> (Vec<DeviceId>, Data) {
@@ -109,42 +111,30 @@ impl Bench {
     }
 
     fn answers(&mut self) -> Vec<(u64, Provenance)> {
-        let answer = |command: &Command| match command {
+        self.taken(|command| match command {
             Command::Answer(token, _, provenance) => Some((*token, provenance.clone())),
             _ => None,
-        };
-        let answers = self.commands.iter().filter_map(answer).collect();
-        self.commands.retain(|command| answer(command).is_none());
-        answers
+        })
     }
 
     fn failures(&mut self) -> Vec<(u64, String)> {
-        let failure = |command: &Command| match command {
+        self.taken(|command| match command {
             Command::Fail(token, error) => Some((*token, error.to_string())),
             _ => None,
-        };
-        let failures = self.commands.iter().filter_map(failure).collect();
-        self.commands.retain(|command| failure(command).is_none());
-        failures
+        })
     }
 
     fn notices(&mut self) -> Vec<Notice> {
-        let notice = |command: &Command| match command {
+        self.taken(|command| match command {
             Command::Notice(notice) => Some(notice.clone()),
             _ => None,
-        };
-        let notices = self.commands.iter().filter_map(notice).collect();
-        self.commands.retain(|command| notice(command).is_none());
-        notices
+        })
     }
 
     fn marks(&mut self) -> Vec<(u64, Vec<u64>)> {
-        let mark = |command: &Command| match command {
+        self.taken(|command| match command {
             Command::Send(_, Frame::Watermark(mark)) => Some((mark.below, mark.also.clone())),
             _ => None,
-        };
-        let marks = self.commands.iter().filter_map(mark).collect();
-        self.commands.retain(|command| mark(command).is_none());
-        marks
+        })
     }
 }

@@ -148,11 +148,14 @@ impl Active {
         readers.chain([Peer::Gateway(request.run)]).collect()
     }
 
-    /// Was it told that a task is late? From now on it was.
-    pub(super) fn is_told_late(&mut self, stage: StageId, shard: usize) -> bool {
-        let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
-        let task = self.tasks.iter_mut().find(same);
-        task.is_none_or(|task| std::mem::replace(&mut task.is_told_late, true))
+    /// Notes that it is told that a task is late; false if it was before.
+    pub(super) fn tell_late(&mut self, stage: StageId, shard: usize) -> bool {
+        let task = self.task(stage, shard);
+        task.is_some_and(|task| !std::mem::replace(&mut task.is_told_late, true))
+    }
+
+    fn task(&mut self, stage: StageId, shard: usize) -> Option<&mut Assignment> {
+        self.tasks.iter_mut().find(|task| task.stage == stage && task.shard == shard)
     }
 
     /// Decides gathers where that is possible, and finds the tasks that can run.
@@ -250,8 +253,7 @@ impl Active {
     }
 
     pub(super) fn set(&mut self, stage: StageId, shard: usize, state: TaskState) {
-        let same = |task: &&mut Assignment| task.stage == stage && task.shard == shard;
-        if let Some(task) = self.tasks.iter_mut().find(same) {
+        if let Some(task) = self.task(stage, shard) {
             task.state = state;
             self.moves += 1;
         }

@@ -2,36 +2,26 @@
 
 use std::time::Duration;
 
+use crate::latest::Latest;
+
 /// Gaps remembered.
 const WINDOW: usize = 256;
 
 /// The latest times between the first shards that sufficed for a value and its
 /// whole roster.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gaps {
-    ring: Vec<Duration>,
-    next: usize,
-}
+pub(super) struct Gaps(Latest<WINDOW>);
 
 impl Gaps {
     /// Remembers one.
     pub(super) fn add(&mut self, gap: Duration) {
-        if self.ring.len() < WINDOW {
-            self.ring.push(gap);
-        } else {
-            self.ring[self.next] = gap;
-        }
-        self.next = (self.next + 1) % WINDOW;
+        self.0.add(gap);
     }
 
     /// The gap that nine of ten do not exceed; zero before any was seen.
     pub(super) fn percentile_90(&self) -> Duration {
-        let mut sorted = self.ring.clone();
-        if sorted.is_empty() {
-            return Duration::ZERO;
-        }
-        let at = (sorted.len() - 1) * 9 / 10;
-        *sorted.select_nth_unstable(at).1
+        let at = self.0.count().saturating_sub(1) * 9 / 10;
+        self.0.ranked(at).unwrap_or_default()
     }
 }
 

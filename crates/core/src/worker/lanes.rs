@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::job::{Job, TaskId};
+use crate::latest::Latest;
 use crate::time::Time;
 
 /// Times of a task that are remembered.
@@ -16,28 +17,10 @@ const TOO_LONG: u32 = 2;
 /// is silent for as long is not suspected either.
 const SLACK: Duration = Duration::from_millis(400);
 
-/// The latest times of one task.
-#[derive(Clone, Debug, Default)]
-struct Times {
-    ring: Vec<Duration>,
-    next: usize,
-}
-
-impl Times {
-    fn add(&mut self, time: Duration) {
-        if self.ring.len() < WINDOW {
-            self.ring.push(time);
-        } else {
-            self.ring[self.next] = time;
-        }
-        self.next = (self.next + 1) % WINDOW;
-    }
-
-    /// What is too long for the task, once enough is known of it.
-    fn limit(&self) -> Option<Duration> {
-        let longest = self.ring.iter().max().filter(|_| self.ring.len() >= KNOWN_FROM)?;
-        Some(*longest * TOO_LONG + SLACK)
-    }
+/// What is too long for a task that took these times, once enough is known.
+fn limit(times: &Latest<WINDOW>) -> Option<Duration> {
+    let longest = times.longest().filter(|_| times.count() >= KNOWN_FROM)?;
+    Some(longest * TOO_LONG + SLACK)
 }
 
 /// A job under way.
@@ -54,7 +37,7 @@ struct Running {
 pub(super) struct Lanes {
     /// One job may be there twice: its request was forgotten and came again.
     running: Vec<(Job, Running)>,
-    times: BTreeMap<TaskId, Times>,
+    times: BTreeMap<TaskId, Latest<WINDOW>>,
 }
 
 impl Lanes {
@@ -70,7 +53,7 @@ impl Lanes {
 
     /// A job begins.
     pub(super) fn begin(&mut self, now: Time, job: Job) {
-        let limit = self.times.get(&job.task).and_then(Times::limit);
+        let limit = self.times.get(&job.task).and_then(limit);
         let late_at = limit.map(|limit| now + limit);
         self.running.push((job, Running { since: now, late_at, is_late: false }));
     }

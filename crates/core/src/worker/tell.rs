@@ -29,8 +29,7 @@ impl Worker {
     pub(super) fn on_failure(&mut self, now: Time, from: Peer, failure: &Failure) {
         let Some(active) = self.active.get_mut(&failure.request) else { return };
         let shard = failure.shard.into();
-        let known = active.attempt.number == failure.attempt
-            && active.attempt.plan.id() == failure.plan
+        let known = active.attempt.is(failure.attempt, failure.plan)
             && active.attempt.maker(failure.stage, shard).map(Peer::Device) == Some(from);
         if known {
             active.give_up(failure.stage, shard);
@@ -43,7 +42,8 @@ impl Worker {
     pub(super) fn on_late(&mut self, now: Time, out: &mut Vec<Command>) {
         for (job, running) in self.lanes.late(now) {
             let words = format!("has been running for {} ms", running.as_millis());
-            if self.is_current(&job) {
+            let active = self.active.get(&job.request);
+            if active.is_some_and(|active| active.attempt.is(job.attempt, job.task.plan)) {
                 let error = TaskError::late(words);
                 out.push(Command::Failed(job, error.clone()));
                 self.tell(now, job, error, out);
@@ -54,7 +54,7 @@ impl Worker {
         }
         for (_, request, stage, shard) in self.ready.clone() {
             let Some(active) = self.active.get_mut(&request) else { continue };
-            if active.is_told_late(stage, shard) {
+            if !active.tell_late(stage, shard) {
                 continue;
             }
             let task = TaskId { plan: active.attempt.plan.id(), stage, shard };
@@ -62,14 +62,6 @@ impl Worker {
             let words = "waits for a task that takes far too long";
             self.tell(now, job, TaskError::late(words), out);
         }
-    }
-
-    /// Is a job of the current attempt at its request?
-    fn is_current(&self, job: &Job) -> bool {
-        let active = self.active.get(&job.request);
-        active.is_some_and(|active| {
-            active.attempt.number == job.attempt && active.attempt.plan.id() == job.task.plan
-        })
     }
 
     /// Tells gateways how far those of their requests are that take long.

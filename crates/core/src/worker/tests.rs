@@ -93,28 +93,29 @@ impl Bench {
         jobs[0]
     }
 
+    /// Takes out the frames of which `pick` makes something, with their receivers.
+    fn sent<T>(&mut self, pick: impl Fn(&Frame) -> Option<T>) -> Vec<(Vec<Peer>, T)> {
+        let of = |command: &Command| match command {
+            Command::Send(to, frame) => Some((to.clone(), pick(frame)?)),
+            _ => None,
+        };
+        let sent = self.commands.iter().filter_map(of).collect();
+        self.commands.retain(|command| of(command).is_none());
+        sent
+    }
+
     fn failures(&mut self) -> Vec<(Vec<Peer>, Failure)> {
-        let mut failures = Vec::new();
-        self.commands.retain(|command| match command {
-            Command::Send(to, Frame::Failure(failure)) => {
-                failures.push((to.clone(), failure.clone()));
-                false
-            }
-            _ => true,
-        });
-        failures
+        self.sent(|frame| match frame {
+            Frame::Failure(failure) => Some(failure.clone()),
+            _ => None,
+        })
     }
 
     fn sends(&mut self) -> Vec<(Vec<Peer>, Data)> {
-        let mut sends = Vec::new();
-        self.commands.retain(|command| match command {
-            Command::Send(to, Frame::Data(data)) => {
-                sends.push((to.clone(), data.clone()));
-                false
-            }
-            _ => true,
-        });
-        sends
+        self.sent(|frame| match frame {
+            Frame::Data(data) => Some(data.clone()),
+            _ => None,
+        })
     }
 }
 

@@ -177,7 +177,6 @@ fn start<'a>(
         suspect_after: Duration::from_secs_f64(silence_s),
         trust_disconnect: false,
         resubmit_after: DEADLINE,
-        adapt: false,
         ..GatewayConfig::default()
     };
     Fleet::start(context.program()?, site, world, config).context("starting the devices")

@@ -157,8 +157,7 @@ fn watch(
 
 fn start<'a>(context: &Context, site: &'a Site, world: &World) -> anyhow::Result<Fleet<'a>> {
     context.go_on()?;
-    let config =
-        GatewayConfig { resubmit_after: DEADLINE, adapt: false, ..GatewayConfig::default() };
+    let config = GatewayConfig { resubmit_after: DEADLINE, ..GatewayConfig::default() };
     Fleet::start(context.program()?, site, world, config)
 }
 

@@ -36,7 +36,7 @@ pub(super) fn site(width: usize, devices: usize, spares: usize, seed: u64) -> an
 /// A gateway that waits for whoever is late, however late, and asks nobody
 /// again.
 pub(super) fn patient(deadline: std::time::Duration) -> GatewayConfig {
-    GatewayConfig { resubmit_after: deadline, adapt: false, ..GatewayConfig::default() }
+    GatewayConfig { resubmit_after: deadline, ..GatewayConfig::default() }
 }
 
 /// The layer over `devices` and one more, each with `parts` shards instead of

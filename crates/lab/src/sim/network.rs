@@ -1,15 +1,16 @@
 //! Links on which frames are late, lost, doubled, damaged or untrue.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use quorate_core::cluster::Nanos;
+use quorate_core::cluster::{Nanos, Port};
 use quorate_core::frame::{Data, Frame, LENGTH_BYTES};
 use quorate_core::id::{PlanId, ValueId};
 
 use super::random::SplitMix;
+use super::world::NANOS_PER_BYTE;
 
 const NANOS_PER_S: Nanos = 1_000_000_000;
-/// What a byte takes a node, as far as it matters whether any moves.
-const NANOS_PER_BYTE: Nanos = 100;
 
 /// How a network treats frames, per mille of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,16 +46,11 @@ pub(super) struct Network {
     /// How many bytes of shards and inputs a node sends a second, where that is
     /// limited.
     bytes_per_s: Option<u64>,
-    /// By node: until when it sends, or is sent, what it was given so far.
-    busy: Vec<Busy>,
+    /// By node: what it sends its frames over, one after the other.
+    out: Vec<Port>,
+    /// By node: until when it is sent what is under way.
+    into: Vec<Nanos>,
     noise: Noise,
-}
-
-/// When a node sends, and receives.
-#[derive(Clone, Copy, Debug, Default)]
-struct Busy {
-    sends_until: Nanos,
-    receives_until: Nanos,
 }
 
 impl Network {
@@ -67,8 +63,8 @@ impl Network {
     ) -> Network {
         let base_us = (0..nodes * nodes).map(|_| random.between(100, delay_us_max / 2)).collect();
         let (jitter_us, noise) = (delay_us_max / 2, Noise::default());
-        let busy = vec![Busy::default(); nodes];
-        Network { nodes, base_us, jitter_us, bytes_per_s, busy, noise }
+        let (out, into) = (vec![Port::default(); nodes], vec![0; nodes]);
+        Network { nodes, base_us, jitter_us, bytes_per_s, out, into, noise }
     }
 
     /// Sends so many bytes from one node to another, after all that the sender
@@ -80,18 +76,16 @@ impl Network {
         bytes: usize,
     ) -> Nanos {
         let Some(rate) = self.bytes_per_s else { return 0 };
-        let begin = self.busy[from].sends_until.max(now);
-        let end = begin + bytes as u64 * NANOS_PER_S / rate;
-        self.busy[from].sends_until = end;
-        self.busy[to].receives_until = self.busy[to].receives_until.max(end);
+        let cost = Duration::from_nanos(bytes as u64 * NANOS_PER_S / rate);
+        let end = self.out[from].take(now, cost).end;
+        self.into[to] = self.into[to].max(end);
         end - now
     }
 
     /// As many bytes as a node has had time for, as far as it matters whether
     /// any move.
     pub(super) fn moved(&self, now: Nanos, node: usize) -> u64 {
-        let Busy { sends_until, receives_until } = self.busy[node];
-        (sends_until.min(now) + receives_until.min(now)) / NANOS_PER_BYTE
+        (self.out[node].busy_until(now) + self.into[node].min(now)) / NANOS_PER_BYTE
     }
 
     /// Changes what befalls frames from now on.

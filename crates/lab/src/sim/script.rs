@@ -119,7 +119,7 @@ impl Script {
             delay_us_max: random.between(400, 3000),
             task_us_max: random.between(300, 3000),
             bytes_per_s: None,
-            gateway: GatewayConfig { adapt: false, ..GatewayConfig::default() },
+            gateway: GatewayConfig::default(),
             promise: Promise::Unnoticed,
         };
         match family {

@@ -7,6 +7,9 @@ use quorate_core::cluster::Nanos;
 use quorate_core::frame::Frame;
 use quorate_core::worker::TaskId;
 
+/// What a byte takes a port, as far as it matters whether any moves.
+pub(super) const NANOS_PER_BYTE: Nanos = 100;
+
 /// A node that a frame goes to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Address {

@@ -16,7 +16,7 @@ use quorate_core::worker::TaskId;
 use super::costs::Costs;
 use super::timing::Timing;
 use crate::sim::random::SplitMix;
-use crate::sim::world::{Address, Letter, Next, World};
+use crate::sim::world::{Address, Letter, NANOS_PER_BYTE, Next, World};
 
 /// From a restart to when a device's connections are up: a gateway that has
 /// tried in vain for a while dials twice a second.
@@ -24,9 +24,6 @@ const RECONNECT: Nanos = 250_000_000;
 /// Silence of a device that lost power after which its connections are given
 /// up.
 const USER_TIMEOUT: Nanos = 2_000_000_000;
-
-/// What a byte takes a port, as far as it matters whether any moves.
-const NANOS_PER_BYTE: Nanos = 100;
 
 /// How far a message has got.
 #[derive(Clone, Copy, Debug)]
