@@ -2,7 +2,7 @@
 //! namespaces joined by links of a limited rate, and a share of a core for each
 //! process. What emulated devices are held against.
 //!
-//! Needs Linux, root, `ip`, `tc`, and the cgroup controller `cpu` of version 1;
+//! Needs Linux, root, `ip`, `tc`, `taskset`, and the cgroup controller `cpu` of version 1;
 //! all is taken away again when it is dropped.
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 /// Where the controller is.
 const CPU: &str = "/sys/fs/cgroup/cpu";
 /// Period in which a process has its share, in microseconds.
-const PERIOD_US: u64 = 2_000;
+const PERIOD_US: u64 = 5_000;
 /// Bytes that a link may send at once.
 const BURST: &str = "10kb";
 
@@ -86,9 +86,16 @@ impl Confined {
         format!("10.78.0.{}:{port}", host + 1)
     }
 
-    /// `program` on a host; a `slow` one has its share of a core only.
+    /// `program` on a host; a `slow` one has its share of a core only, always the
+    /// same core: threads on several would each be given a part of the share, and
+    /// one that only looks at its messages would keep its part from the one that
+    /// computes.
     pub fn on(&self, host: usize, slow: bool, program: &Path) -> Command {
-        let within = format!("ip netns exec {} ", self.host(host));
+        let core = host % std::thread::available_parallelism().map_or(1, usize::from);
+        let within = match slow {
+            true => format!("taskset -c {core} ip netns exec {} ", self.host(host)),
+            false => format!("ip netns exec {} ", self.host(host)),
+        };
         let tasks = self.group_of(host).join("tasks");
         let enter = match slow {
             true => format!("echo $$ > {} && ", tasks.display()),

@@ -25,7 +25,7 @@ struct Spec {
     share: f64,
     link: String,
     network: String,
-    message_cost_us: f64,
+    messages: Case,
     case: Vec<Case>,
 }
 
@@ -69,19 +69,30 @@ impl Experiment for Emulation {
             link: &spec.link,
             share: spec.share,
             network: &spec.network,
-            message_cost_us: spec.message_cost_us,
+            messages: &spec.messages,
         };
         if let Err(error) = settings.try_out() {
             outcome.note(format!(
                 "Skipped: this machine cannot confine processes ({error:#}). It takes Linux, root, \
-                 `ip`, `tc` and version 1 of the cgroup controller `cpu`."
+                 `ip`, `tc`, `taskset` and version 1 of the cgroup controller `cpu`."
             ));
             return Ok(outcome);
         }
+        let steps = spec.case.len() + 1;
+        context.progress(0, steps, &spec.messages.name);
+        let message_cost_us = context.step(&spec.messages.name, |context| {
+            let program = context.program()?;
+            Rig::message_cost_us(program, &settings, context.seed(), spec.requests)
+        })?;
+        outcome.note(format!(
+            "A message costs a device {message_cost_us:.0} us here, learned from a model of small \
+             layers on confined devices before the cases."
+        ));
         let mut rows = Vec::new();
         for (index, case) in spec.case.iter().enumerate() {
-            context.progress(index, spec.case.len(), &case.name);
-            rows.push(context.step(&case.name, |context| row(context, &spec, case, &settings))?);
+            context.progress(index + 1, steps, &case.name);
+            let row = |context: &mut Context| row(context, &spec, case, &settings, message_cost_us);
+            rows.push(context.step(&case.name, row)?);
         }
         report(&spec, &rows, &mut outcome);
         Ok(outcome)
@@ -93,8 +104,10 @@ fn row(
     spec: &Spec,
     case: &Case,
     settings: &Settings<'_>,
+    message_cost_us: f64,
 ) -> anyhow::Result<Row> {
-    let rig = Rig::pack(context.program()?, case, settings, context.seed(), spec.requests)?;
+    let (program, seed) = (context.program()?, context.seed());
+    let rig = Rig::pack(program, case, settings, seed, spec.requests, message_cost_us)?;
     let confined = rig.confined()?;
     context.go_on()?;
     let (emulated, pace) = rig.emulated()?;

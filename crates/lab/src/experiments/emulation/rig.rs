@@ -36,7 +36,8 @@ pub(super) struct Settings<'a> {
     pub(super) link: &'a str,
     pub(super) share: f64,
     pub(super) network: &'a str,
-    pub(super) message_cost_us: f64,
+    /// What is asked before the cases, to learn what a message costs.
+    pub(super) messages: &'a Case,
 }
 
 impl Settings<'_> {
@@ -71,6 +72,8 @@ const PORT: u16 = 7001;
 /// The emulated devices go so many times slower: their tasks and this
 /// machine's, which take half as long, must not meet.
 const DILATION: f64 = 2.0;
+/// A cost of a message to learn by how much it slows requests.
+const TRIED_US: f64 = 500.0;
 /// Time that processes have to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -83,6 +86,7 @@ impl<'a> Rig<'a> {
         settings: &'a Settings<'a>,
         seed: u64,
         requests: usize,
+        message_cost_us: f64,
     ) -> anyhow::Result<Rig<'a>> {
         let folder = TempDir::new().context("a temporary folder")?;
         let at = |name: &str| folder.path().join(name);
@@ -96,7 +100,7 @@ impl<'a> Rig<'a> {
         std::fs::write(at("network.toml"), settings.network)?;
         std::fs::write(at("input.npy"), npy(case.widths[0], requests))?;
         let timing = measured(program, settings, folder.path())?;
-        let profile = profile(&model, &timing, settings.message_cost_us);
+        let profile = profile(&model, &timing, message_cost_us);
         std::fs::write(at("device.toml"), &profile)?;
         let plans = bundle::read_plan(&at("plan.toml"))?;
         for device in plans.cluster().devices() {
@@ -104,6 +108,23 @@ impl<'a> Rig<'a> {
             std::fs::write(path, timing.to_toml()?)?;
         }
         Ok(Rig { program, settings, plans, timing, profile, requests, folder })
+    }
+
+    /// What a message costs a device with its share of a core, in microseconds:
+    /// what makes simulated devices as slow as confined ones at a model that is
+    /// nothing but messages.
+    pub(super) fn message_cost_us(
+        program: &'a Path,
+        settings: &'a Settings<'a>,
+        seed: u64,
+        requests: usize,
+    ) -> anyhow::Result<f64> {
+        let at = |cost| Rig::pack(program, settings.messages, settings, seed, requests, cost);
+        let (free, dear) = (at(0.0)?, at(TRIED_US)?);
+        let confined = percentile(&free.confined()?, 0.5);
+        let [free, dear] = [free.simulated()?, dear.simulated()?].map(|all| percentile(&all, 0.5));
+        ensure!(dear > free, "messages that cost more took {dear} ms instead of {free}");
+        Ok((TRIED_US * (confined - free) / (dear - free)).max(0.0))
     }
 
     fn at(&self, name: &str) -> PathBuf {
