@@ -33,7 +33,7 @@ def write(target, name, data):
 
 def frame(kind, body):
     """A frame behind its length; crates/core/src/frame.rs and the files in frame/ have the layout."""
-    head = b"QR" + bytes([1, kind])
+    head = b"QR" + bytes([2, kind])
     return head + struct.pack("<I", zlib.crc32(head + body)) + body
 
 
@@ -46,7 +46,7 @@ def frames():
     for kind, name in (2, "input"), (3, "shard"):
         write("frame", name, frame(kind, ids + shape + struct.pack("<ff", 1, 2)))
     write("frame", "watermark", frame(4, run + struct.pack("<QHQQ", 10, 2, 12, 14)))
-    write("frame", "heartbeat", frame(5, struct.pack("<5Q", 1, 2, 3, 4, 5)))
+    write("frame", "heartbeat", frame(5, struct.pack("<6Q", 1, 2, 3, 4, 5, 6)))
 
 
 def model(nodes, shape_in, shape_out, weights):

@@ -134,6 +134,41 @@ impl Code {
         Ok(Verdict::Corrupt { row, suspects: suspects(received, spare, fits)? })
     }
 
+    /// How far received shards are from fitting together: the largest residual
+    /// of a check, each over the sum of its coefficients' absolute values, so
+    /// that shards whose values are each off by at most `e` are at most `e` from
+    /// it. Infinite where a value is not finite; `None` where there are no more
+    /// shards than decoding needs. For whoever learns from healthy shards what
+    /// `error` to give [`verify_f32`](Self::verify_f32).
+    ///
+    /// # Errors
+    ///
+    /// As [`decoder`](Self::decoder).
+    pub fn discrepancy_f32<'a>(
+        &self,
+        received: ShardSet,
+        shard: impl Fn(usize) -> &'a [f32],
+    ) -> Result<Option<f64>, CodeError> {
+        self.decoder(received)?;
+        if received.len() <= self.data_shards() {
+            return Ok(None);
+        }
+        let shards: Vec<&[f32]> =
+            (0..self.shards()).map(|i| if received.contains(i) { shard(i) } else { &[] }).collect();
+        let len = shards.iter().map(|s| s.len()).max().unwrap_or(0);
+        let mut residual = vec![0.0; len];
+        let mut largest = 0f64;
+        for check in self.checks(received) {
+            combine::<Residual>(&[&check], &shards, &mut [&mut residual]);
+            let size: f64 = check.iter().map(|(_, c)| c.abs()).sum();
+            for r in &residual {
+                let off = if r.is_finite() { r.abs() / size } else { f64::INFINITY };
+                largest = largest.max(off);
+            }
+        }
+        Ok(Some(largest))
+    }
+
     /// The first row where a check exceeds its bound.
     fn first_excess(
         &self,

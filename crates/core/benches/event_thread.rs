@@ -64,6 +64,7 @@ fn input(plans: &Plans, number: u64) -> Data {
         plan: plans.main().id(),
         members: plans.everybody(),
         suspects: DeviceSet::default(),
+        checks: Default::default(),
         deadline_left_us: 1_000_000,
         value: ValueId(0),
         shard: 0,

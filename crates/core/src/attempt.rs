@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_model::region::Region;
 use quorate_model::value::Value;
 
+use crate::audit::Checks;
 use crate::frame::Data;
 use crate::gather::Gather;
 use crate::id::{DeviceId, DeviceSet, PlanId, RequestId, StageId, ValueId};
@@ -25,6 +26,8 @@ pub(crate) struct Attempt {
     pub members: DeviceSet,
     /// Devices that the roster leaves out.
     pub suspects: DeviceSet,
+    /// What is asked of those who gather.
+    pub checks: Checks,
     /// When the request is given up.
     pub deadline: Time,
 }
@@ -56,7 +59,7 @@ impl Attempt {
         need: Option<Region>,
     ) -> Gather {
         let (values, plan) = (values.clone(), self.plan.clone());
-        Gather::of_part(values, plan, value, need, self.members, self.suspects)
+        Gather::of_part(values, plan, value, need, (self.members, self.suspects), self.checks)
     }
 
     /// The frame that brings a parcel of shard `shard` of `value`.
@@ -77,6 +80,7 @@ impl Attempt {
             plan: self.plan.id(),
             members: self.members,
             suspects: self.suspects,
+            checks: self.checks,
             deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
             value,
             shard: shard as u16,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use quorate_model::tensor::{DType, Tensor};
 
 use crate::admit::Peer;
+use crate::audit::Checks;
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, RequestId, ValueId};
 use crate::plan::{Plan, Plans};
@@ -72,6 +73,7 @@ pub(crate) fn data(plans: &Plans, index: usize, number: u64, value: ValueId, sha
         plan: plan.id(),
         members: DeviceSet::first(plan.seats()),
         suspects: DeviceSet::default(),
+        checks: Checks::default(),
         deadline_left_us: 1_000_000,
         value,
         shard: shard as u16,

@@ -10,6 +10,7 @@
 //!
 //! *Invariant:* decoding allocates nothing larger than the frame it was given.
 
+mod audit;
 mod data;
 mod encoded;
 mod error;
@@ -25,6 +26,7 @@ mod watermark;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 pub use self::{
+    audit::Report,
     data::Data,
     encoded::Encoded,
     error::FrameError,
@@ -37,6 +39,7 @@ pub use self::{
     watermark::Watermark,
 };
 
+pub(crate) use audit::ENTRIES_MAX;
 pub(crate) use progress::{SOME_BYTES, STANDINGS_MAX};
 
 use encoded::checksum;
@@ -58,6 +61,8 @@ pub enum Frame {
     Failure(Failure),
     /// How far requests are at a device.
     Progress(Progress),
+    /// What a device has found when it held shards against each other.
+    Report(Report),
 }
 
 /// Is this the beginning of a frame, its length in front, that carries a shard?
@@ -84,6 +89,7 @@ const WATERMARK: u8 = 4;
 const HEARTBEAT: u8 = 5;
 const FAILURE: u8 = 6;
 const PROGRESS: u8 = 7;
+const REPORT: u8 = 8;
 
 impl Frame {
     /// The frame's bytes, its length in front.
@@ -104,6 +110,7 @@ impl Frame {
             Frame::Heartbeat(beat) => beat.write(&mut head),
             Frame::Failure(failure) => failure.write(&mut head),
             Frame::Progress(progress) => progress.write(&mut head),
+            Frame::Report(report) => report.write(&mut head),
         }
         match self {
             Frame::Data(data) => Encoded::seal(head, &data.payload),
@@ -134,6 +141,7 @@ impl Frame {
             HEARTBEAT => Frame::Heartbeat(Heartbeat::read(&mut bytes)?),
             FAILURE => Frame::Failure(Failure::read(&mut bytes)?),
             PROGRESS => Frame::Progress(Progress::read(&mut bytes)?),
+            REPORT => Frame::Report(Report::read(&mut bytes)?),
             got => return Err(FrameError::Kind { got }),
         };
         if bytes.is_empty() { Ok(frame) } else { Err(FrameError::Trailing { got: bytes.len() }) }
@@ -148,6 +156,7 @@ impl Frame {
             Frame::Heartbeat(_) => HEARTBEAT,
             Frame::Failure(_) => FAILURE,
             Frame::Progress(_) => PROGRESS,
+            Frame::Report(_) => REPORT,
         }
     }
 }
@@ -155,9 +164,11 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use quorate_code::ShardSet;
     use quorate_model::tensor::DType;
 
     use super::*;
+    use crate::audit::{Audited, Checks, Finding};
     use crate::failure::TaskError;
     use crate::id::{DeviceSet, GatewayRun, PlanId, RequestId, StageId, ValueId};
 
@@ -173,6 +184,7 @@ mod tests {
             plan: PlanId(0x0102_0304_0506_0708),
             members: DeviceSet::first(5),
             suspects: DeviceSet(4),
+            checks: Checks { audit: true, strict: false },
             deadline_left_us: 1_000_000,
             value: ValueId(3),
             shard: 2,
@@ -199,6 +211,7 @@ mod tests {
                 dropped: 3,
                 skipped: 4,
                 refused: 5,
+                reaches: DeviceSet(6),
             }),
             Frame::Progress(Progress {
                 run: run(),
@@ -216,6 +229,15 @@ mod tests {
                 shard: 2,
                 error: TaskError::of_request("700000 does not fit in f16"),
             }),
+            Frame::Report(Report {
+                request: RequestId { run: run(), number: 258 },
+                attempt: 1,
+                plan: PlanId(1),
+                is_complete: true,
+                audited: [Finding::Unchecked, Finding::Clean, Finding::Corrupt(ShardSet::first(3))]
+                    .map(|finding| Audited { value: ValueId(2), have: ShardSet::first(4), finding })
+                    .into(),
+            }),
         ]
     }
 
@@ -231,7 +253,7 @@ mod tests {
         let golden = concat!(
             "00000060",
             "5152",
-            "01",
+            "02",
             "03",
             "CRC",
             "0807060504030201",
@@ -248,7 +270,7 @@ mod tests {
             "06000000",
             "01",
             "02",
-            "0000",
+            "0100",
             "01000000",
             "02000000",
             "0000803f",
@@ -256,7 +278,7 @@ mod tests {
         );
         let crc = &hex[16..24];
         assert_eq!(hex, golden.replace("CRC", crc));
-        assert_eq!(crc, "90362c89");
+        assert_eq!(crc, "b1df0698");
     }
 
     #[test]

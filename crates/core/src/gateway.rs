@@ -15,6 +15,8 @@
 
 mod ailments;
 mod answer;
+mod audits;
+mod checking;
 mod choice;
 mod command;
 mod event;
@@ -24,7 +26,9 @@ mod limit;
 mod notice;
 mod patience;
 mod pending;
+mod presence;
 mod progress;
+mod reach;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,15 +46,18 @@ pub use self::{
 
 use crate::admit::Peer;
 use crate::attempt::Attempt;
+use crate::audit::{Checks, Usual, Verify};
 use crate::detector::Detector;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
-use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId, RequestId};
+use crate::id::{DeviceId, DeviceSet, GatewayRun, RequestId};
 use crate::plan::Plans;
 use crate::time::Time;
 use ailments::Ailments;
+use checking::Audits;
 use limit::Limit;
 use patience::Patience;
 use pending::Pending;
+use reach::Reach;
 
 /// Finished requests that one watermark lists one by one.
 const ALSO_MAX: usize = 256;
@@ -59,6 +66,9 @@ const ALSO_MAX: usize = 256;
 const SETTLE: Duration = Duration::from_millis(50);
 /// Least time between two watermarks.
 const WATERMARK_EVERY: Duration = Duration::from_millis(5);
+/// Time between two frames to a silent device: where its connection has ended
+/// unnoticed, sending over it is what shows it.
+const NUDGE_EVERY: Duration = Duration::from_millis(100);
 /// Being told of time that is over this late is no busy moment: the gateway
 /// stood still.
 const STILL: Duration = Duration::from_millis(100);
@@ -79,6 +89,8 @@ pub struct GatewayConfig {
     pub pending_max: usize,
     /// Are there fewer places where requests take far longer than they do alone?
     pub adapt: bool,
+    /// How far apart healthy shards are, to know those that are not.
+    pub usual: Arc<Usual>,
 }
 
 impl Default for GatewayConfig {
@@ -89,6 +101,7 @@ impl Default for GatewayConfig {
             resubmit_after: Duration::from_secs(2),
             pending_max: 1024,
             adapt: false,
+            usual: Arc::default(),
         }
     }
 }
@@ -101,6 +114,13 @@ pub struct Gateway {
     config: GatewayConfig,
     detector: Detector,
     ailments: Ailments,
+    /// Devices whose shards are wrong.
+    wrong: Ailments,
+    reach: Reach,
+    /// Devices with a connection.
+    connected: DeviceSet,
+    /// When those of them that are silent are sent something next.
+    nudge_at: Time,
     /// Devices whose bundle lacks a plan of this one.
     unfit: DeviceSet,
     /// Requests without an answer yet, by number.
@@ -135,6 +155,10 @@ impl Gateway {
         Gateway {
             detector: Detector::new(devices, config.suspect_after),
             ailments: Ailments::new(devices),
+            wrong: Ailments::new(devices),
+            reach: Reach::new(devices),
+            connected: DeviceSet::default(),
+            nudge_at: Time::default(),
             plans,
             run,
             config,
@@ -160,22 +184,22 @@ impl Gateway {
             self.detector.stood_still(late);
         }
         match event {
-            Event::Submit { token, inputs, deadline } => {
-                self.submit(now, token, inputs, deadline, out);
+            Event::Submit { token, inputs, deadline, verify } => {
+                self.submit(now, token, inputs, deadline, verify, out);
             }
             Event::Cancel(token) => self.cancel(token),
             Event::Up(device, plans) => self.on_up(now, device, &plans, out),
             Event::Down(device) => {
+                self.connected.remove(device);
                 if self.config.trust_disconnect && self.detector.lost(device) {
                     out.push(Command::Notice(Notice::Suspect(device)));
                     self.regroup(now, Duration::ZERO, out);
                 }
             }
             Event::Data(from, data) => self.on_data(now, from, data, out),
-            Event::Beat(from, beat) => {
-                self.beats[from.index()] = beat;
-                self.alive(now, from, out);
-            }
+            Event::Beat(from, beat) => self.on_beat(now, from, beat, out),
+            Event::Audited(job, audited) => self.on_audited(now, job, &audited, out),
+            Event::Report(from, report) => self.on_report(now, from, &report, out),
             Event::Done(job, result) => self.on_done(now, job, result, out),
             Event::Progress(from, progress) => self.on_progress(now, from, &progress, out),
             Event::Heard(from) => self.alive(now, from, out),
@@ -192,23 +216,10 @@ impl Gateway {
     pub fn wake_at(&self) -> Option<Time> {
         let mark = (!self.marked).then_some(self.mark_at);
         let requests = self.pending.values().map(Pending::wake_at).min();
-        let times = [mark, requests, self.detector.next(), self.ailments.next()];
+        let nudge = (!self.silent().is_empty()).then_some(self.nudge_at);
+        let times =
+            [mark, requests, nudge, self.detector.next(), self.ailments.next(), self.wrong.next()];
         times.into_iter().flatten().min()
-    }
-
-    /// Devices believed alive.
-    pub fn alive_devices(&self) -> DeviceSet {
-        self.plans.everybody().without(self.detector.suspects()).without(self.unfit)
-    }
-
-    /// Devices whose tasks are believed to succeed, too.
-    fn reliable_devices(&self) -> DeviceSet {
-        self.alive_devices().without(self.ailments.ailing())
-    }
-
-    /// Devices that the roster leaves out.
-    fn doubted_devices(&self) -> DeviceSet {
-        self.detector.suspects().union(self.ailments.ailing())
     }
 
     /// Could a request be answered now?
@@ -224,37 +235,6 @@ impl Gateway {
     /// Requests without an answer yet.
     pub fn pending(&self) -> usize {
         self.pending.len()
-    }
-
-    fn on_up(&mut self, now: Time, device: DeviceId, held: &[PlanId], out: &mut Vec<Command>) {
-        let missing = self.plans.all().iter().find(|plan| !held.contains(&plan.id()));
-        match missing {
-            Some(plan) => {
-                self.unfit.insert(device);
-                out.push(Command::Notice(Notice::Mismatch(device, plan.id())));
-            }
-            None if self.unfit.contains(device) => {
-                self.unfit.remove(device);
-                out.push(Command::Notice(Notice::Match(device)));
-            }
-            None => {}
-        }
-        // It may have started anew: what it had of these requests is gone, what
-        // was wrong with it may be mended, and what is finished it knows no more.
-        self.ailments.forgive(device);
-        self.marked &= self.next_number == 0;
-        self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
-        if self.detector.heard(now, device) {
-            out.push(Command::Notice(Notice::Healthy(device)));
-        }
-        self.regroup(now, SETTLE, out);
-    }
-
-    fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
-        if self.detector.heard(now, device) {
-            out.push(Command::Notice(Notice::Healthy(device)));
-            self.regroup(now, SETTLE, out);
-        }
     }
 
     /// After a change in who is alive: requests that can no longer be answered,
@@ -274,45 +254,40 @@ impl Gateway {
         self.settle(now, numbers, settle, out);
     }
 
-    /// Starts a further attempt at each of these requests.
-    fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
-        let (doubted, first) = (self.doubted_devices(), self.config.resubmit_after);
-        for number in numbers {
-            let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
-            let Some((index, members)) = self.choose_after(*number, timeouts) else { return };
-            let Some(pending) = self.pending.get_mut(number) else { continue };
-            let plan = self.plans.all()[index].clone();
-            pending.be_patient(self.patience[index].limit(first, first / 4));
-            pending.restart(now, (index, plan), members, doubted);
-            out.extend(pending.inputs_out(now));
-        }
-        if !numbers.is_empty() {
-            out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
-        }
-    }
-
     fn submit(
         &mut self,
         now: Time,
         token: u64,
         inputs: Vec<Tensor>,
         deadline: Duration,
+        verify: Verify,
         out: &mut Vec<Command>,
     ) {
-        if let Err(error) = self.check(now, &inputs) {
+        let checked = match verify {
+            Verify::Off => Ok(()),
+            _ if self.config.usual.is_empty() => Err(RequestError::Unverifiable),
+            _ => Ok(()),
+        };
+        if let Err(error) = checked.and_then(|()| self.check(now, &inputs)) {
             out.push(Command::Fail(token, error));
             return;
         }
         let number = self.next_number;
         self.next_number += 1;
         // Without a plan for those alive the request waits for devices.
-        let (index, members) = self.choose().unwrap_or((0, DeviceSet::default()));
+        let audited = (verify != Verify::Off && !self.wrong.ailing().is_empty())
+            .then(|| self.choose_audited(self.reliable_devices()));
+        let chosen = audited.flatten().or_else(|| self.choose());
+        let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
+        let audit = verify != Verify::Off;
+        let checks = Checks { audit, strict: audit || !self.wrong.ailing().is_empty() };
         let attempt = Attempt {
             request: RequestId { run: self.run, number },
             number: 0,
             plan: self.plans.all()[index].clone(),
             members,
             suspects: self.doubted_devices(),
+            checks,
             deadline: now + deadline,
         };
         let values = self.plans.values().clone();
@@ -320,6 +295,8 @@ impl Gateway {
         let patience = self.patience[index].limit(first, first / 4);
         let mut pending = Pending::new(now, token, inputs, deadline, values, patience, attempt);
         pending.plan_index = index;
+        pending.audits = Audits::new(verify);
+        pending.cut = self.reach.cut();
         pending.under_way = self.pending.len();
         self.limits[index].comes(pending.under_way);
         out.extend(pending.inputs_out(now));
@@ -374,6 +351,7 @@ impl Gateway {
         if let Some(pending) = self.pending.get_mut(&number) {
             pending.accept(now, from, &data);
             self.gather(now, number, out);
+            self.audit_results(number, false, out);
         }
     }
 
@@ -399,19 +377,25 @@ impl Gateway {
         if !current {
             return;
         }
-        let Some(pending) = self.pending.remove(&job.number) else { return };
-        self.marked = false;
+        let Some(pending) = self.pending.get(&job.number) else { return };
         self.patience[pending.plan_index].learn(pending.quiet_until(now));
         if pending.attempt.number == 0 {
             let took = pending.age(now);
-            let left = self.pending.len();
+            let left = self.pending.len() - 1;
             self.limits[pending.plan_index].answered(now, left, pending.under_way, took);
         }
         self.pending.range_mut(..job.number).for_each(|(_, earlier)| earlier.overtaken += 1);
-        out.push(match result {
-            Ok(outputs) => Command::Answer(pending.token, outputs, pending.into_provenance()),
+        let pending = match result {
+            Ok(outputs) if self.pending[&job.number].audits.verify != Verify::Off => {
+                return self.answer_audited(now, job.number, outputs, out);
+            }
+            result => self.pending.remove(&job.number).map(|pending| (pending, result)),
+        };
+        self.marked = false;
+        out.extend(pending.map(|(pending, result)| match result {
+            Ok(outputs) => Command::Answer(pending.token, outputs, pending.provenance()),
             Err(words) => Command::Fail(pending.token, RequestError::Glue { words }),
-        });
+        }));
     }
 
     /// All that happens by the passing of time.
@@ -421,7 +405,7 @@ impl Gateway {
             out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
             self.regroup(now, Duration::ZERO, out);
         }
-        let rested = self.ailments.expire(now);
+        let rested = self.ailments.expire(now).union(self.wrong.expire(now));
         if !rested.is_empty() {
             out.extend(rested.iter().map(|d| Command::Notice(Notice::Rested(d))));
             self.regroup(now, Duration::ZERO, out);
@@ -430,13 +414,20 @@ impl Gateway {
             self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
         for number in due {
             let Some(pending) = self.pending.get(&number) else { continue };
-            if pending.attempt.deadline <= now {
+            if pending.audits.has_answer() {
+                self.end_audits(now, number, out);
+            } else if pending.attempt.deadline <= now {
                 self.give_up(number, out);
             } else if pending.is_waiting(now) {
                 self.gather(now, number, out);
             } else {
                 self.time_out(now, number, out);
             }
+        }
+        let silent = self.silent();
+        if !silent.is_empty() && self.nudge_at <= now {
+            self.nudge_at = now + NUDGE_EVERY;
+            out.push(Command::Send(silent.iter().collect(), Frame::Watermark(self.watermark())));
         }
         if !self.marked && self.mark_at <= now {
             self.marked = true;

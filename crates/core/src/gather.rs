@@ -22,6 +22,7 @@ use quorate_model::tensor::Tensor;
 
 pub use merge::MergeError;
 
+use crate::audit::{Audit, Checks};
 use crate::id::{DeviceSet, StageId, ValueId};
 use crate::plan::{Plan, Sharding};
 use crate::time::Time;
@@ -38,6 +39,12 @@ pub struct Gather {
     need: Option<Region>,
     roster: ShardSet,
     have: ShardSet,
+    /// Shards that may be used.
+    usable: ShardSet,
+    /// Shards of suspects.
+    suspected: ShardSet,
+    /// All payloads, where they are to be held against each other.
+    kept: Option<Vec<Option<Bytes>>>,
     /// Shards that will not come, as far as is known.
     given_up: ShardSet,
     /// Payloads by shard, until the gather is decided.
@@ -54,6 +61,8 @@ pub struct Gather {
 pub enum Accepted {
     /// Kept.
     Taken,
+    /// Kept only to be held against the others.
+    Aside,
     /// Not kept: it was there already.
     Duplicate,
     /// Not kept: the gather had been decided without it.
@@ -83,7 +92,7 @@ impl Gather {
         members: DeviceSet,
         suspects: DeviceSet,
     ) -> Gather {
-        Gather::of_part(values, plan, value, None, members, suspects)
+        Gather::of_part(values, plan, value, None, (members, suspects), Checks::default())
     }
 
     /// A gather of the part `need` of a value that is not coded.
@@ -95,8 +104,8 @@ impl Gather {
         plan: Arc<Plan>,
         value: ValueId,
         need: Option<Region>,
-        members: DeviceSet,
-        suspects: DeviceSet,
+        (members, suspects): (DeviceSet, DeviceSet),
+        checks: Checks,
     ) -> Gather {
         let sharding = plan.sharding(value).expect("a value of the plan");
         let mut roster = sharding.roster(members, suspects);
@@ -106,6 +115,11 @@ impl Gather {
             roster = roster.iter().filter(needed).collect();
         }
         let shards = vec![None; sharding.code.shards()];
+        let suspected = sharding.shards_of(members, suspects);
+        let all = ShardSet::first(shards.len());
+        let usable = if checks.strict { all.without(suspected).union(roster) } else { all };
+        let audited = checks.audit && need.is_none() && sharding.has_spares();
+        let kept = audited.then(|| shards.clone());
         Gather {
             values,
             plan,
@@ -114,6 +128,9 @@ impl Gather {
             roster,
             have: ShardSet::new(),
             given_up: ShardSet::new(),
+            usable,
+            suspected,
+            kept,
             shards,
             quorate_at: None,
             roster_gap: None,
@@ -140,19 +157,45 @@ impl Gather {
         {
             self.roster_gap = Some(now.since(quorate_at));
         }
-        if self.gathered.is_some() {
+        if !self.usable.contains(shard) {
             return Accepted::Late;
+        }
+        let kept = self.kept.as_mut().map(|kept| kept[shard] = Some(payload.clone())).is_some();
+        if self.gathered.is_some() {
+            return if kept { Accepted::Aside } else { Accepted::Late };
         }
         self.shards[shard] = Some(payload);
         Accepted::Taken
     }
 
+    /// Shards that are here and may be used.
+    fn here(&self) -> ShardSet {
+        self.have.intersection(self.usable)
+    }
+
+    /// Has every shard come that anybody expects, and are they kept?
+    pub(crate) fn is_audit_due(&self) -> bool {
+        let never = self.given_up.union(self.suspected).union(self.have);
+        self.kept.is_some() && ShardSet::first(self.shards.len()).is_subset(never)
+    }
+
+    /// Are shards kept to be held against each other?
+    pub(crate) fn is_audited(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// All shards that have come, to be held against each other; only once.
+    pub(crate) fn audit(&mut self) -> Option<Audit> {
+        let kept = self.kept.take()?;
+        Some(Audit::new(self.values.clone(), self.plan.clone(), self.value, kept))
+    }
+
     /// Do the shards that are here suffice for what is wanted?
     fn is_sufficient(&self) -> bool {
         let sharding = self.sharding();
-        let Some(need) = &self.need else { return sharding.code.is_decodable(self.have) };
+        let Some(need) = &self.need else { return sharding.code.is_decodable(self.here()) };
         let value = &self.values[self.value.index()];
-        let there = |data| self.have.iter().any(|shard| sharding.data_of(shard) == Some(data));
+        let there = |data| self.here().iter().any(|shard| sharding.data_of(shard) == Some(data));
         (0..sharding.code.data_shards())
             .all(|data| sharding.sent(value, data, need).is_none() || there(data))
     }
@@ -170,7 +213,7 @@ impl Gather {
         } else if now < quorate_at + wait && self.is_worth_waiting() {
             return Decision::WaitUntil(quorate_at + wait);
         } else {
-            self.have
+            self.here()
         };
         let mut shards = std::mem::take(&mut self.shards);
         for (index, shard) in shards.iter_mut().enumerate() {
@@ -235,7 +278,7 @@ impl Gather {
     /// Lets go of the payloads. Which shards have arrived is still known.
     pub(crate) fn release(&mut self) {
         self.shards.iter_mut().for_each(|shard| *shard = None);
-        self.gathered = None;
+        (self.gathered, self.kept) = (None, None);
     }
 }
 

@@ -15,6 +15,7 @@
 
 pub mod admit;
 mod attempt;
+pub mod audit;
 pub mod cluster;
 pub mod cost;
 mod detector;

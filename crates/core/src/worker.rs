@@ -14,6 +14,7 @@
 //! bounded, whatever peers send.
 
 mod active;
+mod audits;
 mod command;
 mod delivery;
 mod event;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::{
+    audits::AuditId,
     command::Command,
     delivery::{Delivery, Outgoing},
     event::Event,
@@ -35,6 +37,7 @@ pub use self::{
 
 use crate::admit::Peer;
 use crate::attempt::Attempt;
+use crate::audit::Usual;
 use crate::failure::TaskError;
 use crate::finished::Finished;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
@@ -43,6 +46,7 @@ use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, SeatId, StageId};
 use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
 use active::{Active, TaskState};
+use audits::Audits;
 use gap::Gaps;
 use lanes::Lanes;
 
@@ -66,6 +70,8 @@ pub struct WorkerConfig {
     pub heartbeat_every: Duration,
     /// Longest time that a request is kept, whatever its deadline.
     pub deadline_max: Duration,
+    /// How far apart healthy shards are, to know those that are not.
+    pub usual: Arc<Usual>,
 }
 
 impl Default for WorkerConfig {
@@ -76,6 +82,7 @@ impl Default for WorkerConfig {
             payload_bytes_max: 1 << 30,
             heartbeat_every: Duration::from_millis(25),
             deadline_max: Duration::from_secs(600),
+            usual: Arc::default(),
         }
     }
 }
@@ -101,6 +108,8 @@ pub struct Worker {
     /// By gateway: the epoch of its newest run, and what of it is finished.
     finished: BTreeMap<u64, (u64, Finished)>,
     gaps: Gaps,
+    usual: Arc<Usual>,
+    audits: Audits,
     /// Whether gathers under a plan wait for the roster, found once a plan:
     /// they do where readers that decode apart would cost too much precision.
     waits_for: BTreeMap<PlanId, bool>,
@@ -122,6 +131,8 @@ impl Worker {
         Worker {
             plans,
             device,
+            usual: config.usual.clone(),
+            audits: Audits::default(),
             config,
             active: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -152,12 +163,20 @@ impl Worker {
         match event {
             Event::Gateway(run) => {
                 self.meet(run);
+                // It shall know at once whom this device reaches.
+                self.beat_at = now;
             }
             Event::Data(from, data) => self.on_data(now, from, data, out),
             Event::Watermark(from, mark) => self.on_watermark(from, &mark),
             Event::Done(job, result) => self.on_done(now, job, result, out),
-            Event::Failure(from, failure) => self.on_failure(now, from, &failure),
+            Event::Failure(from, failure) => self.on_failure(now, from, &failure, out),
+            Event::Audited(id, audited) => self.on_audited(id, audited, out),
             Event::Moved(bytes) => self.moved_bytes = bytes,
+            Event::Reaches(devices) => {
+                if std::mem::replace(&mut self.beat.reaches, devices) != devices {
+                    self.beat_at = now;
+                }
+            }
             Event::Dropped(frames) => {
                 // A count asks for nothing.
                 self.beat.dropped += frames;
@@ -169,6 +188,7 @@ impl Worker {
             self.on_tick(now, out);
         }
         self.dispatch(now, out);
+        self.dispatch_audits(out);
         self.on_late(now, out);
     }
 
@@ -176,14 +196,16 @@ impl Worker {
     pub fn wake_at(&self) -> Time {
         let first = |set: &BTreeSet<(Time, RequestId)>| set.first().map(|(time, _)| *time);
         let late = self.lanes.next();
-        let times = [Some(self.beat_at), first(&self.deadlines), first(&self.waits), late];
+        let (deadline, wait) = (first(&self.deadlines), first(&self.waits));
+        let times = [Some(self.beat_at), deadline, wait, first(&self.audits.waits), late];
         times.into_iter().flatten().min().unwrap_or(self.beat_at)
     }
 
     /// Is nothing kept for any request, and nothing running?
     pub fn is_idle(&self) -> bool {
         let kept = self.ready.len() + self.waits.len() + self.deadlines.len() + self.payload_bytes;
-        self.active.is_empty() && kept == 0 && self.lanes.busy() == 0
+        let busy = self.lanes.busy() > 0 || !self.audits.is_idle();
+        self.active.is_empty() && kept == 0 && !busy
     }
 
     /// Requests kept now.
@@ -267,9 +289,12 @@ impl Worker {
         if !active.attempt.includes(&data) {
             return;
         }
-        if active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken) {
+        let accepted = active.accept(now, &data, &mut self.gaps);
+        if let Some(Accepted::Taken | Accepted::Aside) = accepted {
             self.payload_bytes += data.payload.bytes().len();
             self.progress(now, id);
+            self.audit(id, false, out);
+            self.settle(now, id);
         }
         self.make_room();
     }
@@ -290,6 +315,7 @@ impl Worker {
             plan,
             members: data.members,
             suspects: data.suspects,
+            checks: data.checks,
             deadline,
         };
         self.arrivals += 1;
@@ -331,13 +357,13 @@ impl Worker {
 
     /// Has ready tasks run in free lanes.
     fn dispatch(&mut self, now: Time, out: &mut Vec<Command>) {
-        while self.lanes.busy() < self.config.lanes {
+        while self.lanes.busy() + self.audits.running < self.config.lanes {
             let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
             let Some(active) = self.active.get_mut(&id) else { continue };
             if now >= active.attempt.deadline || active.is_superseded(stage) {
                 active.set(stage, shard, TaskState::Over);
                 self.beat.skipped += 1;
-                self.settle(id);
+                self.settle(now, id);
                 continue;
             }
             let Some(inputs) = active.inputs(stage, shard) else { continue };
@@ -374,7 +400,8 @@ impl Worker {
                 self.tell(now, job, error, out);
             }
         }
-        self.settle(job.request);
+        self.audit(job.request, false, out);
+        self.settle(now, job.request);
     }
 
     /// Sends a part of a job's output to its readers; this device, if it is
@@ -385,7 +412,8 @@ impl Worker {
         let data = active.outgoing(now, job, parcel);
         let own = to.iter().position(|peer| *peer == Peer::Device(self.device));
         if own.map(|at| to.remove(at)).is_some()
-            && active.accept(now, &data, &mut self.gaps) == Some(Accepted::Taken)
+            && let Some(Accepted::Taken | Accepted::Aside) =
+                active.accept(now, &data, &mut self.gaps)
         {
             self.payload_bytes += data.payload.bytes().len();
         }
@@ -406,6 +434,7 @@ impl Worker {
         {
             self.forget(id);
         }
+        self.end_audit_waits(now, out);
         if self.beat_at <= now {
             self.beat_at = now + self.config.heartbeat_every;
             out.push(Command::Beat(self.beat));
@@ -416,12 +445,16 @@ impl Worker {
         }
     }
 
-    /// Lets go of a request's payloads once all its tasks here are over.
-    fn settle(&mut self, id: RequestId) {
-        if let Some(active) = self.active.get_mut(&id)
-            && active.is_over()
-        {
+    /// Lets go of a request's payloads once all its tasks here are over, and its
+    /// shards were held against each other.
+    fn settle(&mut self, now: Time, id: RequestId) {
+        let Some(active) = self.active.get_mut(&id).filter(|active| active.is_over()) else {
+            return;
+        };
+        if active.is_audited() {
             self.payload_bytes -= active.release();
+        } else {
+            self.wait_for_audits(now, id);
         }
     }
 
@@ -442,6 +475,9 @@ impl Worker {
             self.deadlines.remove(&(active.attempt.deadline, id));
             if let Some(at) = active.wait_until {
                 self.waits.remove(&(at, id));
+            }
+            if let Some(at) = active.audit_until {
+                self.audits.waits.remove(&(at, id));
             }
             for (stage, shard) in active.waiting_in_queue() {
                 self.ready.remove(&(active.arrival, id, stage, shard));

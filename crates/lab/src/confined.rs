@@ -108,6 +108,18 @@ impl Confined {
     }
 }
 
+impl Confined {
+    /// Pulls a host's cable: nothing arrives, and nobody is told.
+    pub fn cut(&self, host: usize) -> anyhow::Result<()> {
+        run("ip", &format!("-n {} link set port{host} down", self.switch()))
+    }
+
+    /// Puts it back.
+    pub fn mend(&self, host: usize) -> anyhow::Result<()> {
+        run("ip", &format!("-n {} link set port{host} up", self.switch()))
+    }
+}
+
 impl Drop for Confined {
     fn drop(&mut self) {
         let hosts = (0..self.hosts).map(|host| self.host(host));

@@ -8,6 +8,7 @@ mod case_2;
 mod cost;
 mod coverage;
 mod emulation;
+mod faults;
 mod layer;
 mod multi_loss;
 mod overruns;
@@ -32,6 +33,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &table_1::Table1,
     &cost::Cost,
     &scale::Scale,
+    &faults::Faults,
 ];
 
 /// Their names and titles, in that order.

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod import;
 pub mod judge;
 pub mod methods;
+mod npy;
 pub mod operators;
 pub mod plot;
 pub mod random_graph;

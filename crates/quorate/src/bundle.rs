@@ -6,6 +6,7 @@
 //!                                          Folder::open, one of them
 //! ```
 
+mod audits;
 mod folder;
 mod forms;
 mod kind;
@@ -20,6 +21,7 @@ mod verify;
 mod write;
 
 pub use self::{
+    audits::audit,
     folder::Folder,
     forms::check_forms,
     manifest::{Checked, check_files},

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use quorate::bundle::Statistic;
+use quorate_core::audit;
 use quorate_core::plan::{WaitPolicy, parse_span};
 
 pub(crate) use engines::{Choice, EngineArgs};
@@ -159,6 +160,10 @@ pub(crate) struct Plan {
     /// a time such as 5ms.
     #[arg(long, default_value = "auto", value_parser = wait_policy)]
     pub wait: WaitPolicy,
+    /// Hold the shards of each stage against each other, to find devices that
+    /// compute wrongly: off, detect (after the answer) or correct (before it).
+    #[arg(long, default_value = "off")]
+    pub verify: audit::Verify,
 }
 
 /// Arguments of `pack`.
@@ -313,6 +318,9 @@ pub(crate) struct Run {
     /// Addresses of all devices in the plan's order, instead of the plan's.
     #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,…")]
     pub hosts: Vec<String>,
+    /// Check answers: off, detect or correct, instead of what the plan says.
+    #[arg(long)]
+    pub verify: Option<audit::Verify>,
     /// Give an input up after this long.
     #[arg(long, default_value = "10s", value_parser = span)]
     pub deadline: std::time::Duration,

@@ -5,6 +5,7 @@
 //! whole model, whose inner values are made outputs for the purpose, or
 //! against answers that are known from elsewhere.
 
+mod audits;
 mod difference;
 mod doubt;
 mod finding;
@@ -33,6 +34,7 @@ use difference::difference;
 use losses::{list, losses, random_subset};
 use whole::Whole;
 
+pub use audits::usual;
 pub use difference::answer_difference;
 pub use doubt::doubt;
 pub use finding::Finding;

@@ -42,6 +42,7 @@ fn input(plans: &Plans) -> Data {
         plan: plans.main().id(),
         members: plans.everybody(),
         suspects: DeviceSet::default(),
+        checks: Default::default(),
         deadline_left_us: 1_000_000,
         value: ValueId(0),
         shard: 0,
@@ -62,7 +63,7 @@ fn garbage_closes_its_own_connection_only() {
     let cases: [(&[u8], &str); 4] = [
         (b"GET / HTTP/1.1\r\n\r\n", "frame size too big"),
         (&[0xff; 64], "frame size too big"),
-        (&[0, 0, 0, 8, b'Q', b'R', 9, 1, 0, 0, 0, 0], "frame version 9, this program speaks 1"),
+        (&[0, 0, 0, 8, b'Q', b'R', 9, 1, 0, 0, 0, 0], "frame version 9, this program speaks 2"),
         (&flipped, "frame checksum"),
     ];
     for (bytes, words) in cases {

@@ -6,6 +6,7 @@ use quorate_model::tensor::{DType, byte_len};
 use super::error::FrameError;
 use super::field::{bounded, need, read_run, write_run};
 use super::payload::Payload;
+use crate::audit::Checks;
 use crate::id::{DeviceSet, PlanId, RequestId, ValueId};
 
 const FIXED_BYTES: usize = 72;
@@ -26,6 +27,8 @@ pub struct Data {
     pub members: DeviceSet,
     /// Devices that the roster leaves out.
     pub suspects: DeviceSet,
+    /// What is asked of those who gather.
+    pub checks: Checks,
     /// Microseconds that were left until the deadline when this was sent.
     pub deadline_left_us: u32,
     /// Which value.
@@ -59,7 +62,7 @@ impl Data {
         out.put_u32_le(self.place.1);
         out.put_u8(self.dtype.onnx() as u8);
         out.put_u8(self.shape.len() as u8);
-        out.put_u16_le(0);
+        out.put_u16_le(self.checks.bits());
         self.shape.iter().for_each(|&d| out.put_u32_le(d));
     }
 
@@ -85,7 +88,12 @@ impl Data {
             limit: 11,
         })?;
         let rank = bounded("rank", bytes.get_u8().into(), RANK_MAX)?;
-        bounded("reserved", bytes.get_u16_le().into(), 0)?;
+        let bits = bytes.get_u16_le();
+        let checks = Checks::of_bits(bits).ok_or(FrameError::Field {
+            what: "checks",
+            got: bits.into(),
+            limit: 3,
+        })?;
         need(bytes, rank * 4)?;
         let shape: Vec<u32> = (0..rank).map(|_| bytes.get_u32_le()).collect();
         let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
@@ -101,6 +109,7 @@ impl Data {
             plan,
             members,
             suspects,
+            checks,
             deadline_left_us,
             value,
             shard,

@@ -4,9 +4,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::FrameError;
 use super::field::need;
+use crate::id::DeviceSet;
 
-/// Counters of one worker since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Counters of one worker since its start, and whom it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Tasks computed.
     pub tasks: u64,
@@ -18,23 +19,34 @@ pub struct Heartbeat {
     pub skipped: u64,
     /// Frames refused.
     pub refused: u64,
+    /// Devices that it can send to now; all, where nothing else is known.
+    pub reaches: DeviceSet,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Heartbeat {
+        let reaches = DeviceSet::first(DeviceSet::MAX);
+        Heartbeat { tasks: 0, decoded: 0, dropped: 0, skipped: 0, refused: 0, reaches }
+    }
 }
 
 impl Heartbeat {
     pub(super) fn write(&self, out: &mut BytesMut) {
-        for n in [self.tasks, self.decoded, self.dropped, self.skipped, self.refused] {
+        let counters = [self.tasks, self.decoded, self.dropped, self.skipped, self.refused];
+        for n in counters.into_iter().chain([self.reaches.0]) {
             out.put_u64_le(n);
         }
     }
 
     pub(super) fn read(bytes: &mut Bytes) -> Result<Heartbeat, FrameError> {
-        need(bytes, 40)?;
+        need(bytes, 48)?;
         Ok(Heartbeat {
             tasks: bytes.get_u64_le(),
             decoded: bytes.get_u64_le(),
             dropped: bytes.get_u64_le(),
             skipped: bytes.get_u64_le(),
             refused: bytes.get_u64_le(),
+            reaches: DeviceSet(bytes.get_u64_le()),
         })
     }
 }

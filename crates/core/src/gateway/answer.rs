@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quorate_model::tensor::TensorError;
 
+use crate::audit::Verified;
 use crate::id::{DeviceId, DeviceSet};
 
 /// How an answer came about.
@@ -17,6 +18,8 @@ pub struct Provenance {
     pub decoded: bool,
     /// Devices whose shards were taken for the results.
     pub accepted: DeviceSet,
+    /// Was it checked?
+    pub verified: Verified,
     /// When which device's shards of the results came, in their order, since
     /// the request did.
     pub arrivals: Vec<(DeviceId, Duration)>,
@@ -47,6 +50,13 @@ pub enum RequestError {
     Input { name: String, got: String, needed: String },
     #[error("{device} cannot compute {layer}: {words}")]
     Failed { device: String, layer: String, words: String },
+    #[error(
+        "layer {layer}: the shards of {devices} contradict each other, and there are too few \
+         devices to tell which is wrong"
+    )]
+    Contradiction { layer: String, devices: String },
+    #[error("the bundle cannot be verified: pack it again with --verify")]
+    Unverifiable,
     #[error("last glue: {words}")]
     Glue { words: String },
     #[error("{0}")]

@@ -46,4 +46,19 @@ impl Gateway {
         let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
         Some((index, rotated.take(plans[index].seats()).collect()))
     }
+
+    /// A plan under which these devices can be held against each other, and who
+    /// takes its seats: the main plan, else the one with most seats.
+    pub(super) fn choose_audited(&self, alive: DeviceSet) -> Option<(usize, DeviceSet)> {
+        let (plans, everybody) = (self.plans.all(), self.plans.everybody());
+        if plans[0].can_be_audited(everybody, alive) {
+            return Some((0, everybody));
+        }
+        let fits = |index: &usize| plans[*index].seats() <= alive.len();
+        let seated = |index: usize| alive.iter().take(plans[index].seats()).collect::<DeviceSet>();
+        let audited = |index: &usize| plans[*index].can_be_audited(seated(*index), seated(*index));
+        let best = (1..plans.len()).filter(fits).filter(audited);
+        let best = best.max_by_key(|index| plans[*index].seats());
+        best.map(|index| (index, seated(index)))
+    }
 }

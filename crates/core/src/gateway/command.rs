@@ -8,6 +8,7 @@ use super::answer::{Provenance, RequestError};
 use super::job::Job;
 use super::notice::Notice;
 use crate::admit::Refusal;
+use crate::audit::Audit;
 use crate::frame::Frame;
 use crate::gather::Gathered;
 use crate::id::DeviceId;
@@ -19,7 +20,7 @@ pub enum Command {
     ///
     /// Condition: an attempt at a request begins and these read the same part
     /// of an input, or requests have finished since the last watermark and
-    /// that is long enough ago.
+    /// that is long enough ago, or these are silent although connected.
     Send(Vec<DeviceId>, Frame),
     /// Compute the last glue from the gathered results; ends in one
     /// [`Event::Done`](super::Event::Done).
@@ -27,9 +28,16 @@ pub enum Command {
     /// Condition: every result of the request's current attempt is gathered,
     /// for the first time.
     Run(Job, Vec<Arc<Gathered>>),
+    /// Hold shards against each other, where healthy ones are so far apart; ends
+    /// in one [`Event::Audited`](super::Event::Audited).
+    ///
+    /// Condition: the request is to be audited, and all shards of its results
+    /// have come, or were waited for in vain.
+    Audit(Job, Vec<(f64, Audit)>),
     /// A request is answered: its token and the model's outputs.
     ///
-    /// Condition: the last glue of its current attempt was computed. The
+    /// Condition: the last glue of its current attempt was computed, and, where
+    /// it is not to be given before, its audits have ended or had their time. The
     /// request has had neither an answer nor a failure, and will have no other.
     Answer(u64, Vec<Tensor>, Provenance),
     /// A request is given up: its token and why.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use quorate_model::tensor::Tensor;
 
 use super::job::Job;
-use crate::frame::{Data, Failure, Heartbeat, Progress};
+use crate::audit::Audited;
+use crate::audit::Verify;
+use crate::frame::{Data, Failure, Heartbeat, Progress, Report};
 use crate::id::{DeviceId, PlanId};
 
 /// What happens to a gateway.
@@ -19,6 +21,8 @@ pub enum Event {
         inputs: Vec<Tensor>,
         /// Time until the request is given up.
         deadline: Duration,
+        /// How its answer is checked.
+        verify: Verify,
     },
     /// Nobody wants the answer to the request of this token any more. The
     /// devices are told as of any request that has ended.
@@ -37,6 +41,10 @@ pub enum Event {
     Heard(DeviceId),
     /// Some bytes have gone out since the last time.
     Moved,
+    /// The audits of a [`Command::Audit`](super::Command::Audit) ended.
+    Audited(Job, Vec<Audited>),
+    /// A device says what it found when it held shards against each other.
+    Report(DeviceId, Report),
     /// A device says that a shard will not come.
     Failure(DeviceId, Failure),
     /// A job of [`Command::Run`](super::Command::Run) ended: the model's

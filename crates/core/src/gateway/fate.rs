@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::pending::{Failed, Fate, Pending};
 use super::{Command, Gateway, Notice, RequestError};
 use crate::attempt::Attempt;
+use crate::audit::{Checks, Verify};
 use crate::failure::Cause;
 use crate::frame::Failure;
 use crate::id::{DeviceId, DeviceSet};
@@ -48,7 +49,7 @@ impl Gateway {
         settle: Duration,
         out: &mut Vec<Command>,
     ) {
-        let (alive, reliable) = (self.alive_devices(), self.reliable_devices());
+        let (alive, reliable) = (self.heard_devices(), self.reliable_devices());
         let anybody = self.choose().is_some();
         let mut moving = Vec::new();
         for number in numbers {
@@ -67,6 +68,70 @@ impl Gateway {
         self.resubmit(now, &moving, out);
     }
 
+    /// Starts a further attempt at each of these requests.
+    pub(super) fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
+        for number in numbers {
+            let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
+            let Some(chosen) = self.choose_after(*number, timeouts) else { return };
+            self.restart(now, *number, chosen, self.doubted_devices(), out);
+        }
+        if !numbers.is_empty() {
+            out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
+        }
+    }
+
+    /// Starts a further attempt at a request, by this plan over these members.
+    pub(super) fn restart(
+        &mut self,
+        now: Time,
+        number: u64,
+        (index, members): (usize, DeviceSet),
+        suspects: DeviceSet,
+        out: &mut Vec<Command>,
+    ) {
+        let first = self.config.resubmit_after;
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        let checks = Checks {
+            audit: pending.audits.verify != Verify::Off,
+            strict: pending.audits.verify != Verify::Off || !self.wrong.ailing().is_empty(),
+        };
+        let plan = self.plans.all()[index].clone();
+        pending.be_patient(self.patience[index].limit(first, first / 4));
+        pending.restart(now, (index, plan), members, suspects, checks);
+        pending.cut = self.reach.cut();
+        out.extend(pending.inputs_out(now));
+    }
+
+    /// Starts a further attempt at a request that can be audited, without this
+    /// device if one is named. False if there are no plan and devices for it.
+    pub(super) fn resubmit_without(
+        &mut self,
+        now: Time,
+        number: u64,
+        without: Option<DeviceId>,
+        out: &mut Vec<Command>,
+    ) -> bool {
+        let out_of_it: DeviceSet = without.into_iter().collect();
+        let reliable = self.reliable_devices().without(out_of_it);
+        // Of those that were left out before some may have been so by mistake.
+        let alive = self.alive_devices().without(out_of_it);
+        let audited = self.choose_audited(reliable).map(|chosen| (chosen, reliable));
+        let audited = audited.or_else(|| Some((self.choose_audited(alive)?, alive)));
+        // Who is wrong is only known where what is left can be audited.
+        let chosen = match without {
+            Some(_) => audited,
+            None => audited.or_else(|| Some((self.choose_among(reliable, 0, 0)?, reliable))),
+        };
+        let Some((chosen, used)) = chosen else { return false };
+        let suspects = self.plans.everybody().without(used);
+        self.restart(now, number, chosen, suspects, out);
+        if let Some(pending) = self.pending.get_mut(&number) {
+            pending.audits.left_out = without;
+        }
+        out.push(Command::Notice(Notice::Resubmitted(1)));
+        true
+    }
+
     /// Ends a request by the failure at this place of its list.
     fn end(&mut self, number: u64, failed: usize, out: &mut Vec<Command>) {
         let Some(Pending { token, failed: mut all, .. }) = self.pending.remove(&number) else {
@@ -80,7 +145,7 @@ impl Gateway {
 
     /// Ends a request whose deadline has passed.
     pub(super) fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
-        let alive = self.alive_devices();
+        let alive = self.heard_devices();
         if let Some(pending) = self.pending.remove(&number) {
             self.marked = false;
             let missing =

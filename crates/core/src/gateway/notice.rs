@@ -1,7 +1,8 @@
 //! What a gateway tells whoever looks on.
 
+use crate::audit::Verified;
 use crate::failure::TaskError;
-use crate::id::{DeviceId, PlanId};
+use crate::id::{DeviceId, DeviceSet, PlanId};
 
 /// Something a person would like to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub enum Notice {
     Failing(DeviceId, String, TaskError),
     /// That while is over.
     Rested(DeviceId),
+    /// Shards of this layer contradict each other: one of these devices is wrong.
+    Contradiction(String, DeviceSet),
+    /// The device is wrong, or seems to be: it is done without for a while.
+    Wrong(DeviceId),
+    /// The answer to the request of this token, which was given before, has been
+    /// checked.
+    Audited(u64, Verified),
     /// The device's bundle lacks this plan of the gateway's.
     Mismatch(DeviceId, PlanId),
     /// The device's bundle, which lacked a plan of the gateway's, has all now.

@@ -8,8 +8,11 @@ use std::time::Duration;
 use quorate_model::tensor::Tensor;
 
 use super::answer::{Provenance, RequestError};
+use super::checking::Audits;
 use super::command::Command;
+use super::reach::{Cut, apart};
 use crate::attempt::Attempt;
+use crate::audit::{Audit, Checks, Verified};
 use crate::failure::{Cause, TaskError};
 use crate::frame::{Data, Failure, Frame, Standing};
 use crate::gather::{Accepted, Decision, Gather, Gathered};
@@ -59,8 +62,13 @@ pub(super) struct Pending {
     /// Members that connected again since this attempt began, and so may have
     /// forgotten it.
     pub(super) restarted: DeviceSet,
+    /// Members one of whom did not reach the other for a time since this attempt
+    /// began, so that what was under way between them is lost.
+    pub(super) cut: Cut,
     /// Others that were under way when it came in.
     pub(super) under_way: usize,
+    /// What was found when shards were held against each other.
+    pub(super) audits: Audits,
     /// Shards of this attempt that will not come.
     pub(super) failed: Vec<Failed>,
     /// Attempts that have timed out.
@@ -109,7 +117,9 @@ impl Pending {
             attempt,
             plan_index: 0,
             restarted: DeviceSet::default(),
+            cut: Cut::new(),
             under_way: 0,
+            audits: Audits::default(),
             failed: Vec::new(),
             timeouts: 0,
             inputs,
@@ -135,15 +145,19 @@ impl Pending {
         (plan_index, plan): (usize, Arc<Plan>),
         members: DeviceSet,
         suspects: DeviceSet,
+        checks: Checks,
     ) {
         let before = self.attempt.number;
-        self.attempt = Attempt { number: before + 1, plan, members, suspects, ..self.attempt };
+        let number = before + 1;
+        self.attempt = Attempt { number, plan, members, suspects, checks, ..self.attempt };
+        self.audits.restart();
         self.plan_index = plan_index;
         self.gathers = gathers(&self.values, &self.attempt);
         self.arrivals.clear();
         self.gathered = false;
         self.wait_until = None;
         self.restarted = DeviceSet::default();
+        self.cut = Cut::new();
         self.failed.clear();
         (self.moved_at, self.quiet, self.overtaken) = (now, Duration::ZERO, 0);
         self.moves.clear();
@@ -176,7 +190,8 @@ impl Pending {
     }
 
     pub(super) fn accept(&mut self, now: Time, from: DeviceId, data: &Data) {
-        if !self.attempt.includes(data) || self.gathered {
+        let is_audited = self.attempt.checks.audit;
+        if !self.attempt.includes(data) || (self.gathered && !is_audited) {
             return;
         }
         if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
@@ -224,7 +239,7 @@ impl Pending {
     /// attempt, a timeout or the deadline.
     pub(super) fn wake_at(&self) -> Time {
         let attempt = match self.recheck_at {
-            _ if self.gathered => self.attempt.deadline,
+            _ if self.gathered => self.audits.until.unwrap_or(self.attempt.deadline),
             Some(due) => self.timeout_at().min(due),
             None => self.timeout_at(),
         };
@@ -293,7 +308,9 @@ impl Pending {
 
     /// Can this attempt no longer be answered by those `alive`?
     pub(super) fn is_stuck(&self, alive: DeviceSet) -> bool {
-        !self.gathered && self.unanswered(alive.without(self.restarted)).is_some()
+        let unbroken = alive.without(self.restarted);
+        let apart = apart(unbroken, |from, to| self.cut.contains(&(from, to)), |_| 0);
+        !self.gathered && self.unanswered(unbroken.without(apart)).is_some()
     }
 
     /// The first stage that those `alive` cannot answer.
@@ -365,7 +382,15 @@ impl Pending {
         self.moved_at = now;
     }
 
-    pub(super) fn into_provenance(self) -> Provenance {
+    /// The audits of the results: once all shards have come, or with `force` with
+    /// what has; `None` before that.
+    pub(super) fn audits_due(&mut self, force: bool) -> Option<Vec<Audit>> {
+        let due = |gather: &Gather| !gather.is_audited() || gather.is_audit_due();
+        let all = force || self.gathers.iter().all(due);
+        all.then(|| self.gathers.iter_mut().filter_map(Gather::audit).collect())
+    }
+
+    pub(super) fn provenance(&self) -> Provenance {
         let decoded = |gather: &Gather| gather.gathered().is_some_and(|g| g.is_decoded());
         let mut accepted = DeviceSet::default();
         for (gather, value) in self.gathers.iter().zip(self.attempt.plan.result()) {
@@ -380,7 +405,8 @@ impl Pending {
             plan: self.plan_index,
             decoded: self.gathers.iter().any(decoded),
             accepted,
-            arrivals: self.arrivals,
+            verified: Verified::Off,
+            arrivals: self.arrivals.clone(),
         }
     }
 

@@ -329,8 +329,9 @@ fn parts_of_values() {
                 divided(value.clone(), Arc::new(Rows(rows.clone())), code.clone(), DType::F32);
             let (values, plan) = (whole.values.clone(), whole.plan.clone());
             let (members, none) = (DeviceSet::first(6), DeviceSet::default());
-            let need = Some(part.clone());
-            let mut gather = Gather::of_part(values, plan, ValueId(0), need, members, none);
+            let (need, none_asked) = (Some(part.clone()), Checks::default());
+            let mut gather =
+                Gather::of_part(values, plan, ValueId(0), need, (members, none), none_asked);
             for shard in (0..6).filter(|shard| !lost.contains(*shard)) {
                 let Some(sent) = gather.sharding().sent(&value, shard, &part) else { continue };
                 let mut payload = Vec::new();

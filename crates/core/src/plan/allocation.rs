@@ -163,6 +163,16 @@ impl Plan {
         })
     }
 
+    /// Do those of `members` that are `alive` make more shards of every stage than
+    /// are needed?
+    pub(crate) fn can_be_audited(&self, members: DeviceSet, alive: DeviceSet) -> bool {
+        (0..self.stages.len() as u16).map(StageId).all(|id| {
+            let sharding = self.stage_sharding(id);
+            let shards = sharding.shards_of(members, alive);
+            shards.len() > sharding.code.data_shards() && sharding.code.is_decodable(shards)
+        })
+    }
+
     /// Devices among `members` that may not fail even alone.
     pub fn uncovered(&self, members: DeviceSet) -> DeviceSet {
         let alone = |device: &DeviceId| {

@@ -123,6 +123,7 @@ impl Plans {
             plans: plans.into_iter().map(Arc::new).collect(),
             wait: draft.wait,
             tolerance,
+            verify: draft.verify,
             fingerprints: BTreeMap::new(),
         };
         plans.identify();

@@ -9,6 +9,7 @@ use quorate_model::region::Region;
 use quorate_model::value::Value;
 
 use super::wait::WaitPolicy;
+use crate::audit::Verify;
 use crate::cluster::Device;
 
 /// Plans for one model and one cluster.
@@ -28,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) wait: WaitPolicy,
     /// Relative error of an answer that is still right.
     pub(crate) tolerance: f64,
+    /// How answers are checked.
+    pub(crate) verify: Verify,
 }
 
 /// One allocation of the whole model.

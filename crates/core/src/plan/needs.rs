@@ -36,6 +36,30 @@ impl Plan {
         stage.parts.get(data).filter(|_| stage.reads == [value])
     }
 
+    /// Values of which stages make more shards than are needed.
+    pub(crate) fn spared_values(&self) -> impl Iterator<Item = ValueId> + '_ {
+        let spared = |value: &ValueId| self.sharding(*value).is_some_and(Sharding::has_spares);
+        self.stages.iter().map(|stage| stage.value).filter(spared)
+    }
+
+    /// Devices that gather all of a value.
+    pub(crate) fn whole_readers(&self, value: ValueId, members: DeviceSet) -> Vec<DeviceId> {
+        let whole = |device: &DeviceId| self.device_need(value, *device, members).is_none();
+        self.reading_devices(value, members).into_iter().filter(whole).collect()
+    }
+
+    /// Is there, of every stage's value, a shard more than is needed, and somebody
+    /// who gathers all of it?
+    pub fn is_audited(&self) -> bool {
+        let everybody = DeviceSet::first(self.seats);
+        let looked_at = |value: ValueId| {
+            self.result.contains(&value) || !self.whole_readers(value, everybody).is_empty()
+        };
+        self.stages.iter().all(|stage| {
+            self.sharding(stage.value).is_some_and(Sharding::has_spares) && looked_at(stage.value)
+        })
+    }
+
     /// Finds what each seat reads of each value: all of a coded value, since
     /// whoever is to decode it needs all shards.
     pub(super) fn find_needs(&self, values: &[Value]) -> Needs {

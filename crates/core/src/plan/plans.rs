@@ -8,6 +8,7 @@ use quorate_model::value::Value;
 
 use super::allocation::Plan;
 use super::wait::WaitPolicy;
+use crate::audit::Verify;
 use crate::cluster::{Cluster, ClusterError};
 use crate::id::{DeviceId, DeviceSet, PlanId, ValueId};
 
@@ -28,6 +29,8 @@ pub struct Plans {
     pub(super) wait: WaitPolicy,
     /// Relative error of an answer that is still right.
     pub(super) tolerance: f64,
+    /// How answers are checked, where a request does not say it.
+    pub(super) verify: Verify,
     /// Hash of everything that packing depends on, by name.
     pub(super) fingerprints: BTreeMap<String, String>,
 }
@@ -66,6 +69,11 @@ impl Plans {
     /// Relative error of an answer that is still right.
     pub fn tolerance(&self) -> f64 {
         self.tolerance
+    }
+
+    /// How answers are checked, where a request does not say it.
+    pub fn verify(&self) -> Verify {
+        self.verify
     }
 
     /// Hash of everything that packing depends on, by name.

@@ -67,6 +67,18 @@ impl Sharding {
         self.code.parity_shards() > 0 && !self.is_replicated()
     }
 
+    /// Are there more shards than are needed, which stages make?
+    pub(crate) fn has_spares(&self) -> bool {
+        self.code.parity_shards() > 0 && !self.seats.is_empty()
+    }
+
+    /// The shards that some of `members` make.
+    pub(crate) fn shards_of(&self, members: DeviceSet, some: DeviceSet) -> ShardSet {
+        let of_some = |seat: &SeatId| members.nth(seat.index()).is_some_and(|d| some.contains(d));
+        let made = self.seats.iter().enumerate().filter(|(_, seat)| of_some(seat));
+        made.map(|(shard, _)| shard).collect()
+    }
+
     /// Which part of its stage the task of `shard` computes.
     pub fn part(&self, shard: usize) -> Part {
         let division = self.division.clone();

@@ -41,6 +41,7 @@ pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerErro
         plans,
         wait: request.wait,
         tolerance: request.tolerance,
+        verify: request.verify,
     });
     let plans = plans.map_err(|error| PlannerError::Draft { message: error.to_string() })?;
     check_memory(staged, &plans)?;

@@ -3,6 +3,7 @@
 use quorate_model::division::method::Method;
 
 use super::error::PlannerError;
+use crate::audit::Verify;
 use crate::cluster::Cluster;
 use crate::plan::WaitPolicy;
 
@@ -31,6 +32,8 @@ pub struct PlanRequest {
     pub tolerance: f64,
     /// How long a consumer stays with the roster.
     pub wait: WaitPolicy,
+    /// How answers are checked.
+    pub verify: Verify,
 }
 
 impl PlanRequest {
@@ -46,6 +49,7 @@ impl PlanRequest {
             f16: Vec::new(),
             tolerance: 1e-4,
             wait: WaitPolicy::Auto,
+            verify: Verify::Off,
         }
     }
 

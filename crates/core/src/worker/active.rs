@@ -12,6 +12,8 @@ use super::gap::Gaps;
 use super::job::Job;
 use crate::admit::Peer;
 use crate::attempt::Attempt;
+use crate::audit::Audited;
+use crate::audit::{Audit, Finding};
 use crate::frame::{Data, Standing};
 use crate::gather::{Accepted, Decision, Gather, Gathered, task_inputs};
 use crate::id::{DeviceId, RequestId, SeatId, StageId, ValueId};
@@ -70,6 +72,13 @@ pub(super) struct Active {
     moves: u32,
     payload_bytes: usize,
     released: bool,
+    /// Values whose shards are held against each other, and what was found.
+    audits: Vec<(ValueId, Option<Audited>)>,
+    /// What was found and not told yet.
+    untold: Vec<Audited>,
+    is_reported: bool,
+    /// When shards are not waited for any longer.
+    pub(super) audit_until: Option<Time>,
 }
 
 impl Active {
@@ -98,7 +107,15 @@ impl Active {
                     .get_or_insert_with(|| attempt.gather(&values, value, need()));
             }
         }
+        let audited = gathers.iter().enumerate().filter_map(|(value, gather)| {
+            gather.as_ref().filter(|gather| gather.is_audited()).map(|_| ValueId(value as u16))
+        });
+        let audits = audited.map(|value| (value, None)).collect();
         Active {
+            audits,
+            untold: Vec::new(),
+            is_reported: false,
+            audit_until: None,
             attempt,
             arrival,
             wait_until: None,
@@ -124,7 +141,7 @@ impl Active {
         if self.released {
             return Some(Accepted::Late);
         }
-        if accepted == Accepted::Taken {
+        if matches!(accepted, Accepted::Taken | Accepted::Aside) {
             self.moves += 1;
             self.payload_bytes += data.payload.bytes().len();
         }
@@ -282,6 +299,38 @@ impl Active {
     pub(super) fn waiting_in_queue(&self) -> impl Iterator<Item = (StageId, usize)> + '_ {
         let ready = self.tasks.iter().filter(|task| task.state == TaskState::Ready);
         ready.map(|task| (task.stage, task.shard))
+    }
+
+    /// The audits that can be done now; with `force` all, with what has come.
+    pub(super) fn audits_due(&mut self, force: bool) -> Vec<Audit> {
+        let gathers = self.gathers.iter_mut().flatten();
+        let due = gathers.filter(|gather| force || gather.is_audit_due());
+        due.filter_map(Gather::audit).collect()
+    }
+
+    /// Takes note of what an audit found.
+    pub(super) fn audited(&mut self, audited: Audited) {
+        if let Some((_, found)) = self.audits.iter_mut().find(|(v, _)| *v == audited.value) {
+            *found = Some(audited);
+            self.untold.push(audited);
+        }
+    }
+
+    /// Is nothing kept any more to be held against other shards?
+    pub(super) fn is_audited(&self) -> bool {
+        self.gathers.iter().flatten().all(|gather| !gather.is_audited())
+    }
+
+    /// What its gateway is to be told now: whether that is all, and what was
+    /// found.
+    pub(super) fn take_report(&mut self) -> (bool, Vec<Audited>) {
+        let is_complete = self.audits.iter().all(|(_, found)| found.is_some());
+        let is_wrong = |audited: &Audited| matches!(audited.finding, Finding::Corrupt(_));
+        if self.is_reported || !(is_complete || self.untold.iter().any(is_wrong)) {
+            return (false, Vec::new());
+        }
+        self.is_reported = is_complete;
+        (is_complete && !self.audits.is_empty(), std::mem::take(&mut self.untold))
     }
 
     /// Lets go of all payloads; returns how many bytes they were.

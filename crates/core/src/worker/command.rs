@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::audits::AuditId;
 use super::delivery::Delivery;
 use super::job::Job;
 use crate::admit::{Peer, Refusal};
+use crate::audit::Audit;
 use crate::failure::TaskError;
 use crate::frame::{Frame, Heartbeat};
 use crate::gather::Gathered;
@@ -26,11 +28,18 @@ pub enum Command {
         /// What is to be made of the output.
         delivery: Delivery,
     },
+    /// Hold shards against each other, where healthy ones are so far apart; ends
+    /// in one [`Event::Audited`](super::Event::Audited).
+    ///
+    /// Condition: the request is to be audited, all shards of the value have
+    /// come or were waited for in vain, no task is ready, and a lane is free.
+    Audit(AuditId, Audit, f64),
     /// Send a frame to each of these peers.
     ///
     /// Condition: a job is done, and these read the same part of its output; or
     /// it failed, and these wait for it; or requests of this gateway take long,
-    /// and it is to know how far they are.
+    /// and it is to know how far they are; or shards were held against each
+    /// other for it.
     Send(Vec<Peer>, Frame),
     /// A frame was refused; close the connection that it came over if it was
     /// a violation.

@@ -23,10 +23,17 @@ impl Worker {
         let others = others.filter(|peer| *peer != Peer::Device(self.device)).collect();
         out.push(Command::Send(others, Frame::Failure(failure)));
         self.progress(now, job.request);
+        self.audit(job.request, false, out);
     }
 
     /// Takes note that a shard will not come: nobody need wait for it.
-    pub(super) fn on_failure(&mut self, now: Time, from: Peer, failure: &Failure) {
+    pub(super) fn on_failure(
+        &mut self,
+        now: Time,
+        from: Peer,
+        failure: &Failure,
+        out: &mut Vec<Command>,
+    ) {
         let Some(active) = self.active.get_mut(&failure.request) else { return };
         let shard = failure.shard.into();
         let known = active.attempt.is(failure.attempt, failure.plan)
@@ -34,6 +41,8 @@ impl Worker {
         if known {
             active.give_up(failure.stage, shard);
             self.progress(now, failure.request);
+            self.audit(failure.request, false, out);
+            self.settle(now, failure.request);
         }
     }
 

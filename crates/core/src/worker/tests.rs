@@ -1,5 +1,6 @@
 //! A worker with what a driver does around it. One file a handler.
 
+mod audits;
 mod data;
 mod dispatch;
 mod done;

@@ -13,6 +13,8 @@ use super::script::Script;
 use super::world::{Address, Letter, Next, World};
 
 const NANOS_PER_US: Nanos = 1000;
+/// How long it takes at most until a connection is tried again.
+const RELINK_US_MAX: u64 = 250_000;
 
 /// A world drawn from a seed.
 #[derive(Debug)]
@@ -89,6 +91,10 @@ impl World for Chance {
 
     fn reconnect(&self) -> Nanos {
         self.delay_us_max * NANOS_PER_US
+    }
+
+    fn relink(&mut self) -> Nanos {
+        self.reconnect() + self.random.below(RELINK_US_MAX) * NANOS_PER_US
     }
 
     fn moved(&self, now: Nanos, node: usize) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate_core::audit::Verify;
 use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
 
@@ -52,6 +53,8 @@ pub(super) struct Course<T> {
     /// In the order of their times.
     pub(super) changes: Vec<(Nanos, Change<T>)>,
     pub(super) gateway: GatewayConfig,
+    /// How answers are checked.
+    pub(super) verify: Verify,
     pub(super) until: Until,
     /// The largest error of an answer that is right.
     pub(super) error_max: f64,

@@ -22,6 +22,8 @@ pub enum Fault {
     Break(usize),
     /// Tasks that it begins from now on do not end.
     Hang(usize),
+    /// What tasks make that it begins from now on is wrong.
+    Err(usize),
     /// Its tasks succeed again, and those that hang end.
     Heal(usize),
     /// Nothing passes between two nodes. The gateway is the node behind the

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use quorate::bundle;
 use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
+use quorate_core::audit::Usual;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::Gathered;
 use quorate_core::id::StageId;
@@ -122,6 +123,25 @@ impl Material {
             })
         };
         self.plans.all().iter().all(plan)
+    }
+
+    /// Can one device that computes wrongly always be found? Every value takes a
+    /// spare shard, and somebody who gathers all of it, under every plan but that
+    /// for one device.
+    pub(super) fn can_be_audited(&self) -> bool {
+        let several = self.plans.all().iter().filter(|plan| plan.seats() > 1);
+        several.into_iter().all(|plan| plan.is_audited())
+    }
+
+    /// How far apart healthy shards are: not beyond what rounding does.
+    pub(super) fn usual(&self) -> Arc<Usual> {
+        let mut usual = Usual::default();
+        for plan in self.plans.all() {
+            for stage in plan.stages() {
+                usual.saw(plan.id(), stage.value, 0.0);
+            }
+        }
+        Arc::new(usual)
     }
 
     fn compute(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate_core::audit::Verify;
 use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
 
@@ -15,6 +16,8 @@ const NANOS_PER_US: Nanos = 1000;
 /// The longest that a frame takes a slow link: workers keep a request for ten
 /// minutes at most, and a stage sends many.
 const SECONDS_MAX: u64 = 2;
+/// Devices that are well again reach each other after so long at most.
+const RELINK: Duration = Duration::from_millis(250);
 /// The largest error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
 
@@ -57,6 +60,8 @@ pub(super) struct Script {
     pub(super) bytes_per_s: Option<u64>,
     /// The gateway's habits.
     pub(super) gateway: GatewayConfig,
+    /// How answers are checked.
+    verify: Verify,
     /// What is promised.
     pub(super) promise: Promise,
 }
@@ -87,10 +92,12 @@ pub enum Family {
     Broken,
     /// Tasks take seconds, and so do values on their way; nothing fails.
     Slow,
+    /// One device computes wrongly for a time, and all answers are to be right.
+    Wrong,
 }
 
 /// All families.
-pub const FAMILIES: [Family; 11] = [
+pub const FAMILIES: [Family; 12] = [
     Family::Tolerated,
     Family::Rolling,
     Family::Beyond,
@@ -102,6 +109,7 @@ pub const FAMILIES: [Family; 11] = [
     Family::Grey,
     Family::Broken,
     Family::Slow,
+    Family::Wrong,
 ];
 
 impl Script {
@@ -120,6 +128,7 @@ impl Script {
             task_us_max: random.between(300, 3000),
             bytes_per_s: None,
             gateway: GatewayConfig::default(),
+            verify: Verify::Off,
             promise: Promise::Unnoticed,
         };
         match family {
@@ -134,6 +143,7 @@ impl Script {
             Family::Grey => script.grey(devices, tolerance, &mut random),
             Family::Broken => script.broken(devices, &mut random),
             Family::Slow => script.slow(devices, tolerance, &mut random),
+            Family::Wrong => script.wrong(devices, &mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
@@ -168,6 +178,7 @@ impl Script {
             cancels: self.cancels.iter().map(|(at, of)| (at * NANOS_PER_US, *of)).collect(),
             changes,
             gateway: self.gateway.clone(),
+            verify: self.verify,
             until: Until::Idle,
             error_max: ERROR_MAX,
         }
@@ -191,7 +202,7 @@ impl Script {
         self.every(40, 40, random);
         // Noticed once, and one time-out for what nobody notices.
         let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
-        self.promise = Promise::Within(resubmit_after + suspect_after);
+        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK);
         let mut at = random.between(1, 100) * MS;
         while at < 1700 * MS && tolerance > 0 {
             let group = some(devices, tolerance, random);
@@ -335,6 +346,22 @@ impl Script {
                 let goodbye = random.chance(500);
                 self.faults.push((random.below(20_000) * MS, Fault::Crash { device, goodbye }));
             }
+        }
+    }
+
+    fn wrong(&mut self, devices: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(30);
+        self.verify = Verify::Correct;
+        self.every(40, 60, random);
+        // An attempt without each device in turn, and reports that are waited for.
+        self.promise = Promise::Within(Duration::from_millis(1000 * (1 + devices as u64)));
+        let device = random.below(devices as u64) as usize;
+        let mut at = random.between(1, 600) * MS;
+        while at < 2500 * MS {
+            self.faults.push((at, Fault::Err(device)));
+            at += random.between(1, 1500) * MS;
+            self.faults.push((at, Fault::Heal(device)));
+            at += random.between(1, 400) * MS;
         }
     }
 

@@ -8,6 +8,7 @@ mod change;
 mod device;
 mod execute;
 mod happening;
+mod links;
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +24,7 @@ use quorate_core::worker;
 
 use self::agenda::Agenda;
 use self::device::Device;
-use self::happening::Happening;
+use self::happening::{Happening, Pair};
 use super::course::{Course, Requests, Until};
 use super::record::{Ending, Record, ShardArrival, Traffic};
 use super::shards::Shards;
@@ -45,6 +46,8 @@ pub(super) struct Simulation<S, W: World> {
     gateway: Gateway,
     /// Links on which nothing passes.
     cut: BTreeSet<(usize, usize)>,
+    /// Devices without a connection.
+    apart: BTreeSet<Pair>,
     /// By node: the wake-up that counts.
     wakes: Vec<(u64, Option<Time>)>,
     /// Wake-ups of one node at one instant.
@@ -86,13 +89,16 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let plans = shards.plans().clone();
         let count = plans.cluster().devices().len();
         let mut simulation = Simulation {
-            devices: (0..count).map(|index| Device::new(&plans, index)).collect(),
+            devices: (0..count)
+                .map(|index| Device::new(&plans, index, &course.gateway.usual))
+                .collect(),
             gateway: Gateway::new(plans, RUN, course.gateway.clone()),
             shards,
             world,
             now: 0,
             agenda: Agenda::new(),
             cut: BTreeSet::new(),
+            apart: BTreeSet::new(),
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
             moved: 0,
@@ -258,6 +264,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 }
                 Ok(())
             }
+            Happening::Audited { device, incarnation, id, audited } => {
+                if self.devices[device].up && self.devices[device].incarnation == incarnation {
+                    self.tell(device, worker::Event::Audited(id, audited));
+                }
+                Ok(())
+            }
+            Happening::ResultsAudited(job, audited) => {
+                self.ask(gateway::Event::Audited(job, audited))
+            }
             Happening::Glued(job, result) => self.ask(gateway::Event::Done(job, result)),
             Happening::Submit(index) => self.submit(index),
             Happening::Cancel(index) => {
@@ -269,6 +284,14 @@ impl<S: Shards, W: World> Simulation<S, W> {
             }
             Happening::Change(index) => self.change(self.course.changes[index].1),
             Happening::Connected { device, incarnation } => self.connected(device, incarnation),
+            Happening::Link { pair, lives, up } => {
+                self.link(pair, lives, up);
+                Ok(())
+            }
+            Happening::Reaches(device) => {
+                self.reaches(device);
+                Ok(())
+            }
             Happening::Disconnected(device) => {
                 self.ask(gateway::Event::Down(DeviceId(device as u8)))
             }
@@ -281,7 +304,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
             Happening::Arrive(letter) => letter.to.node,
             // What has not left its sender yet.
             Happening::Hop(letter, _) if letter.left_at == Nanos::MAX => letter.from,
-            Happening::Computed { device, .. } | Happening::Connected { device, .. } => *device,
+            Happening::Computed { device, .. }
+            | Happening::Audited { device, .. }
+            | Happening::Connected { device, .. }
+            | Happening::Reaches(device) => *device,
             Happening::Wake { node, .. } => *node,
             _ => return None,
         };
@@ -299,7 +325,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let deadline = self.course.deadline;
         self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
         let (inputs, pending) = (self.shards.inputs(index), self.gateway.pending());
-        self.ask(gateway::Event::Submit { token: index as u64, inputs, deadline })?;
+        let (token, verify) = (index as u64, self.course.verify);
+        self.ask(gateway::Event::Submit { token, inputs, deadline, verify })?;
         // What was refused at once has no number.
         if self.gateway.pending() > pending {
             self.numbers.push(index);
@@ -416,6 +443,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             Some(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(device, beat)),
             Some(Frame::Progress(progress)) => self.ask(gateway::Event::Progress(device, progress)),
             Some(Frame::Failure(failure)) => self.ask(gateway::Event::Failure(device, failure)),
+            Some(Frame::Report(report)) => self.ask(gateway::Event::Report(device, report)),
             Some(_) => Ok(()),
             None => {
                 self.record.refused += 1;

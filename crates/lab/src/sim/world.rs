@@ -77,6 +77,9 @@ pub(super) trait World {
     /// How long after a restart a device's connections are up.
     fn reconnect(&self) -> Nanos;
 
+    /// How long after two devices can speak again their connection is up.
+    fn relink(&mut self) -> Nanos;
+
     /// Bytes that have come and gone at a node until `now`, those of messages
     /// half of which are there included.
     fn moved(&self, now: Nanos, node: usize) -> u64;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use quorate_core::audit::Usual;
 use quorate_core::packing::{PACKED_FILE, PLAN_FILE, read_packed};
 use quorate_core::plan::Plans;
 use quorate_engine::Engine;
 
-use super::forms;
 use super::plan_file::read_plan;
+use super::{audits, forms};
 
 /// A folder of a bundle: the plan in it, still as packed.
 pub struct Folder {
@@ -20,6 +21,8 @@ pub struct Folder {
     pub plans: Arc<Plans>,
     /// For whom it was packed.
     pub name: String,
+    /// How far apart healthy shards are; nothing where that was not measured.
+    pub usual: Arc<Usual>,
 }
 
 impl Folder {
@@ -44,7 +47,8 @@ impl Folder {
                 some.join("; ")
             );
         }
-        Ok(Folder { path: path.to_owned(), plans: Arc::new(plans), name })
+        let usual = Arc::new(audits::read(path, &plans)?);
+        Ok(Folder { path: path.to_owned(), plans: Arc::new(plans), name, usual })
     }
 
     /// Refuses a folder whose tasks `engine` is not known to compute right.

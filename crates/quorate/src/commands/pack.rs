@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use quorate::bundle::{self, Measured, ModelFile, Statistic, read_plan};
+use quorate::rehearsal::Progress;
+use quorate_core::audit::Verify;
 use quorate_core::packing::PackedFolder;
 use quorate_core::plan::Plans;
 
@@ -19,6 +21,11 @@ pub(crate) fn run(args: &cli::Pack) -> anyhow::Result<ExitCode> {
     let model = ModelFile::open_for(&args.model, &plans, &fixed)?;
     let packed = pack_into(&model, &plans, &args.output)?;
     verify_in(&model, &plans, &args.output)?;
+    if plans.verify() != Verify::Off {
+        let mut bar = CountBar::new("learning what is usual");
+        let mut progress = |at: Progress| bar.set(at.done, at.total);
+        bundle::audit(&model.staged, &plans, &args.output, &engine(), &mut progress)?;
+    }
     for folder in &packed {
         note(&format!(
             "{}: {}, {} of weights",

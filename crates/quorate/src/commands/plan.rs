@@ -39,6 +39,7 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     request.f16 = args.splitting.f16_requests();
     request.tolerance = args.tolerance;
     request.wait = args.wait;
+    request.verify = args.verify;
     let plans = planner::even(&model.staged, &request)?;
     try_out(&model, &plans)?;
     let text = plans.to_toml();

@@ -8,6 +8,7 @@ use quorate::bundle::{self, Folder};
 use quorate::input;
 use quorate::node::gateway::{Answer, AskError, Handle, assemble};
 use quorate::node::runtime;
+use quorate_core::audit::Verified;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::packing::PLAN_FILE;
@@ -55,7 +56,8 @@ async fn ask(
     let (mut unanswered, mut kept) = (0, Vec::new());
     for (index, tensors) in inputs.tensors.iter().enumerate() {
         let asked = std::time::Instant::now();
-        let outcome = match handle.submit(tensors.clone(), args.deadline) {
+        let verify = args.verify.unwrap_or(folder.plans.verify());
+        let outcome = match handle.submit_verified(tensors.clone(), args.deadline, verify) {
             Ok(ticket) => ticket.await,
             Err(error) => Err(error),
         };
@@ -114,12 +116,19 @@ fn show(
                 "input": index, "label": label, "top": top(shown[0].1), "outputs": outputs,
                 "latency_ms": latency_ms,
                 "plan": plan, "attempts": from.attempts, "decoded": from.decoded,
+                "verified": from.verified.to_string(),
         });
         print(line.to_string())?;
         return Ok(());
     }
     let label = label.map(|label| format!(" (label {label})")).unwrap_or_default();
-    let took = format!("[{latency_ms:.1} ms, plan {plan}]");
+    let verified = match from.verified {
+        Verified::Off => "",
+        Verified::Yes => ", verified",
+        Verified::No => ", not verified",
+        Verified::Pending => ", being verified",
+    };
+    let took = format!("[{latency_ms:.1} ms, plan {plan}{verified}]");
     let classes = |at: usize| {
         let float = matches!(answer.outputs[at].dtype(), DType::F32 | DType::F16 | DType::F64);
         let digits = if float { 4 } else { 0 };

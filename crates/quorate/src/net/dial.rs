@@ -15,7 +15,14 @@ use super::local::Local;
 use super::outbox::Outbox;
 use super::stream::Stream;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that one try has, in turn: a lost first packet is only sent again after
+/// a second, so most tries are short; but some peers are far away.
+const CONNECT_TIMEOUTS: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(250),
+    Duration::from_millis(250),
+    Duration::from_secs(2),
+];
 const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
 const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 /// Frames that have waited longer than this for a connection are of no use.
@@ -44,11 +51,14 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
     let Device { name, address, .. } = &local.plans.cluster().devices()[device.index()];
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
+    let mut timeouts = CONNECT_TIMEOUTS.iter().cycle();
     while !events.is_closed() {
-        match connect(&local, device, address).await {
+        let timeout = *timeouts.next().expect("it never ends");
+        match connect(&local, device, address, timeout).await {
             Ok(greeted) => {
                 tracing::debug!(%name, %address, "connected");
                 back_off = BACK_OFF_FIRST;
+                timeouts = CONNECT_TIMEOUTS.iter().cycle();
                 known.clear();
                 outbox.forget_older(local.carrier.stretch(STALE));
                 let end = converse(greeted, outbox.clone(), &events).await;
@@ -72,8 +82,13 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
     }
 }
 
-async fn connect(local: &Local, device: DeviceId, address: &str) -> anyhow::Result<Greeted> {
-    let patience = local.carrier.stretch(CONNECT_TIMEOUT);
+async fn connect(
+    local: &Local,
+    device: DeviceId,
+    address: &str,
+    timeout: Duration,
+) -> anyhow::Result<Greeted> {
+    let patience = local.carrier.stretch(timeout);
     let dialled = tokio::time::timeout(patience, Stream::connect(address, &local.carrier)).await;
     greet(dialled.context("no connection in time")??, local, Opened::Here(device)).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quorate_core::admit::Peer;
 use quorate_core::frame::Frame;
-use quorate_core::id::{DeviceId, GatewayRun};
+use quorate_core::id::{DeviceId, DeviceSet, GatewayRun};
 use tokio::sync::mpsc;
 
 use super::dial::{self, Target};
@@ -36,6 +36,8 @@ pub(crate) struct Links {
     up: Vec<(Link, u64)>,
     /// Bytes that had gone out when that was last asked.
     sent: u64,
+    /// Devices that a connection opened here is up with.
+    reached: DeviceSet,
 }
 
 impl Links {
@@ -43,8 +45,8 @@ impl Links {
     pub(crate) fn new(local: Local) -> Links {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (devices, gateways) = (BTreeMap::new(), BTreeMap::new());
-        let (local, up, sent) = (Arc::new(local), Vec::new(), 0);
-        Links { local, events, sender, devices, gateways, up, sent }
+        let (local, up, reached) = (Arc::new(local), Vec::new(), DeviceSet::default());
+        Links { local, events, sender, devices, gateways, up, sent: 0, reached }
     }
 
     /// Opens a connection to each of `devices`, and opens it again whenever it
@@ -85,6 +87,9 @@ impl Links {
             // It is there: no need to wait before dialling it.
             Peer::Device(device) => {
                 self.up.push((link.clone(), 0));
+                if self.is_own(link, device) {
+                    self.reached.insert(device);
+                }
                 if let Some(target) = self.devices.get(&device) {
                     target.now.notify_waiters();
                 }
@@ -92,8 +97,25 @@ impl Links {
         }
     }
 
+    /// Is it the connection with a device that was opened here? Frames to the
+    /// device go over that.
+    fn is_own(&self, link: &Link, device: DeviceId) -> bool {
+        let own = self.devices.get(&device);
+        own.is_some_and(|target| std::ptr::eq(&*target.outbox, link.outbox()))
+    }
+
+    /// Devices that frames can be sent to now.
+    pub(crate) fn reached(&self) -> DeviceSet {
+        self.reached
+    }
+
     fn closed(&mut self, link: &Link) {
         self.up.retain(|(other, _)| other != link);
+        if let Peer::Device(device) = link.peer()
+            && self.is_own(link, device)
+        {
+            self.reached.remove(device);
+        }
         if let Peer::Gateway(run) = link.peer()
             && self.gateways.get(&run) == Some(link)
         {

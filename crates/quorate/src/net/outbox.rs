@@ -76,6 +76,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use quorate_core::audit::Checks;
     use quorate_core::frame::{Data, Frame, Heartbeat};
     use quorate_core::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
     use quorate_model::tensor::DType;
@@ -96,6 +97,7 @@ mod tests {
             plan: PlanId(1),
             members: DeviceSet::default(),
             suspects: DeviceSet::default(),
+            checks: Checks::default(),
             deadline_left_us: 0,
             value: ValueId(0),
             shard: 0,

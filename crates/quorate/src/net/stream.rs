@@ -14,8 +14,12 @@ use tokio::net::TcpStream;
 use crate::emulation::{EmulatedReader, EmulatedWriter, Wire};
 
 /// Sent data without a sign of life from the other side for this long ends
-/// the connection.
-const USER_TIMEOUT: Duration = Duration::from_secs(2);
+/// the connection: TCP itself tries again ever more rarely, so that over a link
+/// that was cut for a second nothing comes for a second more.
+const USER_TIMEOUT: Duration = Duration::from_millis(400);
+/// The same over an emulated network, which takes bytes in as slowly as they
+/// would come.
+const EMULATED_USER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection without any traffic is probed after this long, and so often.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,7 +70,10 @@ impl Stream {
             TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
         socket.set_tcp_keepalive(&probes)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        socket.set_tcp_user_timeout(Some(match carrier {
+            Carrier::Plain => USER_TIMEOUT,
+            Carrier::Emulated(_) => EMULATED_USER_TIMEOUT,
+        }))?;
         let (read, write) = tcp.into_split();
         Ok(match carrier {
             Carrier::Plain => Stream { read: Box::new(read), write: Box::new(write) },

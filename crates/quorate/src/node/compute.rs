@@ -13,10 +13,8 @@ use super::tasks::TaskStore;
 pub(super) struct ComputeJob<J, T> {
     /// Identifies the job; returned with its result.
     pub(super) job: J,
-    /// Task file to run.
-    pub(super) stem: String,
-    /// Its inputs.
-    pub(super) inputs: Vec<Arc<Gathered>>,
+    /// Task file to run, and its inputs; `None` where there is nothing to run.
+    pub(super) task: Option<(String, Vec<Arc<Gathered>>)>,
     /// Makes the result of the outputs, on the same thread.
     pub(super) finish: Finish<T>,
 }
@@ -50,9 +48,14 @@ impl<J: Send + 'static, T: Send + 'static> ComputeLanes<J, T> {
             thread.spawn(move || {
                 loop {
                     let next = queue.lock().expect("no panic while held").recv();
-                    let Ok(ComputeJob { job, stem, inputs, finish }) = next else { return };
-                    let run = || finish(store.run(&stem, &inputs)?);
-                    let panicked = |_| Err(TaskError::of_device(format!("task {stem} panicked")));
+                    let Ok(ComputeJob { job, task, finish }) = next else { return };
+                    let stem = task.as_ref().map_or("of the lane", |(stem, _)| stem);
+                    let panicked = format!("task {stem} panicked");
+                    let run = || match &task {
+                        Some((stem, inputs)) => finish(store.run(stem, inputs)?),
+                        None => finish(Vec::new()),
+                    };
+                    let panicked = |_| Err(TaskError::of_device(panicked));
                     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
                         .unwrap_or_else(panicked);
                     if done.send((job, result)).is_err() {

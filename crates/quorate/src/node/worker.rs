@@ -109,7 +109,8 @@ impl Listening {
         let mut links = Links::new(Local::new(Role::Worker, &options.name, &plans, carrier));
         links.dial(plans.everybody().iter().filter(|other| *other != device));
         links.listen(listener);
-        let config = WorkerConfig { lanes: options.lanes, ..WorkerConfig::default() };
+        let (lanes_count, usual) = (options.lanes, folder.usual);
+        let config = WorkerConfig { lanes: lanes_count, usual, ..WorkerConfig::default() };
         let dilation = options.emulation.map_or(1.0, |emulation| emulation.dilation);
         let clock = Clock::start(dilation);
         Driver::new(clock, &plans, device, config, lanes, links).run(computed).await

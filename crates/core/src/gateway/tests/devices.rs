@@ -1,6 +1,7 @@
 //! Devices that come and go.
 
 use super::*;
+use crate::id::PlanId;
 
 #[test]
 fn suspects_are_left_out_of_the_roster() {
@@ -96,7 +97,7 @@ fn another_bundle_takes_no_part() {
     assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]), "it lives, but holds another");
     bench.handle(3, Event::Up(A, held)).handle(53, Event::Tick);
     assert_eq!(bench.input().1.members, devices(&[C]), "the request under way moves");
-    bench.up(54, B);
+    bench.up(54, B).beats(54, &[B]);
     assert_eq!(bench.gateway.alive_devices(), devices(&[B, C]), "until it has this one");
     assert!(bench.notices().contains(&Notice::Match(B)));
 }
@@ -136,4 +137,60 @@ fn whether_a_request_could_be_answered_is_told_when_it_changes() {
         assert_eq!(quorate(&mut bench), expected, "step {step}");
         assert_eq!(bench.gateway.is_quorate(), bench.gateway.quorate);
     }
+}
+
+/// A sign of life from a device that reaches these.
+fn reaches(list: &[DeviceId]) -> Heartbeat {
+    Heartbeat { reaches: devices(list), ..Heartbeat::default() }
+}
+
+#[test]
+fn devices_that_do_not_reach_each_other_are_not_counted_on() {
+    let mut bench = Bench::ready();
+    bench.submit(1, 42);
+    bench.input();
+    bench.handle(2, Event::Beat(A, reaches(&[C])));
+    assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]), "one of the two is enough");
+    assert!(bench.inputs().is_empty(), "one is tolerated");
+    bench.submit(3, 43);
+    assert_eq!(bench.input().1.suspects, devices(&[B]));
+    // Without c nobody makes up for what a and b do not send each other.
+    bench.handle(4, Event::Down(C));
+    let moved = bench.inputs();
+    assert_eq!(moved.len(), 2);
+    assert!(moved.iter().all(|(to, sent)| (to, sent.attempt) == (&vec![A], 1)), "{moved:?}");
+    // What was lost stays lost, but new requests can count on both.
+    bench.handle(5, Event::Beat(A, reaches(&[B, C])));
+    assert_eq!(bench.gateway.alive_devices(), devices(&[A, B]));
+}
+
+#[test]
+fn who_comes_anew_reaches_nobody_at_first() {
+    let mut bench = Bench::ready();
+    bench.handle(1, Event::Beat(B, reaches(&[A, C])));
+    bench.handle(2, Event::Down(B)).up(3, B);
+    assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]));
+    bench.handle(4, Event::Beat(B, reaches(&[A, C])));
+    assert_eq!(bench.gateway.alive_devices(), devices(&[A, B, C]));
+}
+
+#[test]
+fn silent_devices_are_sent_something_that_shows_whether_they_are_there() {
+    let mut bench = Bench::ready();
+    bench.marks();
+    bench.beats(400, &[A, B]).handle(500, Event::Tick);
+    let nudges = |bench: &mut Bench| {
+        bench.taken(|command| match command {
+            Command::Send(to, Frame::Watermark(_)) => Some(to.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(nudges(&mut bench), [[C]]);
+    assert_eq!(bench.gateway.wake_at(), Some(ms(600)));
+    bench.handle(599, Event::Tick);
+    assert!(nudges(&mut bench).is_empty());
+    bench.handle(600, Event::Tick);
+    assert_eq!(nudges(&mut bench), [[C]]);
+    bench.handle(601, Event::Down(C)).beats(650, &[A, B]).handle(700, Event::Tick);
+    assert!(nudges(&mut bench).is_empty(), "it is dialled again anyway");
 }

@@ -1,6 +1,7 @@
 //! Jobs that end.
 
 use super::*;
+use crate::audit::Verified;
 
 #[test]
 fn a_request_from_submit_to_answer() {
@@ -22,7 +23,9 @@ fn a_request_from_submit_to_answer() {
     let at = |device, ms| (device, Duration::from_millis(ms));
     let accepted = devices(&[A, C]);
     let arrivals = vec![at(A, 1), at(C, 2)];
-    let provenance = Provenance { attempts: 1, plan: 0, decoded: true, accepted, arrivals };
+    let verified = Verified::Off;
+    let provenance =
+        Provenance { attempts: 1, plan: 0, decoded: true, accepted, verified, arrivals };
     assert_eq!(bench.answers(), [(42, provenance)]);
     assert_eq!(bench.gateway.pending(), 0);
     assert_eq!(bench.marks(), [(1, vec![])]);

@@ -20,6 +20,7 @@ pub(super) struct PlanFile {
     pub model_sha256: Spanned<String>,
     pub wait: Spanned<String>,
     pub tolerance: Spanned<f64>,
+    pub verify: Option<Spanned<String>>,
     pub devices: Spanned<Vec<Spanned<String>>>,
     pub hosts: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "value")]

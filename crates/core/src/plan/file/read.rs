@@ -10,6 +10,7 @@ use quorate_model::value::Value;
 use toml::Spanned;
 
 use super::entry::{FORMAT, PlanEntry, PlanFile, StageEntry, ValueEntry};
+use crate::audit::Verify;
 use crate::cluster::{Device, check_names};
 use crate::plan::build::{At, StageAt};
 use crate::plan::draft::{Draft, PlanDraft, StageDraft};
@@ -37,6 +38,13 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
         let got = file.wait.get_ref();
         return mistake(&file.wait, format!("wait \"{got}\" is neither auto nor like 5ms"));
     };
+    let verify = match &file.verify {
+        None => Verify::Off,
+        Some(word) => match word.get_ref().parse() {
+            Ok(verify) => verify,
+            Err(error) => return mistake(word, format!("verify {error}")),
+        },
+    };
     let devices = devices(file)?;
     let values = file.values.iter().map(value).collect::<Result<_, _>>()?;
     let read = |(index, entry): (usize, &PlanEntry)| plan(index, entry, &devices);
@@ -49,6 +57,7 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
         plans,
         wait,
         tolerance: *file.tolerance.get_ref(),
+        verify,
     })
 }
 

@@ -9,6 +9,7 @@ use quorate_model::region::Region;
 use quorate_model::value::Value;
 
 use super::entry::FORMAT;
+use crate::audit::Verify;
 use crate::id::{SeatId, StageId, ValueId};
 use crate::plan::allocation::Plan;
 use crate::plan::plans::Plans;
@@ -23,6 +24,9 @@ impl Plans {
         let _ = writeln!(out, "model_sha256 = {}", quote(&self.model_sha256));
         let _ = writeln!(out, "{WAIT_COMMENT}\nwait = {}", quote(&self.wait.to_string()));
         let _ = writeln!(out, "{TOLERANCE_COMMENT}\ntolerance = {:e}", self.tolerance);
+        if self.verify != Verify::Off {
+            let _ = writeln!(out, "{VERIFY_COMMENT}\nverify = {}", quote(&self.verify.to_string()));
+        }
         let devices = self.cluster.devices();
         let names: Vec<String> = devices.iter().map(|device| quote(&device.name)).collect();
         let _ = writeln!(out, "devices = [{}]", names.join(", "));
@@ -124,6 +128,9 @@ const WAIT_COMMENT: &str = "\
 # takes any sufficient set: \"auto\", or a time such as \"5ms\".";
 const TOLERANCE_COMMENT: &str = "\
 # Relative error below which an answer is right.";
+const VERIFY_COMMENT: &str = "\
+# Shards are held against each other: \"detect\" after the answer, \"correct\"
+# before it.";
 const HOSTS_COMMENT: &str = "\
 # Where each device listens. May change at any time, also in the packed bundle.";
 const VALUES_COMMENT: &str = "\

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::confined::{Confined, Processes};
 use crate::fleet::Pace;
+use crate::npy::npy;
 use crate::sim::blank::Blank;
 use crate::sim::timed::{Costs, Script, Timed, Timing as Speed};
 use crate::statistics::percentile;
@@ -98,7 +99,7 @@ impl<'a> Rig<'a> {
         let plans = planner::even(&model.staged, &request)?;
         std::fs::write(at("plan.toml"), plans.to_toml())?;
         std::fs::write(at("network.toml"), settings.network)?;
-        std::fs::write(at("input.npy"), npy(case.widths[0], requests))?;
+        std::fs::write(at("input.npy"), npy(case.widths[0], requests, requests))?;
         let timing = measured(program, settings, folder.path())?;
         let profile = profile(&model, &timing, message_cost_us);
         std::fs::write(at("device.toml"), &profile)?;
@@ -278,17 +279,4 @@ fn profile(model: &ModelFile, timing: &Timing, message_cost_us: f64) -> String {
          depthwise_macs_per_s = {rate}\nfc_macs_per_s = {rate}\nmemory_bytes_per_s = {fast}\n\
          node_overhead_us = {none}\n"
     )
-}
-
-/// `count` inputs of `width` numbers as a `.npy` file, version 1.
-fn npy(width: usize, count: usize) -> Vec<u8> {
-    let header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, {width}), }}");
-    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((padded as u16).to_le_bytes());
-    bytes.extend(format!("{header:<width$}\n", width = padded - 1).bytes());
-    let value = |index: usize| ((index * 37 % 101) as f32 - 50.0) / 50.0;
-    bytes.extend((0..width * count).flat_map(|index| value(index).to_le_bytes()));
-    bytes
 }

@@ -33,11 +33,18 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 }
             }
             Fault::Slow(device, times) => self.devices[device].slow = times,
+            Fault::Err(device) => self.devices[device].ending = TaskEnding::Wrongly,
             Fault::Break(device) => self.devices[device].ending = TaskEnding::Badly,
             Fault::Hang(device) => self.devices[device].ending = TaskEnding::Never,
             Fault::Heal(device) => self.heal(device),
-            Fault::Cut(a, b) => drop(self.cut.insert((a.min(b), a.max(b)))),
-            Fault::Mend(a, b) => drop(self.cut.remove(&(a.min(b), a.max(b)))),
+            Fault::Cut(a, b) => {
+                self.cut.insert((a.min(b), a.max(b)));
+                self.link_cut((a.min(b), a.max(b)));
+            }
+            Fault::Mend(a, b) => {
+                self.cut.remove(&(a.min(b), a.max(b)));
+                self.link_mended((a.min(b), a.max(b)));
+            }
         }
         Ok(())
     }
@@ -51,6 +58,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.devices[device].gone_at = noticed.map(|after| self.now.saturating_add(after));
         self.world.crashed(device);
         self.wakes[device] = (self.wakes[device].0 + 1, None);
+        self.links_end(device, goodbye.then_some(GOODBYE));
         if goodbye {
             self.at(self.now + GOODBYE, Happening::Disconnected(device));
         }
@@ -75,5 +83,6 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let incarnation = one.incarnation;
         let after = self.world.reconnect();
         self.at(self.now + after, Happening::Connected { device, incarnation });
+        self.links_begin(device);
     }
 }

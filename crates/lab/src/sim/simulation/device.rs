@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quorate_core::audit::Usual;
 use quorate_core::cluster::Nanos;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
@@ -14,6 +15,8 @@ use super::happening::{Computed, Happening};
 pub(super) enum TaskEnding {
     /// With what they make.
     Well,
+    /// With something else than what they should make.
+    Wrongly,
     /// With an error.
     Badly,
     /// Not at all.
@@ -23,6 +26,8 @@ pub(super) enum TaskEnding {
 /// A device in a simulation.
 pub(super) struct Device<H> {
     pub(super) worker: Worker,
+    /// How far apart healthy shards are.
+    usual: Arc<Usual>,
     pub(super) up: bool,
     /// Which life this is.
     pub(super) incarnation: u32,
@@ -41,9 +46,10 @@ pub(super) struct Device<H> {
 }
 
 impl<H> Device<H> {
-    pub(super) fn new(plans: &Arc<Plans>, index: usize) -> Device<H> {
+    pub(super) fn new(plans: &Arc<Plans>, index: usize, usual: &Arc<Usual>) -> Device<H> {
         Device {
-            worker: fresh(plans, index),
+            worker: fresh(plans, index, usual),
+            usual: usual.clone(),
             up: true,
             incarnation: 0,
             crashed_at: None,
@@ -63,10 +69,11 @@ impl<H> Device<H> {
         self.inbox.clear();
         self.hanging.clear();
         self.crashed_at = Some(now);
-        self.worker = fresh(plans, index);
+        self.worker = fresh(plans, index, &self.usual);
     }
 }
 
-fn fresh(plans: &Arc<Plans>, index: usize) -> Worker {
-    Worker::new(plans.clone(), DeviceId(index as u8), WorkerConfig::default())
+fn fresh(plans: &Arc<Plans>, index: usize, usual: &Arc<Usual>) -> Worker {
+    let config = WorkerConfig { usual: usual.clone(), ..WorkerConfig::default() };
+    Worker::new(plans.clone(), DeviceId(index as u8), config)
 }

@@ -6,6 +6,7 @@ use quorate_core::failure::{Cause, TaskError};
 use quorate_core::frame::Frame;
 use quorate_core::gateway;
 use quorate_core::worker;
+use quorate_model::tensor::Tensor;
 
 use super::Simulation;
 use super::device::TaskEnding;
@@ -29,9 +30,18 @@ impl<S: Shards, W: World> Simulation<S, W> {
             match command {
                 worker::Command::Run { job, inputs, delivery } => {
                     let outputs = self.shards.run(device, job.task, &inputs);
-                    let outputs = outputs.map_err(TaskError::of_device);
+                    let wrongly = self.devices[device].ending == TaskEnding::Wrongly;
+                    let outputs = outputs.map_err(TaskError::of_device).map(|outputs| {
+                        if wrongly { outputs.iter().map(wrong).collect() } else { outputs }
+                    });
                     let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
                     self.compute(device, job, result);
+                }
+                worker::Command::Audit(id, audit, usual) => {
+                    let (audited, after) = (audit.audited(usual), self.world.glue());
+                    let incarnation = self.devices[device].incarnation;
+                    let audited = Happening::Audited { device, incarnation, id, audited };
+                    self.at(self.now + after, audited);
                 }
                 worker::Command::Send(peers, frame) => {
                     let node = |peer| match peer {
@@ -62,7 +72,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let one = &mut self.devices[device];
         let after = slowed(after, one.slow);
         let result = match one.ending {
-            TaskEnding::Well => result,
+            TaskEnding::Well | TaskEnding::Wrongly => result,
             TaskEnding::Badly => Err(TaskError::of_device(BROKEN)),
             TaskEnding::Never => {
                 one.hanging.push((job, result));
@@ -88,6 +98,12 @@ impl<S: Shards, W: World> Simulation<S, W> {
                     let after = self.world.glue();
                     self.at(self.now + after, Happening::Glued(job, result));
                 }
+                gateway::Command::Audit(job, audits) => {
+                    let audited = audits.iter().map(|(usual, audit)| audit.audited(*usual));
+                    let audited = audited.collect();
+                    let after = self.world.glue();
+                    self.at(self.now + after, Happening::ResultsAudited(job, audited));
+                }
                 gateway::Command::Answer(token, outputs, provenance) => {
                     let error = self.shards.error(token as usize, &outputs);
                     self.record.error = self.record.error.max(error);
@@ -107,10 +123,12 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
-        let (cut, devices, now) = (&self.cut, &self.devices, self.now);
+        let (cut, apart, devices, now) = (&self.cut, &self.apart, &self.devices, self.now);
         let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
         let to = to
-            .filter(|to| !cut.contains(&(from.min(*to), from.max(*to))))
+            .filter(|to| {
+                ![cut, apart].iter().any(|no| no.contains(&(from.min(*to), from.max(*to))))
+            })
             .filter(|to| gone(to).is_none_or(|at| now < at));
         let incarnation = |node: usize| devices.get(node).map_or(0, |device| device.incarnation);
         let to: Vec<Address> =
@@ -144,4 +162,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
 
 fn slowed(time: Nanos, times: f64) -> Nanos {
     if times == 1.0 { time } else { (time as f64 * times).round() as Nanos }
+}
+
+/// The same with one value that is wrong.
+fn wrong(right: &Tensor) -> Tensor {
+    let Ok(mut values) = right.to_f32() else { return right.clone() };
+    if let Some(value) = values.last_mut() {
+        *value = *value * 2.0 + 1.0;
+    }
+    Tensor::from_f32(right.shape().to_vec(), &values).unwrap_or_else(|_| right.clone())
 }

@@ -1,11 +1,15 @@
 //! What happens in a simulation.
 
+use quorate_core::audit::Audited;
 use quorate_core::failure::TaskError;
 use quorate_core::gateway;
 use quorate_core::worker;
 use quorate_model::tensor::Tensor;
 
 use crate::sim::world::Letter;
+
+/// Two devices, the first of which comes before the second.
+pub(super) type Pair = (usize, usize);
 
 /// What a worker's job made.
 pub(super) type Computed = Result<Vec<worker::Outgoing>, TaskError>;
@@ -25,6 +29,13 @@ pub(super) enum Happening<H> {
         job: worker::Job,
         result: Computed,
     },
+    Audited {
+        device: usize,
+        incarnation: u32,
+        id: worker::AuditId,
+        audited: Audited,
+    },
+    ResultsAudited(gateway::Job, Vec<Audited>),
     Glued(gateway::Job, Result<Vec<Tensor>, String>),
     Submit(usize),
     Cancel(usize),
@@ -35,4 +46,13 @@ pub(super) enum Happening<H> {
         incarnation: u32,
     },
     Disconnected(usize),
+    /// The connection between two devices, in these lives of theirs, ends or
+    /// comes up.
+    Link {
+        pair: Pair,
+        lives: (u32, u32),
+        up: bool,
+    },
+    /// A device sees whom it reaches.
+    Reaches(usize),
 }

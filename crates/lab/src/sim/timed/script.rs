@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::ensure;
+use quorate_core::audit::Verify;
 use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
 
@@ -72,6 +73,7 @@ impl Script {
             cancels: Vec::new(),
             changes,
             gateway: self.gateway.clone(),
+            verify: Verify::Off,
             until: Until::After(self.linger),
             error_max: self.error_max,
         })
@@ -85,7 +87,9 @@ fn nanos(time: Duration) -> Nanos {
 /// Can this befall one of so many devices?
 fn check(fault: Fault, devices: usize) -> anyhow::Result<()> {
     let (node, limit) = match fault {
-        Fault::Break(device) | Fault::Hang(device) | Fault::Heal(device) => (device, devices),
+        Fault::Err(device) | Fault::Break(device) | Fault::Hang(device) | Fault::Heal(device) => {
+            (device, devices)
+        }
         Fault::Crash { device, .. } | Fault::Restart(device) | Fault::Freeze(device) => {
             (device, devices)
         }

@@ -72,8 +72,8 @@ const INPUT_US: u64 = 100 + HEAD_BYTES + 4000;
 /// Fifty numbers.
 const SHARD_US: u64 = 100 + HEAD_BYTES + 200;
 const LATENCY_US: u64 = 500;
-/// A sign of life: 4 bytes of length, 8 before the body, 5 counters.
-const BEAT_US: u64 = 100 + 4 + 8 + 5 * 8;
+/// A sign of life: 4 bytes of length, 8 before the body, 5 counters, a set.
+const BEAT_US: u64 = 100 + 4 + 8 + 6 * 8;
 /// 50 rows of 1000.
 const TASK_US: u64 = 20 + 50;
 

@@ -23,7 +23,7 @@ use crate::sim::world::{Address, Letter, NANOS_PER_BYTE, Next, World};
 const RECONNECT: Nanos = 250_000_000;
 /// Silence of a device that lost power after which its connections are given
 /// up.
-const USER_TIMEOUT: Nanos = 2_000_000_000;
+const USER_TIMEOUT: Nanos = 400_000_000;
 
 /// How far a message has got.
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +202,10 @@ impl World for Wire {
     }
 
     fn reconnect(&self) -> Nanos {
+        RECONNECT
+    }
+
+    fn relink(&mut self) -> Nanos {
         RECONNECT
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_core::admit::Peer;
+use quorate_core::audit::Audited;
+use quorate_core::audit::{Verified, Verify};
 use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
 use quorate_core::id::{DeviceId, GatewayRun};
@@ -31,6 +33,7 @@ pub(super) enum Ask {
         token: u64,
         inputs: Vec<Tensor>,
         deadline: Duration,
+        verify: Verify,
         reply: Reply,
         place: OwnedSemaphorePermit,
     },
@@ -40,6 +43,12 @@ pub(super) enum Ask {
     SuspectAfter(Duration),
 }
 
+/// What comes of what the lane does.
+enum Made {
+    Outputs(Vec<Tensor>),
+    Audited(Vec<Audited>),
+}
+
 type Reply = oneshot::Sender<Result<Answer, AskError>>;
 
 /// A gateway's state machine, and all that it acts on.
@@ -47,7 +56,7 @@ pub(super) struct Driver {
     clock: Clock,
     gateway: Gateway,
     plans: Arc<Plans>,
-    lanes: ComputeLanes<Job, Vec<Tensor>>,
+    lanes: ComputeLanes<Job, Made>,
     links: Links,
     /// By token: where the answer goes, and the place that the request takes.
     replies: BTreeMap<u64, (Reply, OwnedSemaphorePermit)>,
@@ -97,7 +106,7 @@ impl Driver {
     async fn run(
         mut self,
         mut asked: mpsc::UnboundedReceiver<Ask>,
-        mut computed: ComputedReceiver<Job, Vec<Tensor>>,
+        mut computed: ComputedReceiver<Job, Made>,
     ) {
         let mut batch = Vec::new();
         loop {
@@ -109,9 +118,12 @@ impl Driver {
             tokio::select! {
                 biased;
                 job = computed.recv() => {
-                    let Some((job, result)) = job else { return };
-                    let result = result.map_err(|error| error.words);
-                    self.handle(Event::Done(job, result), None);
+                    let Some((job, made)) = job else { return };
+                    self.handle(match made {
+                        Ok(Made::Outputs(outputs)) => Event::Done(job, Ok(outputs)),
+                        Ok(Made::Audited(audited)) => Event::Audited(job, audited),
+                        Err(error) => Event::Done(job, Err(error.words)),
+                    }, None);
                 }
                 ask = asked.recv() => match ask {
                     None => return,
@@ -142,9 +154,9 @@ impl Driver {
 
     fn on_ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Submit { token, inputs, deadline, reply, place } => {
+            Ask::Submit { token, inputs, deadline, verify, reply, place } => {
                 self.replies.insert(token, (reply, place));
-                self.handle(Event::Submit { token, inputs, deadline }, None);
+                self.handle(Event::Submit { token, inputs, deadline, verify }, None);
             }
             Ask::Cancel { token } => {
                 self.replies.remove(&token);
@@ -173,12 +185,19 @@ impl Driver {
             NetEvent::Frame(link, Frame::Heartbeat(beat)) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Beat(device, beat), Some(&link));
-                let beat = self.gateway.beat(device);
-                self.status.send_modify(|status| status.beats[device.index()] = beat);
+                let (beat, alive) = (self.gateway.beat(device), self.gateway.alive_devices());
+                self.status.send_modify(|status| {
+                    status.beats[device.index()] = beat;
+                    status.alive = alive;
+                });
             }
             NetEvent::Frame(link, Frame::Progress(progress)) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Progress(device, progress), Some(&link));
+            }
+            NetEvent::Frame(link, Frame::Report(report)) => {
+                let Some(device) = device(&link) else { return };
+                self.handle(Event::Report(device, report), Some(&link));
             }
             NetEvent::Frame(link, Frame::Failure(failure)) => {
                 let Some(device) = device(&link) else { return };
@@ -203,8 +222,16 @@ impl Driver {
                 self.links.send(&peers, &frame);
             }
             Command::Run(job, inputs) => {
-                let (stem, finish) = (OUTPUT_TASK.to_owned(), Box::new(Ok));
-                self.lanes.run(ComputeJob { job, stem, inputs, finish });
+                let task = Some((OUTPUT_TASK.to_owned(), inputs));
+                let finish = Box::new(|outputs| Ok(Made::Outputs(outputs)));
+                self.lanes.run(ComputeJob { job, task, finish });
+            }
+            Command::Audit(job, audits) => {
+                let finish = Box::new(move |_| {
+                    let audited = audits.iter().map(|(usual, audit)| audit.audited(*usual));
+                    Ok(Made::Audited(audited.collect()))
+                });
+                self.lanes.run(ComputeJob { job, task: None, finish });
             }
             Command::Answer(token, outputs, provenance) => {
                 let (now, late) = (Instant::now(), self.lateness.as_ref().map(Lateness::take));
@@ -260,6 +287,16 @@ fn tell(plans: &Plans, notice: &Notice) {
             "{} cannot compute {layer}: {error}; it is not relied on for a while",
             name(device)
         ),
+        Notice::Contradiction(layer, devices) => tracing::error!(
+            "layer {layer}: the shards of {} contradict each other: one of them is wrong",
+            plans.device_names(*devices)
+        ),
+        Notice::Wrong(device) => tracing::error!(
+            "{} computes wrongly, as far as can be seen; it is done without for a while: restart it",
+            name(device)
+        ),
+        Notice::Audited(_, Verified::Yes) => {}
+        Notice::Audited(token, _) => tracing::warn!("answer {token} could not be verified"),
         Notice::Rested(device) => tracing::info!("{} is relied on again", name(device)),
         Notice::Mismatch(device, plan) => tracing::error!(
             "{} holds another bundle: it lacks plan {plan}; copy this one to it",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quorate_core::audit::Verify;
 use quorate_core::gateway::{GatewayConfig, Notice, RequestError};
 use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_engine::{Engine, Port};
@@ -61,6 +62,7 @@ impl Handle {
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let outputs = store.outputs(OUTPUT_TASK)?;
         let pending_max = config.pending_max;
+        let config = GatewayConfig { usual: folder.usual.clone(), ..config };
         let (asks, asked) = mpsc::unbounded_channel();
         let (status, notices) = Driver::start(&plans, &store, config, emulation, asked)?;
         Ok(Handle {
@@ -105,13 +107,24 @@ impl Handle {
     /// future of it. An error where as many requests are under way as
     /// [`GatewayConfig::pending_max`] allows, or where the gateway has ended.
     pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> Result<Ticket, AskError> {
+        self.submit_verified(inputs, deadline, self.plans.verify())
+    }
+
+    /// The same, where the answer is checked as `verify` says and not as the plan
+    /// does.
+    pub fn submit_verified(
+        &self,
+        inputs: Vec<Tensor>,
+        deadline: Duration,
+        verify: Verify,
+    ) -> Result<Ticket, AskError> {
         let limit = self.pending_max;
         let place = self.places.clone().try_acquire_owned();
         let busy = RequestError::Busy { got: limit, limit, again_ms: AGAIN_MS };
         let place = place.map_err(|_| busy)?;
         let (reply, answer) = oneshot::channel();
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        let ask = Ask::Submit { token, inputs, deadline, reply, place };
+        let ask = Ask::Submit { token, inputs, deadline, verify, reply, place };
         self.asks.send(ask).map_err(|_| AskError::Ended)?;
         Ok(Ticket::new(token, answer, self.asks.downgrade()))
     }

@@ -32,7 +32,8 @@ impl Status {
         self.alive = alive;
         match *notice {
             Notice::Suspect(_) | Notice::Healthy(_) => {}
-            Notice::Failing(device, ..) => self.failing.insert(device),
+            Notice::Contradiction(..) | Notice::Audited(..) => {}
+            Notice::Failing(device, ..) | Notice::Wrong(device) => self.failing.insert(device),
             Notice::Rested(device) => self.failing.remove(device),
             Notice::Mismatch(device, _) => self.mismatched.insert(device),
             Notice::Match(device) => self.mismatched.remove(device),

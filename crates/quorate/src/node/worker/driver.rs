@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use quorate_code::ShardSet;
 use quorate_core::admit::Peer;
+use quorate_core::audit::Audited;
+use quorate_core::audit::Finding;
+use quorate_core::failure::TaskError;
 use quorate_core::frame::Frame;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
-use quorate_core::worker::{Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
+use quorate_core::worker::{AuditId, Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
 use quorate_model::tensor::Tensor;
 
 use crate::net::{Link, Links, NetEvent};
@@ -17,13 +21,25 @@ use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
 use crate::node::refusals::Refusals;
 use crate::node::tasks::stems;
 
+/// What a lane does.
+pub(super) enum Work {
+    Task(Job),
+    Audit(AuditId),
+}
+
+/// What comes of it.
+pub(super) enum Made {
+    Parts(Vec<Outgoing>),
+    Audited(Audited),
+}
+
 /// A worker's state machine, and all that it acts on.
 pub(super) struct Driver {
     clock: Clock,
     worker: Worker,
     plans: Arc<Plans>,
     stems: BTreeMap<TaskId, String>,
-    lanes: ComputeLanes<Job, Vec<Outgoing>>,
+    lanes: ComputeLanes<Work, Made>,
     links: Links,
     refusals: Refusals,
 }
@@ -35,7 +51,7 @@ impl Driver {
         plans: &Arc<Plans>,
         device: DeviceId,
         config: WorkerConfig,
-        lanes: ComputeLanes<Job, Vec<Outgoing>>,
+        lanes: ComputeLanes<Work, Made>,
         links: Links,
     ) -> Driver {
         Driver {
@@ -52,16 +68,17 @@ impl Driver {
     /// Serves until the process ends.
     pub(super) async fn run(
         mut self,
-        mut computed: ComputedReceiver<Job, Vec<Outgoing>>,
+        mut computed: ComputedReceiver<Work, Made>,
     ) -> anyhow::Result<()> {
         let (mut commands, mut batch) = (Vec::new(), Vec::new());
+        self.tell_reached(&mut commands);
         loop {
             let wake = self.clock.instant(self.worker.wake_at()).into();
             tokio::select! {
                 biased;
                 job = computed.recv() => {
-                    let (job, result) = job.context("all lanes have ended")?;
-                    self.handle(Event::Done(job, result), None, &mut commands);
+                    let (work, made) = job.context("all lanes have ended")?;
+                    self.handle(done(work, made), None, &mut commands);
                 }
                 () = self.links.next(&mut batch) => {
                     for event in batch.drain(..) {
@@ -91,7 +108,18 @@ impl Driver {
         }
     }
 
+    /// Hands over whom this device can send to.
+    fn tell_reached(&mut self, commands: &mut Vec<Command>) {
+        let devices = self.links.reached();
+        self.handle(Event::Reaches(devices), None, commands);
+    }
+
     fn on_net(&mut self, event: NetEvent, commands: &mut Vec<Command>) {
+        if let NetEvent::Up(link, _) | NetEvent::Down(link) = &event
+            && let Peer::Device(_) = link.peer()
+        {
+            self.tell_reached(commands);
+        }
         let (link, event) = match event {
             NetEvent::Up(link, _) => match link.peer() {
                 Peer::Gateway(run) => {
@@ -122,8 +150,15 @@ impl Driver {
         match command {
             Command::Run { job, inputs, delivery } => {
                 let stem = self.stems[&job.task].clone();
-                let finish = Box::new(move |outputs: Vec<Tensor>| delivery.prepare(&outputs));
-                self.lanes.run(ComputeJob { job, stem, inputs, finish });
+                let finish = Box::new(move |outputs: Vec<Tensor>| {
+                    delivery.prepare(&outputs).map(Made::Parts)
+                });
+                let (job, task) = (Work::Task(job), Some((stem, inputs)));
+                self.lanes.run(ComputeJob { job, task, finish });
+            }
+            Command::Audit(id, audit, usual) => {
+                let finish = Box::new(move |_| Ok(Made::Audited(audit.audited(usual))));
+                self.lanes.run(ComputeJob { job: Work::Audit(id), task: None, finish });
             }
             Command::Send(peers, frame) => return self.links.send(&peers, &frame),
             Command::Refuse(peer, refusal) => {
@@ -143,5 +178,22 @@ impl Driver {
             }
         }
         0
+    }
+}
+
+/// What the worker is told of what a lane did.
+fn done(work: Work, made: Result<Made, TaskError>) -> Event {
+    match (work, made) {
+        (Work::Task(job), Ok(Made::Parts(parts))) => Event::Done(job, Ok(parts)),
+        (Work::Audit(id), Ok(Made::Audited(audited))) => Event::Audited(id, audited),
+        (Work::Task(job), made) => {
+            let error = made.err().unwrap_or_else(|| TaskError::of_device("made no output"));
+            Event::Done(job, Err(error))
+        }
+        // It has panicked: nothing can be said of the value.
+        (Work::Audit(id), _) => {
+            let (value, have) = (id.value, ShardSet::new());
+            Event::Audited(id, Audited { value, have, finding: Finding::Unchecked })
+        }
     }
 }

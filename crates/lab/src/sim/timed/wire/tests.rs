@@ -46,6 +46,7 @@ fn shard(bytes: usize) -> Frame {
         plan: PlanId(1),
         members: DeviceSet::default(),
         suspects: DeviceSet::default(),
+        checks: Default::default(),
         deadline_left_us: 1,
         value: ValueId(0),
         shard: 0,

@@ -1,0 +1,220 @@
+//! Holds the shards of a value against each other.
+//!
+//! Where more shards have arrived than decoding needs, those that are right fit
+//! together but for rounding ([`Code::verify_f32`]). How much rounding there is
+//! depends on the layer, the engine and the type that travels; so it is learned
+//! when a bundle is packed ([`Usual`]), relative to the size of the values.
+//!
+//! [`Code::verify_f32`]: quorate_code::Code::verify_f32
+
+mod checks;
+mod usual;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_code::ShardSet;
+use quorate_code::verify::Verdict;
+use quorate_model::tensor::{DType, read_f32};
+use quorate_model::value::Value;
+
+pub use checks::Checks;
+pub use usual::Usual;
+pub use verify::{Verified, Verify};
+
+use crate::half::widen;
+use crate::id::ValueId;
+use crate::plan::{Plan, Sharding};
+
+/// Name of the file in a device's folder that says how far apart healthy shards
+/// are.
+pub const AUDITS_FILE: &str = "audits.toml";
+
+/// How many times as far apart as healthy shards were ever seen is wrong: bounds
+/// of this kind that never err are 7 to 20 times the true rounding.
+const TOO_FAR: f64 = 20.0;
+
+/// What an audit found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// No more shards than decoding needs: nothing could be checked.
+    Unchecked,
+    /// All fit together.
+    Clean,
+    /// They do not: one of these is wrong, if only one is. More than one where
+    /// there is none.
+    Corrupt(ShardSet),
+}
+
+/// What came of the audit of one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// The value.
+    pub value: ValueId,
+    /// The shards that were held against each other.
+    pub have: ShardSet,
+    /// What was found.
+    pub finding: Finding,
+}
+
+/// Shards of one value, to be held against each other. This reads every byte of
+/// them, so it is done where tasks run.
+pub struct Audit {
+    values: Arc<Vec<Value>>,
+    plan: Arc<Plan>,
+    value: ValueId,
+    have: ShardSet,
+    shards: Vec<Option<Bytes>>,
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Audit({:?}, {:?})", self.value, self.have)
+    }
+}
+
+impl Audit {
+    /// An audit of the shards of `value` that are here.
+    pub fn new(
+        values: Arc<Vec<Value>>,
+        plan: Arc<Plan>,
+        value: ValueId,
+        shards: Vec<Option<Bytes>>,
+    ) -> Audit {
+        let here = shards.iter().enumerate().filter(|(_, shard)| shard.is_some());
+        let have = here.map(|(index, _)| index).collect();
+        Audit { values, plan, value, have, shards }
+    }
+
+    /// The value.
+    pub fn value(&self) -> ValueId {
+        self.value
+    }
+
+    /// The shards that are here.
+    pub fn have(&self) -> ShardSet {
+        self.have
+    }
+
+    fn form(&self) -> &Value {
+        &self.values[self.value.index()]
+    }
+
+    fn sharding(&self) -> &Sharding {
+        self.plan.sharding(self.value).expect("a value of the plan")
+    }
+
+    /// What to tell of it, where `usual` is how far apart healthy ones are.
+    pub fn audited(&self, usual: f64) -> Audited {
+        Audited { value: self.value, have: self.have, finding: self.find(usual) }
+    }
+
+    /// Holds them against each other, where `usual` is how far apart healthy
+    /// ones are, relative to their size.
+    pub fn find(&self, usual: f64) -> Finding {
+        if self.have.len() <= self.sharding().code.data_shards() {
+            return Finding::Unchecked;
+        }
+        if self.form().dtype != DType::F32 {
+            return self.compare_copies();
+        }
+        let shards = self.numbers();
+        let broken: ShardSet =
+            self.have.iter().filter(|i| shards[*i].iter().any(|v| !v.is_finite())).collect();
+        match broken.len() {
+            0 => {}
+            1 => return Finding::Corrupt(broken),
+            // More than one device makes them: so does the model itself.
+            _ => return Finding::Unchecked,
+        }
+        let error = TOO_FAR * usual * self.size(&shards);
+        let mut suspects: Option<ShardSet> = None;
+        for block in 0..self.blocks() {
+            let part = |i: usize| self.block(&shards, block, i);
+            let verdict = self.sharding().code.verify_f32(self.have, part, |_| error);
+            match verdict {
+                Ok(Verdict::Corrupt { suspects: found, .. }) => {
+                    suspects = Some(suspects.map_or(found, |known| known.intersection(found)));
+                }
+                Ok(Verdict::Clean) => {}
+                Ok(Verdict::Unchecked) | Err(_) => return Finding::Unchecked,
+            }
+        }
+        suspects.map_or(Finding::Clean, Finding::Corrupt)
+    }
+
+    /// How far apart they are, relative to their size; `None` where nothing can
+    /// be said.
+    pub fn discrepancy(&self) -> Option<f64> {
+        if self.form().dtype != DType::F32 {
+            return None;
+        }
+        let shards = self.numbers();
+        let size = self.size(&shards);
+        let of = |block| {
+            let part = |i: usize| self.block(&shards, block, i);
+            self.sharding().code.discrepancy_f32(self.have, part).ok().flatten()
+        };
+        let largest =
+            (0..self.blocks()).map(of).try_fold(0f64, |most, one| Some(most.max(one?)))?;
+        Some(if largest == 0.0 { 0.0 } else { largest / size })
+    }
+
+    /// Copies of what is not f32 are alike to the last bit.
+    fn compare_copies(&self) -> Finding {
+        let sharding = self.sharding();
+        if !sharding.is_replicated() {
+            return Finding::Unchecked;
+        }
+        let mut suspects = ShardSet::new();
+        for data in 0..sharding.code.data_shards() {
+            let copies: ShardSet =
+                self.have.iter().filter(|i| sharding.data_of(*i) == Some(data)).collect();
+            let like =
+                |i: usize| copies.iter().filter(|j| self.shards[i] == self.shards[*j]).count();
+            let most = copies.iter().map(like).max().unwrap_or(0);
+            if most == copies.len() {
+                continue;
+            }
+            let alone = |i: &usize| 2 * most <= copies.len() || like(*i) < most;
+            suspects = suspects.union(copies.iter().filter(alone).collect());
+        }
+        if suspects.is_empty() { Finding::Clean } else { Finding::Corrupt(suspects) }
+    }
+
+    /// Elements of each shard that is here, as f32.
+    fn numbers(&self) -> Vec<Vec<f32>> {
+        let narrow = self.sharding().wire == DType::F16;
+        let read = |shard: &Option<Bytes>| match shard {
+            Some(shard) if narrow => read_f32(&widen(shard)),
+            Some(shard) => read_f32(shard),
+            None => Vec::new(),
+        };
+        self.shards.iter().map(read).collect()
+    }
+
+    /// The middle of the shards' largest values: one that is wrong does not
+    /// change it much.
+    fn size(&self, shards: &[Vec<f32>]) -> f64 {
+        let largest = |i: usize| shards[i].iter().fold(0f32, |most, v| most.max(v.abs()));
+        let mut sizes: Vec<f32> = self.have.iter().map(largest).collect();
+        sizes.sort_unstable_by(f32::total_cmp);
+        sizes.get(sizes.len().saturating_sub(1) / 2).copied().unwrap_or(0.0).into()
+    }
+
+    /// Blocks that are coded one by one, as in decoding.
+    fn blocks(&self) -> usize {
+        let value = self.form();
+        value.shape[..value.axis].iter().product()
+    }
+
+    fn block<'a>(&self, shards: &'a [Vec<f32>], block: usize, shard: usize) -> &'a [f32] {
+        let length = shards[shard].len() / self.blocks().max(1);
+        &shards[shard][block * length..(block + 1) * length]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! What an attempt asks of those who gather.
+
+/// What an attempt asks of those who gather.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// Shards are kept until all are there, and held against each other.
+    pub audit: bool,
+    /// Shards of suspects are not used, but where there are too few others.
+    pub strict: bool,
+}
+
+impl Checks {
+    /// As bits of a frame.
+    pub(crate) fn bits(self) -> u16 {
+        u16::from(self.audit) | u16::from(self.strict) << 1
+    }
+
+    /// What these bits say; `None` where they say nothing that is known.
+    pub(crate) fn of_bits(bits: u16) -> Option<Checks> {
+        (bits < 4).then_some(Checks { audit: bits & 1 != 0, strict: bits & 2 != 0 })
+    }
+}

@@ -1,0 +1,62 @@
+use super::*;
+use crate::fixture::{H, edited, f32_bytes, plans};
+use crate::plan::Plans;
+
+/// The three shards of `h` in the fixture: two of data, and their sum.
+fn shards(changed: Option<(usize, usize, f32)>) -> Vec<Option<Bytes>> {
+    let mut shards = [vec![1.0f32, -2.0, 3.0], vec![0.25, 0.5, -4.0], vec![1.25, -1.5, -1.0]];
+    if let Some((shard, row, value)) = changed {
+        shards[shard][row] = value;
+    }
+    shards.map(|shard| Some(f32_bytes(&shard))).into()
+}
+
+fn audit(plans: &Plans, shards: Vec<Option<Bytes>>) -> Audit {
+    Audit::new(plans.values().clone(), plans.main().clone(), H, shards)
+}
+
+#[test]
+fn what_does_not_fit_together_is_found() {
+    let plans = plans();
+    let find = |changed| audit(&plans, shards(changed)).find(1e-6);
+    assert_eq!(find(None), Finding::Clean);
+    let apart = audit(&plans, shards(None)).discrepancy();
+    assert!(apart.is_some_and(|apart| apart < 1e-15), "{apart:?}");
+    let all = ShardSet::first(3);
+    for shard in 0..3 {
+        for (value, finding) in [
+            (1e-5f32, Finding::Clean),
+            (1e-2, Finding::Corrupt(all)),
+            (1e30, Finding::Corrupt(all)),
+            (f32::NAN, Finding::Corrupt([shard].into_iter().collect())),
+        ] {
+            let row = 1;
+            let right = [-2.0, 0.5, -1.5][shard];
+            assert_eq!(find(Some((shard, row, right + value))), finding, "{shard}, {value:e}");
+        }
+    }
+    let mut two = shards(None);
+    two[0] = None;
+    assert_eq!(audit(&plans, two).find(1e-6), Finding::Unchecked);
+    let mut nothing = shards(Some((0, 0, f32::INFINITY)));
+    nothing[1] = Some(f32_bytes(&[f32::NAN; 3]));
+    assert_eq!(audit(&plans, nothing).find(1e-6), Finding::Unchecked, "the model's own");
+}
+
+#[test]
+fn what_travels_narrow_is_held_against_more() {
+    let plans =
+        Plans::parse(&edited("value = \"h\"\n", "value = \"h\"\nwire = \"f16\"\n")).unwrap();
+    let half = |values: [u16; 3]| {
+        Some(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into())
+    };
+    // 1, -2, 3 and 0.25, 0.5, -4.
+    let mut shards = vec![half([0x3c00, 0xc000, 0x4200]), half([0x3400, 0x3800, 0xc400])];
+    // Their sum, one bit off.
+    shards.push(half([0x3d01, 0xbe00, 0xbc00]));
+    let audit = audit(&plans, shards);
+    let apart = audit.discrepancy().expect("something to say");
+    assert!(apart > 1e-5 && apart < 1e-3, "{apart}");
+    assert_eq!(audit.find(apart), Finding::Clean);
+    assert_eq!(audit.find(1e-6), Finding::Corrupt(ShardSet::first(3)));
+}

@@ -1,0 +1,251 @@
+//! What devices found when they held shards against each other: whether an
+//! answer may be given, and which device is wrong.
+//!
+//! ```text
+//! reports, own audits -> all clean        -> answer, verified
+//!                     -> one is wrong     -> again, without it
+//!                     -> one of some is   -> again, without each in turn
+//! ```
+
+use std::time::Duration;
+
+use quorate_code::ShardSet;
+use quorate_model::tensor::Tensor;
+
+use super::checking::Own;
+use super::pending::Pending;
+use super::{Command, Gateway, Job, Notice, RequestError};
+use crate::attempt::Attempt;
+use crate::audit::Audited;
+use crate::audit::{Finding, Verified, Verify};
+use crate::frame::Report;
+use crate::id::{DeviceId, DeviceSet, StageId, ValueId};
+use crate::time::Time;
+
+/// An answer is held back for at least so long; otherwise for as long as it took.
+const HOLD_MIN: Duration = Duration::from_millis(500);
+
+impl Gateway {
+    /// A device tells what it has found.
+    pub(super) fn on_report(
+        &mut self,
+        now: Time,
+        from: DeviceId,
+        report: &Report,
+        out: &mut Vec<Command>,
+    ) {
+        self.alive(now, from, out);
+        let number = report.request.number;
+        let pending = self.pending.get_mut(&number).filter(|_| report.request.run == self.run);
+        let Some(pending) = pending else { return };
+        let attempt = &pending.attempt;
+        if !attempt.is(report.attempt, report.plan) || !attempt.members.contains(from) {
+            return;
+        }
+        if report.is_complete {
+            pending.audits.reported.insert(from);
+        }
+        self.learn(now, number, &report.audited, out);
+    }
+
+    /// The gateway's own audits have ended.
+    pub(super) fn on_audited(
+        &mut self,
+        now: Time,
+        job: Job,
+        audited: &[Audited],
+        out: &mut Vec<Command>,
+    ) {
+        let pending = self.pending.get_mut(&job.number);
+        let Some(pending) = pending.filter(|p| p.attempt.number == job.attempt) else { return };
+        pending.audits.own = Own::Done;
+        self.learn(now, job.number, audited, out);
+    }
+
+    fn learn(&mut self, now: Time, number: u64, audited: &[Audited], out: &mut Vec<Command>) {
+        for Audited { value, have, finding } in audited {
+            let Some(pending) = self.pending.get_mut(&number) else { return };
+            match finding {
+                Finding::Unchecked => {}
+                Finding::Clean => {
+                    let known = pending.audits.clean.entry(*value).or_default();
+                    *known = known.union(*have);
+                }
+                Finding::Corrupt(suspects) => {
+                    let among = if suspects.is_empty() { *have } else { *suspects };
+                    if let Some((stage, devices)) = makers(&pending.attempt, *value, among) {
+                        return self.contradict(now, number, stage, devices, out);
+                    }
+                }
+            }
+        }
+        self.conclude(now, number, out);
+    }
+
+    /// Has the gateway's own shards held against each other: once all are there,
+    /// or with `force` with what has come.
+    pub(super) fn audit_results(&mut self, number: u64, force: bool, out: &mut Vec<Command>) {
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        if pending.audits.verify == Verify::Off || pending.audits.own != Own::Waits {
+            return;
+        }
+        let Some(audits) = pending.audits_due(force) else { return };
+        let plan = pending.attempt.plan.id();
+        let job = Job { number, attempt: pending.attempt.number };
+        let known = |value| self.config.usual.of(plan, value);
+        let audits: Vec<_> =
+            audits.into_iter().filter_map(|audit| Some((known(audit.value())?, audit))).collect();
+        pending.audits.own = if audits.is_empty() { Own::Done } else { Own::Runs };
+        if !audits.is_empty() {
+            out.push(Command::Audit(job, audits));
+        }
+    }
+
+    /// The answer of an audited request is there: gives it, or holds it back.
+    pub(super) fn answer_audited(
+        &mut self,
+        now: Time,
+        number: u64,
+        outputs: Vec<Tensor>,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        pending.audits.until = Some(now + pending.age(now).max(HOLD_MIN));
+        if pending.audits.verify == Verify::Detect {
+            pending.audits.is_answered = true;
+            let mut provenance = pending.provenance();
+            provenance.verified = Verified::Pending;
+            out.push(Command::Answer(pending.token, outputs, provenance));
+        } else {
+            pending.audits.held = Some(outputs);
+        }
+        self.audit_results(number, false, out);
+        self.conclude(now, number, out);
+    }
+
+    /// Reports were waited for long enough.
+    pub(super) fn end_audits(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
+        self.audit_results(number, true, out);
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        let deadline = pending.attempt.deadline;
+        if pending.audits.own == Own::Runs && now < deadline {
+            pending.audits.until = Some((now + HOLD_MIN).min(deadline));
+        } else {
+            self.conclude(now, number, out);
+        }
+    }
+
+    /// Ends a request whose answer is there, if its audits have: all, or as many
+    /// as have come in time.
+    pub(super) fn conclude(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
+        let heard = self.heard_devices();
+        let Some(pending) = self.pending.get(&number) else { return };
+        let audits = &pending.audits;
+        if !audits.has_answer() {
+            return;
+        }
+        let until = audits.until.unwrap_or(now).min(pending.attempt.deadline);
+        let waited = until <= now;
+        let expected = auditors(&pending.attempt);
+        let awaited = expected.without(audits.reported).without(expected.without(heard));
+        if !waited && (audits.own != Own::Done || !awaited.is_empty()) {
+            return;
+        }
+        let Some(mut pending) = self.pending.remove(&number) else { return };
+        self.marked = false;
+        let is_clean = pending.is_clean();
+        if let Some(device) = pending.audits.left_out.filter(|_| is_clean) {
+            self.leave_out(now, device, out);
+        }
+        let verified = if is_clean { Verified::Yes } else { Verified::No };
+        let token = pending.token;
+        match pending.audits.held.take() {
+            Some(outputs) => {
+                let mut provenance = pending.provenance();
+                provenance.verified = verified;
+                out.push(Command::Answer(token, outputs, provenance));
+            }
+            None => out.push(Command::Notice(Notice::Audited(token, verified))),
+        }
+    }
+
+    /// Shards of one value contradict each other: one of these devices is wrong.
+    fn contradict(
+        &mut self,
+        now: Time,
+        number: u64,
+        stage: StageId,
+        devices: DeviceSet,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        let layer = pending.attempt.plan.stages()[stage.index()].name.clone();
+        let before = pending.audits.candidates.unwrap_or(devices);
+        // What this attempt did without was not it.
+        let innocent: DeviceSet = pending.audits.left_out.into_iter().collect();
+        let candidates = before.without(before.without(devices)).without(innocent);
+        pending.audits.candidates = Some(candidates);
+        out.push(Command::Notice(Notice::Contradiction(layer.clone(), devices)));
+        let wrong = candidates.nth(0).filter(|_| candidates.len() == 1);
+        if pending.audits.is_answered {
+            let token = pending.token;
+            self.pending.remove(&number);
+            self.marked = false;
+            out.push(Command::Notice(Notice::Audited(token, Verified::No)));
+            wrong.into_iter().for_each(|device| self.leave_out(now, device, out));
+            return;
+        }
+        let without = match wrong {
+            Some(device) => {
+                pending.audits.candidates = None;
+                self.leave_out(now, device, out);
+                None
+            }
+            None => candidates.iter().last(),
+        };
+        if candidates.is_empty() || !self.resubmit_without(now, number, without, out) {
+            let devices = self.plans.device_names(devices);
+            if let Some(pending) = self.pending.remove(&number) {
+                self.marked = false;
+                let error = RequestError::Contradiction { layer, devices };
+                out.push(Command::Fail(pending.token, error));
+            }
+        }
+    }
+
+    /// Does without a device that is wrong, for a while.
+    fn leave_out(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
+        if self.wrong.fail(now, device, false) {
+            out.push(Command::Notice(Notice::Wrong(device)));
+            self.regroup(now, Duration::ZERO, out);
+        }
+    }
+}
+
+/// The stage that makes a value, and the devices that make these shards of it.
+fn makers(attempt: &Attempt, value: ValueId, shards: ShardSet) -> Option<(StageId, DeviceSet)> {
+    let sharding = attempt.plan.sharding(value)?;
+    let stage = sharding.stage?;
+    let device = |shard| attempt.maker(stage, shard);
+    let devices: DeviceSet = shards.iter().filter_map(device).collect();
+    (!devices.is_empty()).then_some((stage, devices))
+}
+
+/// Devices that hold shards against each other in this attempt.
+fn auditors(attempt: &Attempt) -> DeviceSet {
+    let readers = |value: ValueId| attempt.plan.whole_readers(value, attempt.members);
+    attempt.plan.spared_values().flat_map(readers).collect()
+}
+
+impl Pending {
+    /// Do the shards of every value that a stage makes fit together, as far as
+    /// was found?
+    fn is_clean(&self) -> bool {
+        let plan = &self.attempt.plan;
+        let fits = |value: ValueId| {
+            let needed = plan.sharding(value).map_or(0, |sharding| sharding.code.data_shards());
+            self.audits.clean.get(&value).is_some_and(|have| have.len() > needed)
+        };
+        plan.stages().iter().all(|stage| fits(stage.value))
+    }
+}

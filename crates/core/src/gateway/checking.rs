@@ -1,0 +1,58 @@
+//! What is known of the audits of one request.
+
+use std::collections::BTreeMap;
+
+use quorate_code::ShardSet;
+use quorate_model::tensor::Tensor;
+
+use crate::audit::Verify;
+use crate::id::{DeviceId, DeviceSet, ValueId};
+use crate::time::Time;
+
+/// What is known of one request's audits.
+#[derive(Debug, Default)]
+pub(super) struct Audits {
+    pub(super) verify: Verify,
+    /// Devices that have told all.
+    pub(super) reported: DeviceSet,
+    /// Values whose shards fit together.
+    pub(super) clean: BTreeMap<ValueId, ShardSet>,
+    /// Have the gateway's own audits begun, and ended?
+    pub(super) own: Own,
+    /// The answer, until it may be given.
+    pub(super) held: Option<Vec<Tensor>>,
+    /// Was the answer given, and is only looked at afterwards?
+    pub(super) is_answered: bool,
+    /// When reports are not waited for any longer.
+    pub(super) until: Option<Time>,
+    /// Devices one of which is wrong, as far as attempts so far have shown.
+    pub(super) candidates: Option<DeviceSet>,
+    /// The one that this attempt does without, to see whether it is it.
+    pub(super) left_out: Option<DeviceId>,
+}
+
+/// Where the gateway's own audits stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Own {
+    #[default]
+    Waits,
+    Runs,
+    Done,
+}
+
+impl Audits {
+    pub(super) fn new(verify: Verify) -> Audits {
+        Audits { verify, ..Audits::default() }
+    }
+
+    /// Is the answer there, given or not?
+    pub(super) fn has_answer(&self) -> bool {
+        self.held.is_some() || self.is_answered
+    }
+
+    /// A further attempt begins: only who may be wrong is still known.
+    pub(super) fn restart(&mut self) {
+        let (verify, candidates) = (self.verify, self.candidates);
+        *self = Audits { verify, candidates, ..Audits::default() };
+    }
+}

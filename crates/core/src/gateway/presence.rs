@@ -1,0 +1,94 @@
+//! Who is there: devices that are heard from, reach each other, and can be
+//! relied on.
+
+use super::pending::Pending;
+use super::{Command, Gateway, Notice, SETTLE};
+use crate::frame::Heartbeat;
+use crate::id::{DeviceId, DeviceSet, PlanId};
+use crate::time::Time;
+
+impl Gateway {
+    /// Devices believed alive, who reach each other.
+    pub fn alive_devices(&self) -> DeviceSet {
+        let heard = self.heard_devices();
+        heard.without(self.reach.apart(heard))
+    }
+
+    /// Devices that are heard from.
+    pub(super) fn heard_devices(&self) -> DeviceSet {
+        self.plans.everybody().without(self.detector.suspects()).without(self.unfit)
+    }
+
+    /// Suspects whose connection has not ended.
+    pub(super) fn silent(&self) -> DeviceSet {
+        self.connected.without(self.connected.without(self.detector.suspects()))
+    }
+
+    /// Devices whose tasks are believed to succeed, too.
+    pub(super) fn reliable_devices(&self) -> DeviceSet {
+        self.alive_devices().without(self.ailments.ailing()).without(self.wrong.ailing())
+    }
+
+    /// Devices that the roster leaves out.
+    pub(super) fn doubted_devices(&self) -> DeviceSet {
+        let apart = self.reach.apart(self.heard_devices());
+        let ailing = self.ailments.ailing().union(self.wrong.ailing());
+        self.detector.suspects().union(ailing).union(apart)
+    }
+
+    pub(super) fn on_up(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        held: &[PlanId],
+        out: &mut Vec<Command>,
+    ) {
+        let missing = self.plans.all().iter().find(|plan| !held.contains(&plan.id()));
+        match missing {
+            Some(plan) => {
+                self.unfit.insert(device);
+                out.push(Command::Notice(Notice::Mismatch(device, plan.id())));
+            }
+            None if self.unfit.contains(device) => {
+                self.unfit.remove(device);
+                out.push(Command::Notice(Notice::Match(device)));
+            }
+            None => {}
+        }
+        // It may have started anew: what it had of these requests is gone, what
+        // was wrong with it may be mended, and what is finished it knows no more.
+        self.ailments.forgive(device);
+        self.wrong.forgive(device);
+        self.connected.insert(device);
+        self.reach.up(device);
+        self.marked &= self.next_number == 0;
+        self.pending.values_mut().for_each(|pending| pending.restarted.insert(device));
+        if self.detector.heard(now, device) {
+            out.push(Command::Notice(Notice::Healthy(device)));
+        }
+        self.regroup(now, SETTLE, out);
+    }
+
+    pub(super) fn on_beat(
+        &mut self,
+        now: Time,
+        from: DeviceId,
+        beat: Heartbeat,
+        out: &mut Vec<Command>,
+    ) {
+        self.beats[from.index()] = beat;
+        self.alive(now, from, out);
+        if let Some(lost) = self.reach.learn(from, beat.reaches) {
+            let cut = |pending: &mut Pending| pending.cut.extend(lost.iter().map(|to| (from, to)));
+            self.pending.values_mut().for_each(cut);
+            self.regroup(now, SETTLE, out);
+        }
+    }
+
+    pub(super) fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
+        if self.detector.heard(now, device) {
+            out.push(Command::Notice(Notice::Healthy(device)));
+            self.regroup(now, SETTLE, out);
+        }
+    }
+}

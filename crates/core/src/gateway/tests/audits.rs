@@ -1,0 +1,168 @@
+//! Answers that are checked.
+
+use quorate_code::ShardSet;
+
+use super::*;
+use crate::audit::Audited;
+use crate::audit::{Finding, Verified};
+use crate::frame::Report;
+
+/// The fixture, where each of two devices has a copy of all.
+fn text() -> String {
+    let one = "code = \"none\"\ndata = [\"seat-1\"]";
+    let two = "rows = [3, 2]\ncode = \"none\"\ndata = [\"seat-1\", \"seat-2\"]";
+    let copied = "data = [\"seat-1\"]\nreplicas = [\"seat-2\"]";
+    assert!(PLAN.contains(one) && PLAN.contains(two));
+    PLAN.replacen(one, copied, 1).replacen(two, &format!("rows = [5]\n{copied}"), 1)
+}
+
+/// All three devices are there, and what is usual is known.
+fn bench() -> Bench {
+    let (mut usual, text) = (Usual::default(), text());
+    for plan in Plans::parse(&text).expect("reads").all() {
+        [H, Y].iter().for_each(|value| usual.saw(plan.id(), *value, 0.0));
+    }
+    let config = GatewayConfig { usual: Arc::new(usual), ..GatewayConfig::default() };
+    let mut bench = Bench::over(&text, config);
+    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    bench
+}
+
+impl Bench {
+    fn ask(&mut self, at: u64, token: u64, verify: Verify) -> Data {
+        let inputs = vec![Tensor::from_f32(vec![1, 8], &[1.0; 8]).expect("fits")];
+        let deadline = Duration::from_secs(10);
+        self.handle(at, Event::Submit { token, inputs, deadline, verify });
+        self.inputs().remove(0).1
+    }
+
+    /// Two shards of the result, and the last glue.
+    fn answered(&mut self, at: u64, number: u64, sent: &Data) -> &mut Bench {
+        self.result(at, number, 0, sent).result(at, number, 1, sent);
+        let job = self.job().expect("whole");
+        self.glued(at, job)
+    }
+
+    /// The rest of the result, which fits.
+    fn results_fit(&mut self, at: u64, number: u64, sent: &Data) -> &mut Bench {
+        self.result(at, number, 2, sent);
+        let audits = self.taken(|command| match command {
+            Command::Audit(job, audits) => Some((*job, audits.len())),
+            _ => None,
+        });
+        let [(job, 1)] = audits[..] else { panic!("{audits:?}") };
+        self.handle(at, Event::Audited(job, vec![found(Y, Finding::Clean)]))
+    }
+
+    fn report(&mut self, at: u64, from: DeviceId, sent: &Data, finding: Finding) -> &mut Bench {
+        let Data { request, attempt, plan, .. } = *sent;
+        let audited = vec![found(H, finding)];
+        let report = Report { request, attempt, plan, is_complete: true, audited };
+        self.handle(at, Event::Report(from, report))
+    }
+
+    fn verified(&mut self) -> Vec<Verified> {
+        self.answers().into_iter().map(|(_, provenance)| provenance.verified).collect()
+    }
+}
+
+fn found(value: ValueId, finding: Finding) -> Audited {
+    Audited { value, have: ShardSet::first(3), finding }
+}
+
+fn suspects(shards: &[usize]) -> Finding {
+    Finding::Corrupt(shards.iter().copied().collect())
+}
+
+#[test]
+fn an_answer_is_held_back_until_all_was_checked() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Correct);
+    assert!(sent.checks.audit && sent.checks.strict);
+    bench.answered(2, 0, &sent).results_fit(3, 0, &sent);
+    bench.report(4, A, &sent, Finding::Clean).report(4, B, &sent, Finding::Clean);
+    assert!(bench.verified().is_empty(), "c has said nothing yet");
+    bench.report(5, C, &sent, Finding::Clean);
+    assert_eq!(bench.verified(), [Verified::Yes]);
+    assert_eq!(bench.gateway.pending(), 0);
+}
+
+#[test]
+fn reports_are_not_waited_for_for_ever() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Correct);
+    bench.answered(2, 0, &sent).beats(400, &[A, B, C]);
+    bench.handle(502, Event::Tick);
+    assert!(bench.verified().is_empty(), "the results themselves are looked at first");
+    let audits = bench.taken(|command| match command {
+        Command::Audit(job, _) => Some(*job),
+        _ => None,
+    });
+    let unchecked = Audited { have: ShardSet::first(2), ..found(Y, Finding::Unchecked) };
+    bench.handle(503, Event::Audited(audits[0], vec![unchecked])).beats(800, &[A, B, C]);
+    bench.handle(1002, Event::Tick);
+    assert_eq!(bench.verified(), [Verified::No]);
+}
+
+#[test]
+fn an_answer_may_be_given_first_and_checked_afterwards() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Detect);
+    bench.answered(2, 0, &sent);
+    assert_eq!(bench.verified(), [Verified::Pending]);
+    bench.results_fit(3, 0, &sent);
+    for device in [A, B, C] {
+        bench.report(4, device, &sent, Finding::Clean);
+    }
+    assert_eq!(bench.notices(), [Notice::Audited(5, Verified::Yes)]);
+    assert_eq!(bench.gateway.pending(), 0);
+    let sent = bench.ask(5, 6, Verify::Detect);
+    bench.answered(6, 1, &sent).report(7, A, &sent, suspects(&[1]));
+    let wrong = [
+        Notice::Contradiction("fc1".to_owned(), devices(&[B])),
+        Notice::Audited(6, Verified::No),
+        Notice::Wrong(B),
+    ];
+    assert_eq!(bench.notices(), wrong);
+    // From now on it is not used.
+    let sent = bench.ask(8, 7, Verify::Off);
+    assert_eq!((sent.suspects, sent.checks.strict), (devices(&[B]), true));
+}
+
+#[test]
+fn whoever_may_be_wrong_is_left_out_in_turn() {
+    let mut bench = bench();
+    let first = bench.ask(1, 5, Verify::Correct);
+    bench.report(2, A, &first, suspects(&[0, 1, 2]));
+    let (to, second) = bench.input();
+    assert_eq!((to, second.attempt, second.members), (vec![A, B], 1, devices(&[A, B])));
+    assert_eq!(second.plan, bench.plans.all()[1].id());
+    // Of two, either may be wrong: c was not.
+    bench.report(3, A, &second, suspects(&[0, 1]));
+    let (to, third) = bench.input();
+    assert_eq!((to, third.attempt, third.members), (vec![A, C], 2, devices(&[A, C])));
+    bench.report(4, A, &third, suspects(&[0, 1]));
+    let (to, last) = bench.input();
+    assert_eq!((to, last.attempt, last.members), (vec![B, C], 3, devices(&[B, C])));
+    assert!(bench.notices().contains(&Notice::Wrong(A)));
+}
+
+#[test]
+fn what_nobody_can_tell_is_an_error() {
+    let mut bench = bench();
+    bench.handle(1, Event::Down(C)).notices();
+    let sent = bench.ask(2, 5, Verify::Correct);
+    bench.report(3, A, &sent, suspects(&[0, 1]));
+    let words = "layer fc1: the shards of a, b contradict each other, and there are too few \
+                 devices to tell which is wrong";
+    assert_eq!(bench.failures(), [(5, words.to_owned())]);
+}
+
+#[test]
+fn a_bundle_that_was_not_measured_cannot_be_verified() {
+    let mut bench = Bench::ready();
+    let inputs = vec![Tensor::from_f32(vec![1, 8], &[1.0; 8]).expect("fits")];
+    let (deadline, verify) = (Duration::from_secs(1), Verify::Detect);
+    bench.handle(1, Event::Submit { token: 3, inputs, deadline, verify });
+    assert!(bench.failures()[0].1.contains("pack it again"));
+}

@@ -1,0 +1,105 @@
+//! Shards that are held against each other.
+
+use quorate_code::ShardSet;
+
+use super::*;
+use crate::audit::Audited;
+use crate::audit::{Checks, Finding};
+use crate::frame::Report;
+
+/// A worker that knows what is usual.
+fn bench() -> Bench {
+    let (plans, mut usual) = (plans(), Usual::default());
+    [H, Y].iter().for_each(|value| usual.saw(plans.main().id(), *value, 0.0));
+    Bench::new(A, WorkerConfig { usual: Arc::new(usual), ..WorkerConfig::default() })
+}
+
+impl Bench {
+    /// A shard of an audited request, where these are suspects.
+    fn audited(&mut self, at: u64, value: ValueId, shard: usize, suspects: &[DeviceId]) {
+        let mut data = data(&self.plans, 0, 0, value, shard);
+        data.checks = Checks { audit: true, strict: true };
+        data.suspects = devices(suspects);
+        self.frame(at, data);
+    }
+
+    fn audits(&mut self) -> Vec<(AuditId, ShardSet)> {
+        let of = |command: &Command| match command {
+            Command::Audit(id, audit, _) => Some((*id, audit.have())),
+            _ => None,
+        };
+        let audits = self.commands.iter().filter_map(of).collect();
+        self.commands.retain(|command| of(command).is_none());
+        audits
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        let reports = self.sent(|frame| match frame {
+            Frame::Report(report) => Some(report.clone()),
+            _ => None,
+        });
+        assert!(reports.iter().all(|(to, _)| to == &[Peer::Gateway(RUN)]));
+        reports.into_iter().map(|(_, report)| report).collect()
+    }
+
+    fn found(&mut self, at: u64, id: AuditId, have: ShardSet, finding: Finding) {
+        let audited = Audited { value: id.value, have, finding };
+        self.handle(at, Event::Audited(id, audited));
+    }
+}
+
+#[test]
+fn shards_are_held_against_each_other_once_all_are_there() {
+    let mut bench = bench();
+    bench.audited(0, X, 0, &[]);
+    let first = bench.job();
+    bench.done(1, first);
+    bench.audited(2, H, 1, &[]);
+    let second = bench.job();
+    bench.audited(3, H, 2, &[]);
+    assert!(bench.audits().is_empty(), "the lane computes");
+    bench.done(4, second);
+    let [(id, have)] = bench.audits()[..] else { panic!("one audit") };
+    assert_eq!((id.value, have), (H, ShardSet::first(3)));
+    assert!(bench.reports().is_empty());
+    bench.found(5, id, have, Finding::Clean);
+    let reports = bench.reports();
+    assert!(reports.len() == 1 && reports[0].is_complete, "{reports:?}");
+    assert_eq!(reports[0].audited[0].finding, Finding::Clean);
+    assert_eq!(bench.worker.payload_bytes(), 0);
+    bench.finished(6, 1, &[]);
+    assert!(bench.worker.is_idle());
+}
+
+#[test]
+fn shards_that_do_not_come_are_not_waited_for_long() {
+    let mut bench = bench();
+    bench.audited(0, X, 0, &[]);
+    let first = bench.job();
+    bench.done(1, first);
+    bench.audited(2, H, 1, &[]);
+    let second = bench.job();
+    bench.done(3, second).handle(52, Event::Tick);
+    assert!(bench.audits().is_empty());
+    bench.handle(53, Event::Tick);
+    let [(id, have)] = bench.audits()[..] else { panic!("one audit") };
+    assert_eq!(have, ShardSet::first(2));
+    bench.found(54, id, have, Finding::Unchecked);
+    assert!(bench.reports()[0].is_complete);
+    assert_eq!(bench.worker.payload_bytes(), 0);
+}
+
+#[test]
+fn shards_of_suspects_are_not_used() {
+    let mut bench = bench();
+    bench.audited(0, X, 0, &[B]);
+    let first = bench.job();
+    bench.done(1, first);
+    bench.audited(2, H, 1, &[B]);
+    assert!(bench.jobs().is_empty(), "b is not to be relied on");
+    bench.audited(3, H, 2, &[B]);
+    let second = bench.job();
+    bench.done(4, second);
+    let [(_, have)] = bench.audits()[..] else { panic!("one audit") };
+    assert_eq!(have, [0, 2].into_iter().collect());
+}

@@ -1,0 +1,225 @@
+//! Devices that die, freeze and lose their links while requests are asked.
+
+mod rig;
+mod schedule;
+
+use serde::{Deserialize, Serialize};
+
+use crate::experiment::{
+    Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
+};
+use crate::statistics::percentile;
+use rig::{Answered, Rig};
+use schedule::{Blow, FaultKind, Pattern};
+
+/// Devices that die, freeze and lose their links.
+pub(super) struct Faults;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    runs: usize,
+    requests: usize,
+    inputs: usize,
+    devices: usize,
+    spares: usize,
+    widths: Vec<usize>,
+    link: String,
+    pattern: Vec<Pattern>,
+}
+
+/// Silence that makes a suspect, in milliseconds: the gateway's own.
+const SUSPECT_MS: f64 = 500.0;
+/// The largest relative error of an answer that is right.
+const ERROR_MAX: f64 = 1e-4;
+
+/// One of so many usual requests is in the chart.
+const SHOWN_EVERY: usize = 20;
+
+/// What one run saw.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    answers: Vec<Answered>,
+    blows: Vec<Blow>,
+}
+
+/// A run, looked at.
+struct Looked {
+    lost: usize,
+    wrong: usize,
+    again: usize,
+    /// The longest that a request took, in milliseconds.
+    worst_ms: f64,
+    /// The same over what is allowed: suspicion and two healthy latencies for
+    /// each fault that hits the request.
+    worst_share: f64,
+    /// By kind of fault: the longest of the requests that it hit, in healthy
+    /// 99th percentiles.
+    worst_of: [f64; 3],
+}
+
+impl Experiment for Faults {
+    fn name(&self) -> &'static str {
+        "faults"
+    }
+
+    fn title(&self) -> &'static str {
+        "Devices that die, freeze and lose their links"
+    }
+
+    fn paper(&self) -> &'static str {
+        "Section 5: one device more makes up for one that is lost, without any request noticing. \
+         Here devices are killed, frozen and cut off, one at a time and more at once than the code \
+         makes up for, on hosts of their own with links of 94 Mbit/s."
+    }
+
+    fn spec(&self) -> &'static str {
+        include_str!("../../specs/faults.toml")
+    }
+
+    fn run(&self, context: &mut Context) -> anyhow::Result<Outcome> {
+        let spec: Spec = context.spec()?;
+        let mut outcome = Outcome::default();
+        if let Err(error) = rig::try_out(spec.devices + spec.spares, &spec.link) {
+            outcome.note(format!(
+                "Skipped: this machine has no network namespaces ({error:#}). It takes Linux, \
+                 root, `ip`, `tc` and version 1 of the cgroup controller `cpu`."
+            ));
+            return Ok(outcome);
+        }
+        let program = context.program()?.to_owned();
+        let shape = (spec.devices, spec.spares, spec.widths.as_slice());
+        let rig = Rig::pack(&program, shape, &spec.link, context.seed(), spec.inputs)?;
+        let runs: usize =
+            spec.pattern.iter().map(|pattern| pattern.runs.unwrap_or(spec.runs)).sum();
+        context.progress(0, runs + 1, "healthy");
+        let requests = spec.requests;
+        let healthy: Seen = context.step("healthy", |context| {
+            let (answers, blows) = rig.ask(context, requests.min(2000), None)?;
+            Ok(Seen { answers, blows })
+        })?;
+        let mut table = columns();
+        let (mut done, mut all) = (1, Vec::new());
+        for pattern in &spec.pattern {
+            for run in 0..pattern.runs.unwrap_or(spec.runs) {
+                let key = format!("{} {run}", pattern.name);
+                context.progress(done, runs + 1, &key);
+                let seed = context.seed() + run as u64;
+                let seen: Seen = context.step(&key, |context| {
+                    let (answers, blows) = rig.ask(context, requests, Some((pattern, seed)))?;
+                    Ok(Seen { answers, blows })
+                })?;
+                let looked = look(&healthy, &seen);
+                table.push(row(&key, &seen, &looked));
+                all.push((pattern, seen, looked));
+                done += 1;
+            }
+        }
+        report(&healthy, &all, table, &mut outcome);
+        Ok(outcome)
+    }
+}
+
+fn healthy_p99(healthy: &Seen) -> f64 {
+    let all: Vec<f64> = healthy.answers.iter().filter_map(|answer| answer.latency_ms).collect();
+    percentile(&all, 0.99)
+}
+
+/// Faults that hit a request: those that began while it was under way, or so
+/// shortly before that nobody could know.
+fn hits<'a>(answer: &Answered, blows: &'a [Blow]) -> impl Iterator<Item = &'a Blow> {
+    let (end, from) = (answer.at_ms, answer.at_ms - answer.latency_ms.unwrap_or(0.0) - SUSPECT_MS);
+    blows.iter().filter(move |blow| (from..=end).contains(&blow.at_ms))
+}
+
+fn look(healthy: &Seen, seen: &Seen) -> Looked {
+    let p99 = healthy_p99(healthy);
+    let (mut worst_ms, mut worst_share, mut worst_of) = (0f64, 0f64, [0f64; 3]);
+    let (mut lost, mut wrong, mut again) = (0, 0, 0);
+    for answer in &seen.answers {
+        let Some(latency_ms) = answer.latency_ms else {
+            lost += 1;
+            continue;
+        };
+        let right = healthy.answers.iter().find(|right| right.input == answer.input);
+        wrong += usize::from(right.is_none_or(|right| !answer.is_like(right, ERROR_MAX)));
+        again += usize::from(answer.attempts > 1);
+        worst_ms = worst_ms.max(latency_ms);
+        let allowed = hits(answer, &seen.blows).count().max(1) as f64 * (SUSPECT_MS + 2.0 * p99);
+        worst_share = worst_share.max(latency_ms / allowed);
+        for blow in hits(answer, &seen.blows) {
+            let worst = &mut worst_of[blow.kind as usize];
+            *worst = worst.max(latency_ms / p99);
+        }
+    }
+    Looked { lost, wrong, again, worst_ms, worst_share, worst_of }
+}
+
+fn columns() -> Table {
+    let columns = [
+        ("run", ""),
+        ("requests", ""),
+        ("faults", ""),
+        ("lost", ""),
+        ("wrong", ""),
+        ("begun anew", ""),
+        ("p50", "ms"),
+        ("p99", "ms"),
+        ("worst", "ms"),
+        ("worst against what is allowed", ""),
+    ];
+    Table::new("runs", "Requests while devices fail", &columns).measured()
+}
+
+fn row(key: &str, seen: &Seen, looked: &Looked) -> Vec<crate::experiment::Cell> {
+    let all: Vec<f64> = seen.answers.iter().filter_map(|answer| answer.latency_ms).collect();
+    vec![
+        key.into(),
+        seen.answers.len().into(),
+        seen.blows.len().into(),
+        looked.lost.into(),
+        looked.wrong.into(),
+        looked.again.into(),
+        percentile(&all, 0.5).into(),
+        percentile(&all, 0.99).into(),
+        looked.worst_ms.into(),
+        looked.worst_share.into(),
+    ]
+}
+
+fn report(healthy: &Seen, all: &[(&Pattern, Seen, Looked)], table: Table, outcome: &mut Outcome) {
+    outcome.tables.push(table);
+    let sum = |of: fn(&Looked) -> usize| all.iter().map(|(_, _, looked)| of(looked)).sum::<usize>();
+    let zero = Goal::Equals(0.0, 0.0);
+    outcome.verdicts.push(Verdict::new("requests lost", sum(|l| l.lost) as f64, zero));
+    outcome.verdicts.push(Verdict::new("answers wrong", sum(|l| l.wrong) as f64, zero));
+    let worst = all.iter().map(|(_, _, looked)| looked.worst_share).fold(0.0, f64::max);
+    let what = "longest request, over suspicion time and two healthy latencies for each fault \
+                that hits it";
+    outcome.verdicts.push(Verdict::new(what, worst, Goal::AtMost(1.0)));
+    for (kind, times) in [(FaultKind::Kill, 2.0), (FaultKind::Freeze, 2.0), (FaultKind::Cut, 3.0)] {
+        let single = all.iter().filter(|(pattern, ..)| pattern.most == 1);
+        let worst = single.map(|(_, _, looked)| looked.worst_of[kind as usize]).fold(0.0, f64::max);
+        let what = format!("one device {kind} at a time: longest request, in healthy p99");
+        outcome.verdicts.push(Verdict::new(&what, worst, Goal::AtMost(times)));
+    }
+    outcome.note(format!("Healthy: p99 {:.1} ms.", healthy_p99(healthy)));
+    if let Some((pattern, seen, _)) = all.last() {
+        let x = Axis::new("time", "s");
+        let y = Axis::new("latency", "ms").from(0.0);
+        let title = format!("One run, faults {}", pattern.name);
+        let mut chart = Chart::new("timeline", &title, x, y);
+        let point = |answer: &Answered| Some((answer.at_ms / 1e3, answer.latency_ms?));
+        // All that took long, and some of the others.
+        let p99 = healthy_p99(healthy);
+        let shown = |(at, answer): &(usize, &Answered)| {
+            at % SHOWN_EVERY == 0 || answer.latency_ms.is_some_and(|latency| latency > p99)
+        };
+        let shown = seen.answers.iter().enumerate().filter(shown);
+        let points = shown.filter_map(|(_, answer)| point(answer)).collect();
+        chart.add("requests", SeriesKind::Points, points);
+        let top = |blow: &Blow| (blow.at_ms / 1e3, 0.0);
+        chart.add("a fault begins", SeriesKind::Points, seen.blows.iter().map(top).collect());
+        outcome.charts.push(chart);
+    }
+}
