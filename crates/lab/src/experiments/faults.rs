@@ -102,7 +102,7 @@ impl Experiment for Faults {
         let (mut done, mut all) = (1, Vec::new());
         for pattern in &spec.pattern {
             for run in 0..pattern.runs.unwrap_or(spec.runs) {
-                let key = format!("{} {run}", pattern.name);
+                let key = format!("{}-{run}", pattern.name.replace(' ', "-"));
                 context.progress(done, runs + 1, &key);
                 let seed = context.seed() + run as u64;
                 let seen: Seen = context.step(&key, |context| {

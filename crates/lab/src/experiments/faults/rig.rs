@@ -120,13 +120,8 @@ impl<'a> Rig<'a> {
         let (began, over) = (Instant::now(), AtomicBool::new(false));
         let mut answers = vec![read(&first, 0.0, self.inputs)?];
         let blows = std::thread::scope(|scope| {
-            let blows = scope.spawn(|| match faults {
-                None => Ok(Vec::new()),
-                Some((pattern, seed)) => {
-                    let schedule = Schedule::new(pattern, devices, seed);
-                    site.play(schedule, workers, began, &over)
-                }
-            });
+            let schedule = faults.map(|(pattern, seed)| Schedule::new(pattern, devices, seed));
+            let blows = scope.spawn(|| site.play(schedule, workers, began, &over));
             let read = lines.try_for_each(|line| {
                 context.go_on()?;
                 let at_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -173,12 +168,13 @@ impl Site<'_> {
     /// Lets faults come and go until it is `over`; what came, and when.
     fn play(
         &self,
-        mut schedule: Schedule<'_>,
+        schedule: Option<Schedule<'_>>,
         mut workers: Vec<Ended>,
         began: Instant,
         over: &AtomicBool,
     ) -> anyhow::Result<Vec<Blow>> {
         let now_ms = || began.elapsed().as_secs_f64() * 1e3;
+        let mut schedule = schedule.into_iter().flatten();
         let mut next = schedule.next();
         let (mut blows, mut under_way): (Vec<Blow>, Vec<Blow>) = (Vec::new(), Vec::new());
         while !over.load(Ordering::Relaxed) {
