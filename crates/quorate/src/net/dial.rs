@@ -15,16 +15,16 @@ use super::local::Local;
 use super::outbox::Outbox;
 use super::stream::Stream;
 
-/// Time that one try has, in turn: a lost first packet is only sent again after
-/// a second, so most tries are short; but some peers are far away.
-const CONNECT_TIMEOUTS: [Duration; 4] = [
-    Duration::from_millis(250),
-    Duration::from_millis(250),
-    Duration::from_millis(250),
-    Duration::from_secs(2),
-];
+/// Time that a try has: a first packet that is lost is only sent again after a
+/// second.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Some peers are far away: time that one try of so many has, and one of fewer as
+/// long as none has succeeded.
+const FAR_TIMEOUT: Duration = Duration::from_secs(2);
+const FAR_EVERY: u32 = 16;
+const FAR_EVERY_AT_FIRST: u32 = 4;
 const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
-const BACK_OFF_MAX: Duration = Duration::from_millis(500);
+const BACK_OFF_MAX: Duration = Duration::from_millis(100);
 /// Frames that have waited longer than this for a connection are of no use.
 const STALE: Duration = Duration::from_millis(500);
 
@@ -51,14 +51,15 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
     let Device { name, address, .. } = &local.plans.cluster().devices()[device.index()];
     let mut back_off = BACK_OFF_FIRST;
     let mut known = String::new();
-    let mut timeouts = CONNECT_TIMEOUTS.iter().cycle();
+    let (mut tries, mut far_every) = (0, FAR_EVERY_AT_FIRST);
     while !events.is_closed() {
-        let timeout = *timeouts.next().expect("it never ends");
+        tries += 1;
+        let timeout = if tries % far_every == 0 { FAR_TIMEOUT } else { CONNECT_TIMEOUT };
         match connect(&local, device, address, timeout).await {
             Ok(greeted) => {
                 tracing::debug!(%name, %address, "connected");
                 back_off = BACK_OFF_FIRST;
-                timeouts = CONNECT_TIMEOUTS.iter().cycle();
+                (tries, far_every) = (0, FAR_EVERY);
                 known.clear();
                 outbox.forget_older(local.carrier.stretch(STALE));
                 let end = converse(greeted, outbox.clone(), &events).await;

@@ -7,9 +7,10 @@ use quorate_core::plan::Plans;
 
 use crate::node::tasks::TaskStore;
 
-/// Loads the main plan's tasks, and in the background those of the plan for
-/// one device fewer. Tasks of further plans are rarely needed and take memory:
-/// they are loaded when they are first asked for.
+/// Loads the main plan's tasks, and in the background those of the plans that
+/// requests move to when one device more is gone than the main plan bears. Tasks
+/// of further plans are rarely needed and take memory: they are loaded when they
+/// are first asked for.
 pub(super) fn load_ahead(
     plans: &Arc<Plans>,
     device: DeviceId,
@@ -24,7 +25,8 @@ pub(super) fn load_ahead(
     for stem in of_plan(0) {
         store.load(&stem)?;
     }
-    let later: Vec<String> = (1..plans.all().len().min(2)).flat_map(of_plan).collect();
+    let moved_to = plans.main().tolerance() + 2;
+    let later: Vec<String> = (1..plans.all().len().min(moved_to)).flat_map(of_plan).collect();
     let store = store.clone();
     std::thread::Builder::new().name("load-ahead".to_owned()).spawn(move || {
         yield_to_others();
