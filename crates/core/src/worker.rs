@@ -14,6 +14,7 @@
 //! bounded, whatever peers send.
 
 mod active;
+mod audit_queue;
 mod audits;
 mod command;
 mod delivery;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::{
-    audits::AuditId,
+    audit_queue::AuditId,
     command::Command,
     delivery::{Delivery, Outgoing},
     event::Event,
@@ -46,7 +47,7 @@ use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, SeatId, StageId};
 use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
 use active::{Active, TaskState};
-use audits::Audits;
+use audit_queue::Audits;
 use gap::Gaps;
 use lanes::Lanes;
 

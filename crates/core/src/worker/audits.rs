@@ -5,49 +5,20 @@
 //! accept -> all are there, or time is up -> Audit -> (a lane) -> Audited -> report
 //! ```
 
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::audit_queue::AuditId;
 use super::{Command, Worker};
 use crate::admit::Peer;
 use crate::audit::Audited;
-use crate::audit::{Audit, Finding};
+use crate::audit::Finding;
 use crate::frame::{ENTRIES_MAX, Frame, Report};
-use crate::id::{RequestId, ValueId};
+use crate::id::RequestId;
 use crate::time::Time;
 
 /// Once all else is done here, shards are waited for as long as this, and twice
 /// as long as rosters usually take.
 const WAIT: Duration = Duration::from_millis(50);
-
-/// One audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuditId {
-    /// The request.
-    pub request: RequestId,
-    /// The attempt at it.
-    pub attempt: u32,
-    /// The value whose shards are held against each other.
-    pub value: ValueId,
-}
-
-/// Audits of all requests.
-#[derive(Debug, Default)]
-pub(super) struct Audits {
-    /// Those that wait for a lane, and how far apart healthy shards are.
-    queue: VecDeque<(AuditId, Audit, f64)>,
-    /// Those under way.
-    pub(super) running: usize,
-    /// When shards are not waited for any longer.
-    pub(super) waits: BTreeSet<(Time, RequestId)>,
-}
-
-impl Audits {
-    /// Is there nothing to be done?
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.running == 0 && self.waits.is_empty()
-    }
-}
 
 impl Worker {
     /// Queues the audits of a request that can be done now; with `force` with

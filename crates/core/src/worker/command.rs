@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audits::AuditId;
+use super::audit_queue::AuditId;
 use super::delivery::Delivery;
 use super::job::Job;
 use crate::admit::{Peer, Refusal};

@@ -1,6 +1,6 @@
 //! What a worker is told.
 
-use super::audits::AuditId;
+use super::audit_queue::AuditId;
 use super::delivery::Outgoing;
 use super::job::Job;
 use crate::admit::Peer;

@@ -1,6 +1,7 @@
 //! Which tasks run, and when.
 
 use super::*;
+use crate::audit::Checks;
 
 /// The fixture's main plan with a third layer, whose output is the result.
 fn three_layers() -> Arc<Plans> {
@@ -18,14 +19,22 @@ fn three_layers() -> Arc<Plans> {
 fn a_superseded_task_is_skipped() {
     // Shards of y, which the last layer reads, that are here before this
     // device has begun its own shard of h; how many tasks are skipped.
-    let cases: [(&[usize], u64); 3] = [(&[], 0), (&[0], 0), (&[0, 1], 1)];
-    for (shards, skipped) in cases {
+    // Where shards are held against each other all are wanted.
+    let cases: [(&[usize], bool, u64); 4] =
+        [(&[], false, 0), (&[0], false, 0), (&[0, 1], false, 1), (&[0, 1], true, 0)];
+    for (shards, audit, skipped) in cases {
         let plans = three_layers();
         let mut bench = Bench::over(plans, C, WorkerConfig::default());
-        bench.shard(0, 0, X, 0).shard(0, 1, X, 0);
+        let checks = Checks { audit, strict: audit };
+        let frame = |bench: &mut Bench, at, number, value, shard| {
+            let data = data(&bench.plans, 0, number, value, shard);
+            bench.frame(at, Data { checks, ..data });
+        };
+        frame(&mut bench, 0, 0, X, 0);
+        frame(&mut bench, 0, 1, X, 0);
         let busy = bench.job();
         for shard in shards {
-            bench.shard(1, 1, Y, *shard);
+            frame(&mut bench, 1, 1, Y, *shard);
         }
         bench.done(2, busy);
         let next = stages(&bench.jobs());
