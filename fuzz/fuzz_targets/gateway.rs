@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use quorate_code::ShardSet;
+use quorate_core::audit::Audited;
 use quorate_core::audit::{Finding, Usual, Verify};
 use quorate_core::failure::TaskError;
-use quorate_core::audit::Audited;
 use quorate_core::frame::{Failure, Heartbeat, Progress, Report, Standing};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job};
 use quorate_core::id::{DeviceId, DeviceSet, StageId, ValueId};
@@ -37,7 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
         let device = DeviceId(bytes.below(3));
         let event = match bytes.below(14) {
             0 | 1 => {
-                let verify = [Verify::Off, Verify::Detect, Verify::Correct][usize::from(bytes.below(3))];
+                let verify =
+                    [Verify::Off, Verify::Detect, Verify::Correct][usize::from(bytes.below(3))];
                 let token = next;
                 next += 1;
                 open.insert(token);
@@ -94,7 +95,8 @@ fuzz_target!(|bytes: &[u8]| {
                     _ => Finding::Corrupt(ShardSet::from_bits(suspects)),
                 };
                 let have = ShardSet::from_bits(have);
-                let audited = vec![Audited { value: ValueId(bytes.below(4).into()), have, finding }];
+                let audited =
+                    vec![Audited { value: ValueId(bytes.below(4).into()), have, finding }];
                 let is_complete = bytes.below(2) == 1;
                 Event::Report(device, Report { request, attempt, plan, is_complete, audited })
             }

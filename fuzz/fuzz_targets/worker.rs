@@ -8,7 +8,7 @@ use quorate_core::failure::TaskError;
 use quorate_core::frame::{Failure, Watermark};
 use quorate_core::id::{DeviceId, DeviceSet, StageId};
 use quorate_core::worker::{Command, Delivery, Event, Job, Worker, WorkerConfig};
-use quorate_fuzz::{Reader, RUN, data, output, plans};
+use quorate_fuzz::{RUN, Reader, data, output, plans};
 
 const REQUESTS_MAX: usize = 3;
 

@@ -67,7 +67,11 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
     let form = &plans.values()[value.index()];
     let part = sharding.part(known);
     let shape = part.output_shape(&form.shape, form.axis);
-    let place = sharding.division.place(&form.shape, form.axis, (known < sharding.code.data_shards()).then_some(known));
+    let place = sharding.division.place(
+        &form.shape,
+        form.axis,
+        (known < sharding.code.data_shards()).then_some(known),
+    );
     let members = DeviceSet::first(plan.seats());
     let members = if bytes.below(8) == 0 { DeviceSet(bytes.byte().into()) } else { members };
     let number = bytes.below(4).into();
