@@ -78,8 +78,8 @@ const STILL: Duration = Duration::from_millis(100);
 pub struct GatewayConfig {
     /// Silence after which a device is suspected.
     pub suspect_after: Duration,
-    /// Is a device suspected as soon as its connection ends? If not, only its
-    /// silence counts, as if it had lost power.
+    /// Is a device suspected as soon as its connection, or that of others with
+    /// it, ends? If not, only its silence counts, as if it had lost power.
     pub trust_disconnect: bool,
     /// How long a request may stand still before it goes out again, until it is
     /// known what is usual; twice as long with each attempt. Later four times

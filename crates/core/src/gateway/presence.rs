@@ -78,7 +78,10 @@ impl Gateway {
     ) {
         self.beats[from.index()] = beat;
         self.alive(now, from, out);
-        if let Some(lost) = self.reach.learn(from, beat.reaches) {
+        // Who is not reached any more is known by the end of a connection.
+        if self.config.trust_disconnect
+            && let Some(lost) = self.reach.learn(from, beat.reaches)
+        {
             let cut = |pending: &mut Pending| pending.cut.extend(lost.iter().map(|to| (from, to)));
             self.pending.values_mut().for_each(cut);
             self.regroup(now, SETTLE, out);

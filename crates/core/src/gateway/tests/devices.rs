@@ -21,7 +21,8 @@ fn silence_is_noticed_and_disconnects_only_where_trusted() {
     let config = GatewayConfig { trust_disconnect: false, ..GatewayConfig::default() };
     let mut bench = Bench::over(PLAN, config);
     bench.up(0, A).up(0, B).up(0, C).beats(300, &[A, C]).handle(300, Event::Down(B));
-    assert_eq!(bench.gateway.alive_devices(), devices(&[A, B, C]));
+    bench.handle(300, Event::Beat(A, reaches(&[C])));
+    assert_eq!(bench.gateway.alive_devices(), devices(&[A, B, C]), "nor what others say");
     assert_eq!(bench.gateway.wake_at(), Some(ms(500)));
     bench.handle(500, Event::Tick);
     assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]));
