@@ -118,8 +118,7 @@ impl Code {
         error: impl Fn(usize) -> f64,
     ) -> Result<Verdict, CodeError> {
         self.decoder(received)?;
-        let shards: Vec<&[f32]> =
-            (0..self.shards()).map(|i| if received.contains(i) { shard(i) } else { &[] }).collect();
+        let shards = self.by_shard(received, shard);
         let parities = received.without(ShardSet::first(self.data_shards()));
         let len = parities.iter().map(|i| shards[i].len()).min().unwrap_or(usize::MAX);
         let data = received.without(parities);
@@ -132,6 +131,16 @@ impl Code {
         };
         let fits = |rest| Ok(self.first_excess(rest, &shards, &error).is_none());
         Ok(Verdict::Corrupt { row, suspects: suspects(received, spare, fits)? })
+    }
+
+    /// By shard: the values of each that was received, nothing for the others.
+    fn by_shard<'a>(
+        &self,
+        received: ShardSet,
+        shard: impl Fn(usize) -> &'a [f32],
+    ) -> Vec<&'a [f32]> {
+        let values = |i| if received.contains(i) { shard(i) } else { &[] };
+        (0..self.shards()).map(values).collect()
     }
 
     /// How far received shards are from fitting together: the largest residual
@@ -153,8 +162,7 @@ impl Code {
         if received.len() <= self.data_shards() {
             return Ok(None);
         }
-        let shards: Vec<&[f32]> =
-            (0..self.shards()).map(|i| if received.contains(i) { shard(i) } else { &[] }).collect();
+        let shards = self.by_shard(received, shard);
         let len = shards.iter().map(|s| s.len()).max().unwrap_or(0);
         let mut residual = vec![0.0; len];
         let mut largest = 0f64;

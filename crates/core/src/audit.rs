@@ -131,7 +131,7 @@ impl Audit {
         }
         let error = TOO_FAR * usual * self.size(&shards);
         let mut suspects: Option<ShardSet> = None;
-        for block in 0..self.blocks() {
+        for block in 0..self.form().blocks() {
             let part = |i: usize| self.block(&shards, block, i);
             let verdict = self.sharding().code.verify_f32(self.have, part, |_| error);
             match verdict {
@@ -158,7 +158,7 @@ impl Audit {
             self.sharding().code.discrepancy_f32(self.have, part).ok().flatten()
         };
         let largest =
-            (0..self.blocks()).map(of).try_fold(0f64, |most, one| Some(most.max(one?)))?;
+            (0..self.form().blocks()).map(of).try_fold(0f64, |most, one| Some(most.max(one?)))?;
         Some(if largest == 0.0 { 0.0 } else { largest / size })
     }
 
@@ -204,14 +204,8 @@ impl Audit {
         sizes.get(sizes.len().saturating_sub(1) / 2).copied().unwrap_or(0.0).into()
     }
 
-    /// Blocks that are coded one by one, as in decoding.
-    fn blocks(&self) -> usize {
-        let value = self.form();
-        value.shape[..value.axis].iter().product()
-    }
-
     fn block<'a>(&self, shards: &'a [Vec<f32>], block: usize, shard: usize) -> &'a [f32] {
-        let length = shards[shard].len() / self.blocks().max(1);
+        let length = shards[shard].len() / self.form().blocks().max(1);
         &shards[shard][block * length..(block + 1) * length]
     }
 }

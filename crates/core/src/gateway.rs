@@ -275,12 +275,12 @@ impl Gateway {
         let number = self.next_number;
         self.next_number += 1;
         // Without a plan for those alive the request waits for devices.
-        let audited = (verify != Verify::Off && !self.wrong.ailing().is_empty())
+        let are_wrong = !self.wrong.ailing().is_empty();
+        let audited = (verify != Verify::Off && are_wrong)
             .then(|| self.choose_audited(self.reliable_devices()));
         let chosen = audited.flatten().or_else(|| self.choose());
         let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
-        let audit = verify != Verify::Off;
-        let checks = Checks { audit, strict: audit || !self.wrong.ailing().is_empty() };
+        let checks = Checks::of(verify, are_wrong);
         let attempt = Attempt {
             request: RequestId { run: self.run, number },
             number: 0,
@@ -307,9 +307,20 @@ impl Gateway {
     fn cancel(&mut self, token: u64) {
         let found = self.pending.iter().find(|(_, pending)| pending.token == token);
         if let Some(number) = found.map(|(number, _)| *number) {
-            self.pending.remove(&number);
-            self.marked = false;
+            self.close(number);
         }
+    }
+
+    /// Forgets a request that ends; the devices are told soon.
+    fn close(&mut self, number: u64) -> Option<Pending> {
+        let pending = self.pending.remove(&number)?;
+        self.marked = false;
+        Some(pending)
+    }
+
+    /// The request of this name, if it is one of this run and has not ended.
+    fn of_request(&mut self, request: RequestId) -> Option<&mut Pending> {
+        self.pending.get_mut(&request.number).filter(|_| request.run == self.run)
     }
 
     /// Can a request with these inputs be taken in?
@@ -344,11 +355,8 @@ impl Gateway {
             return;
         }
         self.alive(now, from, out);
-        let RequestId { run, number } = data.request;
-        if run != self.run {
-            return;
-        }
-        if let Some(pending) = self.pending.get_mut(&number) {
+        if let Some(pending) = self.of_request(data.request) {
+            let number = data.request.number;
             pending.accept(now, from, &data);
             self.gather(now, number, out);
             self.audit_results(number, false, out);
@@ -389,9 +397,8 @@ impl Gateway {
             Ok(outputs) if self.pending[&job.number].audits.verify != Verify::Off => {
                 return self.answer_audited(now, job.number, outputs, out);
             }
-            result => self.pending.remove(&job.number).map(|pending| (pending, result)),
+            result => self.close(job.number).map(|pending| (pending, result)),
         };
-        self.marked = false;
         out.extend(pending.map(|(pending, result)| match result {
             Ok(outputs) => Command::Answer(pending.token, outputs, pending.provenance()),
             Err(words) => Command::Fail(pending.token, RequestError::Glue { words }),

@@ -114,6 +114,11 @@ impl DeviceSet {
         DeviceSet(self.0 & !other.0)
     }
 
+    /// Those that are in both.
+    pub(crate) const fn intersection(self, other: DeviceSet) -> DeviceSet {
+        DeviceSet(self.0 & other.0)
+    }
+
     /// Those that are in either.
     pub(crate) const fn union(self, other: DeviceSet) -> DeviceSet {
         DeviceSet(self.0 | other.0)

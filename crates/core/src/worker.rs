@@ -109,7 +109,6 @@ pub struct Worker {
     /// By gateway: the epoch of its newest run, and what of it is finished.
     finished: BTreeMap<u64, (u64, Finished)>,
     gaps: Gaps,
-    usual: Arc<Usual>,
     audits: Audits,
     /// Whether gathers under a plan wait for the roster, found once a plan:
     /// they do where readers that decode apart would cost too much precision.
@@ -132,7 +131,6 @@ impl Worker {
         Worker {
             plans,
             device,
-            usual: config.usual.clone(),
             audits: Audits::default(),
             config,
             active: BTreeMap::new(),

@@ -106,9 +106,7 @@ impl Confined {
         command.arg("-c").arg(script).arg(program).stdin(Stdio::null());
         command
     }
-}
 
-impl Confined {
     /// Pulls a host's cable: nothing arrives, and nobody is told.
     pub fn cut(&self, host: usize) -> anyhow::Result<()> {
         run("ip", &format!("-n {} link set port{host} down", self.switch()))

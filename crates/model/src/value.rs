@@ -23,6 +23,12 @@ impl Value {
         self.shape.get(self.axis).copied().unwrap_or(1)
     }
 
+    /// Blocks that are coded one by one: each row of a batch is, since shorter
+    /// shards are padded in each.
+    pub fn blocks(&self) -> usize {
+        self.shape[..self.axis].iter().product()
+    }
+
     /// Size of the whole value, in bytes.
     pub fn bytes(&self) -> usize {
         self.shape.iter().fold(self.dtype.size(), |n, &d| n.saturating_mul(d))

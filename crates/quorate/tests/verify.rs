@@ -81,6 +81,17 @@ fn apart(one: &[Vec<f64>], other: &[Vec<f64>]) -> f64 {
     pairs.map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max)
 }
 
+/// All answers say that they were checked.
+fn assert_verified(answers: &[serde_json::Value]) {
+    let keys = ["verified", "attempts", "plan", "latency_ms"];
+    let brief = |answer: &serde_json::Value| keys.map(|key| answer[key].to_string()).join(" ");
+    assert!(
+        answers.iter().all(|answer| answer["verified"] == "yes"),
+        "{:?}",
+        answers.iter().map(brief).collect::<Vec<_>>()
+    );
+}
+
 /// Flips bits of one worker's weights while it runs; what comes of the answers
 /// under each way to check them.
 fn flipped(spares: usize) {
@@ -89,14 +100,7 @@ fn flipped(spares: usize) {
     // Until all connections are up, nothing can be said of the first answers.
     bundle.assert_answers(&[]);
     let healthy = bundle.assert_answers(&[]);
-    let brief = |a: &serde_json::Value| {
-        format!("{} {} {} {}", a["verified"], a["attempts"], a["plan"], a["latency_ms"])
-    };
-    assert!(
-        healthy.iter().all(|answer| answer["verified"] == "yes"),
-        "{:?}",
-        healthy.iter().map(brief).collect::<Vec<_>>()
-    );
+    assert_verified(&healthy);
     let right = values(&healthy);
     let mut marks = marks(&bundle, 1);
     marks.sort_unstable();
@@ -108,14 +112,7 @@ fn flipped(spares: usize) {
     assert!(blind.iter().all(|answer| answer["verified"] == "off"));
     let checked = bundle.ask(8, &[]);
     assert!(apart(&values(&checked), &right) < 1e-4, "{checked:?}");
-    let brief = |a: &serde_json::Value| {
-        format!("{} {} {} {}", a["verified"], a["attempts"], a["plan"], a["latency_ms"])
-    };
-    assert!(
-        checked.iter().all(|answer| answer["verified"] == "yes"),
-        "{:?}",
-        checked.iter().map(brief).collect::<Vec<_>>()
-    );
+    assert_verified(&checked);
     assert!(checked.iter().any(|answer| answer["attempts"] != 1), "{checked:?}");
 }
 

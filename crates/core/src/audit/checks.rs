@@ -1,5 +1,7 @@
 //! What an attempt asks of those who gather.
 
+use super::verify::Verify;
+
 /// What an attempt asks of those who gather.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checks {
@@ -10,6 +12,13 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// What checking answers so takes, where devices that are wrong are known or
+    /// are not.
+    pub(crate) fn of(verify: Verify, are_wrong: bool) -> Checks {
+        let audit = verify != Verify::Off;
+        Checks { audit, strict: audit || are_wrong }
+    }
+
     /// As bits of a frame.
     pub(crate) fn bits(self) -> u16 {
         u16::from(self.audit) | u16::from(self.strict) << 1

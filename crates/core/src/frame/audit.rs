@@ -4,12 +4,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use quorate_code::ShardSet;
 
 use super::error::FrameError;
-use super::field::{bounded, need, read_run, write_run};
+use super::field::{ATTEMPT_BYTES, bounded, need, read_attempt, write_attempt};
 use crate::audit::{Audited, Finding};
 use crate::id::{PlanId, RequestId, ValueId};
 
 /// Bytes of all but the entries, and of one of them.
-const FIXED_BYTES: usize = 39;
+const FIXED_BYTES: usize = ATTEMPT_BYTES + 3;
 const ENTRY_BYTES: usize = 19;
 /// Most values that one frame speaks of.
 pub(crate) const ENTRIES_MAX: usize = 128;
@@ -32,10 +32,7 @@ pub struct Report {
 impl Report {
     pub(super) fn write(&self, out: &mut BytesMut) {
         assert!(self.audited.len() <= ENTRIES_MAX, "{} values audited", self.audited.len());
-        out.put_u64_le(self.plan.0);
-        write_run(self.request.run, out);
-        out.put_u64_le(self.request.number);
-        out.put_u32_le(self.attempt);
+        write_attempt(self.plan, self.request, self.attempt, out);
         out.put_u8(self.is_complete.into());
         out.put_u16_le(self.audited.len() as u16);
         for Audited { value, have, finding } in &self.audited {
@@ -53,9 +50,7 @@ impl Report {
 
     pub(super) fn read(bytes: &mut Bytes) -> Result<Report, FrameError> {
         need(bytes, FIXED_BYTES)?;
-        let plan = PlanId(bytes.get_u64_le());
-        let request = RequestId { run: read_run(bytes), number: bytes.get_u64_le() };
-        let attempt = bytes.get_u32_le();
+        let (plan, request, attempt) = read_attempt(bytes);
         let is_complete = bounded("complete", bytes.get_u8().into(), 1)? == 1;
         let count = bounded("values audited", bytes.get_u16_le().into(), ENTRIES_MAX)?;
         need(bytes, count * ENTRY_BYTES)?;

@@ -3,12 +3,12 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::FrameError;
-use super::field::{bounded, need, read_run, write_run};
+use super::field::{ATTEMPT_BYTES, bounded, need, read_attempt, write_attempt};
 use crate::failure::{Cause, TaskError};
 use crate::id::{PlanId, RequestId, StageId};
 
 /// Bytes of all but the words.
-const FIXED_BYTES: usize = 44;
+const FIXED_BYTES: usize = ATTEMPT_BYTES + 8;
 /// Most bytes of words; longer ones are cut off.
 const WORDS_BYTES_MAX: usize = 1024;
 
@@ -31,10 +31,7 @@ pub struct Failure {
 
 impl Failure {
     pub(super) fn write(&self, out: &mut BytesMut) {
-        out.put_u64_le(self.plan.0);
-        write_run(self.request.run, out);
-        out.put_u64_le(self.request.number);
-        out.put_u32_le(self.attempt);
+        write_attempt(self.plan, self.request, self.attempt, out);
         out.put_u16_le(self.stage.0);
         out.put_u16_le(self.shard);
         out.put_u16_le(match self.error.cause {
@@ -49,9 +46,7 @@ impl Failure {
 
     pub(super) fn read(bytes: &mut Bytes) -> Result<Failure, FrameError> {
         need(bytes, FIXED_BYTES)?;
-        let plan = PlanId(bytes.get_u64_le());
-        let request = RequestId { run: read_run(bytes), number: bytes.get_u64_le() };
-        let attempt = bytes.get_u32_le();
+        let (plan, request, attempt) = read_attempt(bytes);
         let (stage, shard) = (StageId(bytes.get_u16_le()), bytes.get_u16_le());
         let cause = match bytes.get_u16_le() {
             0 => Cause::Device,

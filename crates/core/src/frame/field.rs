@@ -3,7 +3,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::FrameError;
-use crate::id::GatewayRun;
+use crate::id::{GatewayRun, PlanId, RequestId};
 
 pub(super) fn need(bytes: &Bytes, needed: usize) -> Result<(), FrameError> {
     if bytes.len() < needed {
@@ -26,4 +26,21 @@ pub(super) fn read_run(bytes: &mut Bytes) -> GatewayRun {
 pub(super) fn write_run(run: GatewayRun, out: &mut BytesMut) {
     out.put_u64_le(run.gateway);
     out.put_u64_le(run.epoch);
+}
+
+/// Bytes of what names an attempt.
+pub(super) const ATTEMPT_BYTES: usize = 36;
+
+/// An attempt at a request: its plan, the request and its number.
+pub(super) fn write_attempt(plan: PlanId, request: RequestId, attempt: u32, out: &mut BytesMut) {
+    out.put_u64_le(plan.0);
+    write_run(request.run, out);
+    out.put_u64_le(request.number);
+    out.put_u32_le(attempt);
+}
+
+pub(super) fn read_attempt(bytes: &mut Bytes) -> (PlanId, RequestId, u32) {
+    let plan = PlanId(bytes.get_u64_le());
+    let request = RequestId { run: read_run(bytes), number: bytes.get_u64_le() };
+    (plan, request, bytes.get_u32_le())
 }

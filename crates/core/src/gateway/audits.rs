@@ -16,8 +16,7 @@ use super::checking::Own;
 use super::pending::Pending;
 use super::{Command, Gateway, Job, Notice, RequestError};
 use crate::attempt::Attempt;
-use crate::audit::Audited;
-use crate::audit::{Finding, Verified, Verify};
+use crate::audit::{Audited, Finding, Verified, Verify};
 use crate::frame::Report;
 use crate::id::{DeviceId, DeviceSet, StageId, ValueId};
 use crate::time::Time;
@@ -35,9 +34,7 @@ impl Gateway {
         out: &mut Vec<Command>,
     ) {
         self.alive(now, from, out);
-        let number = report.request.number;
-        let pending = self.pending.get_mut(&number).filter(|_| report.request.run == self.run);
-        let Some(pending) = pending else { return };
+        let Some(pending) = self.of_request(report.request) else { return };
         let attempt = &pending.attempt;
         if !attempt.is(report.attempt, report.plan) || !attempt.members.contains(from) {
             return;
@@ -45,7 +42,7 @@ impl Gateway {
         if report.is_complete {
             pending.audits.reported.insert(from);
         }
-        self.learn(now, number, &report.audited, out);
+        self.learn(now, report.request.number, &report.audited, out);
     }
 
     /// The gateway's own audits have ended.
@@ -147,12 +144,11 @@ impl Gateway {
         let until = audits.until.unwrap_or(now).min(pending.attempt.deadline);
         let waited = until <= now;
         let expected = auditors(&pending.attempt);
-        let awaited = expected.without(audits.reported).without(expected.without(heard));
+        let awaited = expected.without(audits.reported).intersection(heard);
         if !waited && (audits.own != Own::Done || !awaited.is_empty()) {
             return;
         }
-        let Some(mut pending) = self.pending.remove(&number) else { return };
-        self.marked = false;
+        let Some(mut pending) = self.close(number) else { return };
         let is_clean = pending.is_clean();
         if let Some(device) = pending.audits.left_out.filter(|_| is_clean) {
             self.leave_out(now, device, out);
@@ -183,14 +179,13 @@ impl Gateway {
         let before = pending.audits.candidates.unwrap_or(devices);
         // What this attempt did without was not it.
         let innocent: DeviceSet = pending.audits.left_out.into_iter().collect();
-        let candidates = before.without(before.without(devices)).without(innocent);
+        let candidates = before.intersection(devices).without(innocent);
         pending.audits.candidates = Some(candidates);
         out.push(Command::Notice(Notice::Contradiction(layer.clone(), devices)));
         let wrong = candidates.nth(0).filter(|_| candidates.len() == 1);
         if pending.audits.is_answered {
             let token = pending.token;
-            self.pending.remove(&number);
-            self.marked = false;
+            self.close(number);
             out.push(Command::Notice(Notice::Audited(token, Verified::No)));
             wrong.into_iter().for_each(|device| self.leave_out(now, device, out));
             return;
@@ -205,8 +200,7 @@ impl Gateway {
         };
         if candidates.is_empty() || !self.resubmit_without(now, number, without, out) {
             let devices = self.plans.device_names(devices);
-            if let Some(pending) = self.pending.remove(&number) {
-                self.marked = false;
+            if let Some(pending) = self.close(number) {
                 let error = RequestError::Contradiction { layer, devices };
                 out.push(Command::Fail(pending.token, error));
             }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use quorate_model::tensor::Tensor;
 
 use super::job::Job;
-use crate::audit::Audited;
-use crate::audit::Verify;
+use crate::audit::{Audited, Verify};
 use crate::frame::{Data, Failure, Heartbeat, Progress, Report};
 use crate::id::{DeviceId, PlanId};
 

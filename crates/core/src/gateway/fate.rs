@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pending::{Failed, Fate, Pending};
 use super::{Command, Gateway, Notice, RequestError};
 use crate::attempt::Attempt;
-use crate::audit::{Checks, Verify};
+use crate::audit::Checks;
 use crate::failure::Cause;
 use crate::frame::Failure;
 use crate::id::{DeviceId, DeviceSet};
@@ -24,8 +24,7 @@ impl Gateway {
     ) {
         self.alive(now, from, out);
         let number = failure.request.number;
-        let pending = self.pending.get_mut(&number).filter(|_| failure.request.run == self.run);
-        let Some(pending) = pending else { return };
+        let Some(pending) = self.of_request(failure.request) else { return };
         if !pending.fail(from, failure) {
             return;
         }
@@ -91,10 +90,7 @@ impl Gateway {
     ) {
         let first = self.config.resubmit_after;
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        let checks = Checks {
-            audit: pending.audits.verify != Verify::Off,
-            strict: pending.audits.verify != Verify::Off || !self.wrong.ailing().is_empty(),
-        };
+        let checks = Checks::of(pending.audits.verify, !self.wrong.ailing().is_empty());
         let plan = self.plans.all()[index].clone();
         pending.be_patient(self.patience[index].limit(first, first / 4));
         pending.restart(now, (index, plan), members, suspects, checks);
@@ -134,10 +130,7 @@ impl Gateway {
 
     /// Ends a request by the failure at this place of its list.
     fn end(&mut self, number: u64, failed: usize, out: &mut Vec<Command>) {
-        let Some(Pending { token, failed: mut all, .. }) = self.pending.remove(&number) else {
-            return;
-        };
-        self.marked = false;
+        let Some(Pending { token, failed: mut all, .. }) = self.close(number) else { return };
         let Failed { device, layer, error, .. } = all.swap_remove(failed);
         let device = self.plans.device_name(device).to_owned();
         out.push(Command::Fail(token, RequestError::Failed { device, layer, words: error.words }));
@@ -146,8 +139,7 @@ impl Gateway {
     /// Ends a request whose deadline has passed.
     pub(super) fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
         let alive = self.heard_devices();
-        if let Some(pending) = self.pending.remove(&number) {
-            self.marked = false;
+        if let Some(pending) = self.close(number) {
             let missing =
                 self.missing(&pending.attempt, alive) + &pending.failures_said(&self.plans);
             out.push(Command::Fail(pending.token, pending.overdue(missing)));

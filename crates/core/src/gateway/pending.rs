@@ -309,7 +309,7 @@ impl Pending {
     /// Can this attempt no longer be answered by those `alive`?
     pub(super) fn is_stuck(&self, alive: DeviceSet) -> bool {
         let unbroken = alive.without(self.restarted);
-        let apart = apart(unbroken, |from, to| self.cut.contains(&(from, to)), |_| 0);
+        let apart = apart(unbroken, &self.cut, |_| 0);
         !self.gathered && self.unanswered(unbroken.without(apart)).is_some()
     }
 

@@ -2,6 +2,7 @@
 //! relied on.
 
 use super::pending::Pending;
+use super::reach::pair;
 use super::{Command, Gateway, Notice, SETTLE};
 use crate::frame::Heartbeat;
 use crate::id::{DeviceId, DeviceSet, PlanId};
@@ -21,7 +22,7 @@ impl Gateway {
 
     /// Suspects whose connection has not ended.
     pub(super) fn silent(&self) -> DeviceSet {
-        self.connected.without(self.connected.without(self.detector.suspects()))
+        self.connected.intersection(self.detector.suspects())
     }
 
     /// Devices whose tasks are believed to succeed, too.
@@ -82,7 +83,8 @@ impl Gateway {
         if self.config.trust_disconnect
             && let Some(lost) = self.reach.learn(from, beat.reaches)
         {
-            let cut = |pending: &mut Pending| pending.cut.extend(lost.iter().map(|to| (from, to)));
+            let cut =
+                |pending: &mut Pending| pending.cut.extend(lost.iter().map(|to| pair(from, to)));
             self.pending.values_mut().for_each(cut);
             self.regroup(now, SETTLE, out);
         }

@@ -8,8 +8,13 @@ use std::collections::BTreeSet;
 
 use crate::id::{DeviceId, DeviceSet};
 
-/// Pairs of devices the first of which does not reach the second.
+/// Pairs of devices that do not reach each other, the lower one first.
 pub(super) type Cut = BTreeSet<(DeviceId, DeviceId)>;
+
+/// Two devices as a [`Cut`] has them.
+pub(super) fn pair(one: DeviceId, other: DeviceId) -> (DeviceId, DeviceId) {
+    (one.min(other), one.max(other))
+}
 
 /// Which devices reach each other.
 #[derive(Clone, Debug)]
@@ -46,41 +51,34 @@ impl Reach {
     /// Those who do not reach each other now.
     pub(super) fn cut(&self) -> Cut {
         let all = DeviceSet::first(self.reaches.len());
-        let lacks = |(from, reached): (DeviceId, &Option<DeviceSet>)| {
+        let mut cut = Cut::new();
+        for (from, reached) in (0..).map(DeviceId).zip(&self.reaches) {
             let lacked = reached.map_or(DeviceSet::default(), |reached| all.without(reached));
-            lacked
-                .iter()
-                .filter(move |to| *to != from)
-                .map(move |to| (from, to))
-                .collect::<Vec<_>>()
-        };
-        (0..).map(DeviceId).zip(&self.reaches).flat_map(lacks).collect()
+            cut.extend(lacked.iter().filter(|to| *to != from).map(|to| pair(from, to)));
+        }
+        cut
     }
 
     /// Those of `alive` without whom all others reach each other; of two that do
     /// not, rather the one that has connected later.
     pub(super) fn apart(&self, alive: DeviceSet) -> DeviceSet {
-        let lacked = |from: DeviceId| {
-            self.reaches[from.index()].map_or(DeviceSet::default(), |all| alive.without(all))
-        };
-        apart(alive, |from, to| lacked(from).contains(to), |device| self.ups[device.index()])
+        apart(alive, &self.cut(), |device| self.ups[device.index()])
     }
 }
 
-/// Those of `alive` without whom each reaches all others: always next the one
-/// that lacks most of those left, of equals the one of the highest `rank`.
-pub(super) fn apart(
-    alive: DeviceSet,
-    is_cut: impl Fn(DeviceId, DeviceId) -> bool,
-    rank: impl Fn(DeviceId) -> u64,
-) -> DeviceSet {
-    let cut = |one, other| one != other && (is_cut(one, other) || is_cut(other, one));
+/// Those of `alive` without whom none is cut off from another: always next the
+/// one that is from most of those left, of equals the one of the highest `rank`.
+pub(super) fn apart(alive: DeviceSet, cut: &Cut, rank: impl Fn(DeviceId) -> u64) -> DeviceSet {
     let mut left = alive;
     loop {
-        let lacks = |device| left.iter().filter(|other| cut(device, *other)).count();
-        match left.iter().map(|device| (lacks(device), rank(device), device)).max() {
-            Some((lacks, _, device)) if lacks > 0 => left.remove(device),
-            _ => return alive.without(left),
+        let among = |(one, other): &&(DeviceId, DeviceId)| {
+            one != other && left.contains(*one) && left.contains(*other)
+        };
+        let ends = || cut.iter().filter(among).flat_map(|(one, other)| [*one, *other]);
+        let lacks = |device| (ends().filter(|end| *end == device).count(), rank(device), device);
+        match ends().map(lacks).max() {
+            Some((.., device)) => left.remove(device),
+            None => return alive.without(left),
         }
     }
 }

@@ -150,7 +150,7 @@ impl Decoding {
             _ => Vec::new(),
         };
         let received = shards.iter().enumerate().map(read).collect();
-        let blocks = value.shape[..value.axis].iter().product();
+        let blocks = value.blocks();
         let elements =
             |shard| sharding.shard_shape(value, shard).iter().product::<usize>() / blocks;
         let lengths = (0..shards.len()).map(elements).collect();

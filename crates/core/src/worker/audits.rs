@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::audit_queue::AuditId;
 use super::{Command, Worker};
 use crate::admit::Peer;
-use crate::audit::Audited;
-use crate::audit::Finding;
+use crate::audit::{Audited, Finding};
 use crate::frame::{ENTRIES_MAX, Frame, Report};
 use crate::id::RequestId;
 use crate::time::Time;
@@ -30,7 +29,7 @@ impl Worker {
         let (attempt, plan) = (active.attempt.number, active.attempt.plan.id());
         for audit in active.audits_due(force) {
             let value = audit.value();
-            match self.usual.of(plan, value) {
+            match self.config.usual.of(plan, value) {
                 Some(usual) => {
                     let id = AuditId { request: id, attempt, value };
                     self.audits.queue.push_back((id, audit, usual));

@@ -3,6 +3,7 @@
 mod rig;
 mod schedule;
 
+use quorate_core::gateway::GatewayConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{
@@ -28,8 +29,6 @@ struct Spec {
     pattern: Vec<Pattern>,
 }
 
-/// Silence that makes a suspect, in milliseconds: the gateway's own.
-const SUSPECT_MS: f64 = 500.0;
 /// The largest relative error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
 
@@ -120,6 +119,11 @@ impl Experiment for Faults {
     }
 }
 
+/// Silence that makes a suspect, in milliseconds: that of `quorate run`.
+fn suspect_ms() -> f64 {
+    GatewayConfig::default().suspect_after.as_secs_f64() * 1e3
+}
+
 fn healthy_p99(healthy: &Seen) -> f64 {
     let all: Vec<f64> = healthy.answers.iter().filter_map(|answer| answer.latency_ms).collect();
     percentile(&all, 0.99)
@@ -128,7 +132,8 @@ fn healthy_p99(healthy: &Seen) -> f64 {
 /// Faults that hit a request: those that began while it was under way, or so
 /// shortly before that nobody could know.
 fn hits<'a>(answer: &Answered, blows: &'a [Blow]) -> impl Iterator<Item = &'a Blow> {
-    let (end, from) = (answer.at_ms, answer.at_ms - answer.latency_ms.unwrap_or(0.0) - SUSPECT_MS);
+    let (end, from) =
+        (answer.at_ms, answer.at_ms - answer.latency_ms.unwrap_or(0.0) - suspect_ms());
     blows.iter().filter(move |blow| (from..=end).contains(&blow.at_ms))
 }
 
@@ -145,7 +150,7 @@ fn look(healthy: &Seen, seen: &Seen) -> Looked {
         wrong += usize::from(right.is_none_or(|right| !answer.is_like(right, ERROR_MAX)));
         again += usize::from(answer.attempts > 1);
         worst_ms = worst_ms.max(latency_ms);
-        let allowed = hits(answer, &seen.blows).count().max(1) as f64 * (SUSPECT_MS + 2.0 * p99);
+        let allowed = hits(answer, &seen.blows).count().max(1) as f64 * (suspect_ms() + 2.0 * p99);
         worst_share = worst_share.max(latency_ms / allowed);
         for blow in hits(answer, &seen.blows) {
             let worst = &mut worst_of[blow.kind as usize];
@@ -203,7 +208,8 @@ fn report(healthy: &Seen, all: &[(&Pattern, Seen, Looked)], table: Table, outcom
         let what = format!("one device {kind} at a time: longest request, in healthy p99");
         outcome.verdicts.push(Verdict::new(&what, worst, Goal::AtMost(times)));
     }
-    outcome.note(format!("Healthy: p99 {:.1} ms.", healthy_p99(healthy)));
+    let p99 = healthy_p99(healthy);
+    outcome.note(format!("Healthy: p99 {p99:.1} ms."));
     if let Some((pattern, seen, _)) = all.last() {
         let x = Axis::new("time", "s");
         let y = Axis::new("latency", "ms").from(0.0);
@@ -211,7 +217,6 @@ fn report(healthy: &Seen, all: &[(&Pattern, Seen, Looked)], table: Table, outcom
         let mut chart = Chart::new("timeline", &title, x, y);
         let point = |answer: &Answered| Some((answer.at_ms / 1e3, answer.latency_ms?));
         // All that took long, and some of the others.
-        let p99 = healthy_p99(healthy);
         let shown = |(at, answer): &(usize, &Answered)| {
             at % SHOWN_EVERY == 0 || answer.latency_ms.is_some_and(|latency| latency > p99)
         };

@@ -259,13 +259,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
             }
             Happening::Wake { node, generation } => self.wake(node, generation),
             Happening::Computed { device, incarnation, job, result } => {
-                if self.devices[device].up && self.devices[device].incarnation == incarnation {
+                if self.lives(device, incarnation) {
                     self.tell(device, worker::Event::Done(job, result));
                 }
                 Ok(())
             }
             Happening::Audited { device, incarnation, id, audited } => {
-                if self.devices[device].up && self.devices[device].incarnation == incarnation {
+                if self.lives(device, incarnation) {
                     self.tell(device, worker::Event::Audited(id, audited));
                 }
                 Ok(())
@@ -354,8 +354,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
         Ok(())
     }
 
+    /// Is a device up, and in this life of its?
+    fn lives(&self, device: usize, incarnation: u32) -> bool {
+        self.devices[device].up && self.devices[device].incarnation == incarnation
+    }
+
     fn connected(&mut self, device: usize, incarnation: u32) -> Result<(), String> {
-        if !self.devices[device].up || self.devices[device].incarnation != incarnation {
+        if !self.lives(device, incarnation) {
             return Ok(());
         }
         self.devices[device].gone_at = None;

@@ -10,6 +10,10 @@ use quorate_core::worker::TaskId;
 /// What a byte takes a port, as far as it matters whether any moves.
 pub(super) const NANOS_PER_BYTE: Nanos = 100;
 
+/// From when nothing passes to a peer, be it that it lost power or that the link
+/// is cut, to when its connection ends.
+pub(super) const USER_TIMEOUT: Nanos = 400_000_000;
+
 /// A node that a frame goes to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Address {

@@ -11,8 +11,8 @@ use quorate_core::plan::Plans;
 use quorate_engine::Engine;
 use quorate_model::stage::Staged;
 
-use super::manifest;
-use crate::input::seeded_typed;
+use super::{input_ports, manifest};
+use crate::input::seeded_requests;
 use crate::rehearsal::{self, Progress};
 
 /// Inputs that are tried.
@@ -27,13 +27,8 @@ pub fn audit(
     engine: &Arc<dyn Engine>,
     progress: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<()> {
-    let mut inputs: Vec<Vec<_>> = vec![Vec::new(); INPUTS];
-    for value in plans.main().inputs() {
-        let value = &plans.values()[value.index()];
-        let below = staged.model.graph.picks_below(&value.name);
-        let made = seeded_typed(value.dtype, &value.shape, below, 1, INPUTS)?;
-        inputs.iter_mut().zip(made).for_each(|(all, one)| all.push(one));
-    }
+    let below = |name: &str| staged.model.graph.picks_below(name);
+    let inputs = seeded_requests(&input_ports(plans), below, 1, INPUTS)?;
     let usual = rehearsal::usual(engine, plans, bundle, &inputs, progress)?;
     let text = usual.to_toml(plans);
     let devices = plans.cluster().devices().iter().map(|device| device.name.as_str());

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use quorate::bundle::{self, Folder};
 use quorate::input;
 use quorate::node::gateway::{Answer, AskError, Handle, assemble};
 use quorate::node::runtime;
-use quorate_core::audit::{Verified, Verify};
+use quorate_core::audit::Verified;
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gateway::GatewayConfig;
 use quorate_core::packing::PLAN_FILE;
@@ -23,10 +22,6 @@ use super::ranking::greatest;
 use crate::cli;
 use crate::engine::engine;
 use crate::words::print;
-
-/// How long devices beyond those that suffice are waited for where answers are
-/// checked.
-const SPARES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
@@ -59,11 +54,6 @@ async fn ask(
     let shown = shown(handle.outputs(), &args.outputs)?;
     assemble(&handle, args.patience).await?;
     let verify = args.verify.unwrap_or(folder.plans.verify());
-    if verify != Verify::Off {
-        // What enough devices answer takes one more to be checked.
-        let everybody = folder.plans.everybody();
-        handle.wait_until(SPARES_PATIENCE, |status| status.alive == everybody).await;
-    }
     let (mut unanswered, mut kept) = (0, Vec::new());
     for (index, tensors) in inputs.tensors.iter().enumerate() {
         let asked = std::time::Instant::now();

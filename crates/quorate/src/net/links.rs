@@ -36,8 +36,6 @@ pub(crate) struct Links {
     up: Vec<(Link, u64)>,
     /// Bytes that had gone out when that was last asked.
     sent: u64,
-    /// Devices that a connection opened here is up with.
-    reached: DeviceSet,
 }
 
 impl Links {
@@ -45,8 +43,8 @@ impl Links {
     pub(crate) fn new(local: Local) -> Links {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (devices, gateways) = (BTreeMap::new(), BTreeMap::new());
-        let (local, up, reached) = (Arc::new(local), Vec::new(), DeviceSet::default());
-        Links { local, events, sender, devices, gateways, up, sent: 0, reached }
+        let (local, up, sent) = (Arc::new(local), Vec::new(), 0);
+        Links { local, events, sender, devices, gateways, up, sent }
     }
 
     /// Opens a connection to each of `devices`, and opens it again whenever it
@@ -87,9 +85,6 @@ impl Links {
             // It is there: no need to wait before dialling it.
             Peer::Device(device) => {
                 self.up.push((link.clone(), 0));
-                if self.is_own(link, device) {
-                    self.reached.insert(device);
-                }
                 if let Some(target) = self.devices.get(&device) {
                     target.now.notify_waiters();
                 }
@@ -97,25 +92,22 @@ impl Links {
         }
     }
 
-    /// Is it the connection with a device that was opened here? Frames to the
-    /// device go over that.
-    fn is_own(&self, link: &Link, device: DeviceId) -> bool {
-        let own = self.devices.get(&device);
-        own.is_some_and(|target| std::ptr::eq(&*target.outbox, link.outbox()))
-    }
-
-    /// Devices that frames can be sent to now.
+    /// Devices that frames can be sent to now: with whom a connection is up that
+    /// was opened here.
     pub(crate) fn reached(&self) -> DeviceSet {
-        self.reached
+        let own = |link: &Link, device| {
+            let target = self.devices.get(&device);
+            target.is_some_and(|target| std::ptr::eq(&*target.outbox, link.outbox()))
+        };
+        let reached = self.up.iter().filter_map(|(link, _)| match link.peer() {
+            Peer::Device(device) => Some(device).filter(|device| own(link, *device)),
+            Peer::Gateway(_) => None,
+        });
+        reached.collect()
     }
 
     fn closed(&mut self, link: &Link) {
         self.up.retain(|(other, _)| other != link);
-        if let Peer::Device(device) = link.peer()
-            && self.is_own(link, device)
-        {
-            self.reached.remove(device);
-        }
         if let Peer::Gateway(run) = link.peer()
             && self.gateways.get(&run) == Some(link)
         {

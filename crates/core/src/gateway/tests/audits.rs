@@ -3,8 +3,7 @@
 use quorate_code::ShardSet;
 
 use super::*;
-use crate::audit::Audited;
-use crate::audit::{Finding, Verified};
+use crate::audit::{Audited, Finding, Verified};
 use crate::frame::Report;
 
 /// The fixture, where each of two devices has a copy of all.

@@ -3,8 +3,7 @@
 use quorate_code::ShardSet;
 
 use super::*;
-use crate::audit::Audited;
-use crate::audit::{Checks, Finding};
+use crate::audit::{Audited, Checks, Finding};
 use crate::frame::Report;
 
 /// A worker that knows what is usual.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::schedule::{Blow, FaultKind, Pattern, Schedule};
-use crate::confined::Confined;
+use crate::confined::{Confined, Processes};
 use crate::experiment::Context;
 use crate::npy::npy;
 use crate::zoo;
@@ -104,17 +104,17 @@ impl<'a> Rig<'a> {
         let confined = Confined::new(devices + 1, self.link, 1.0)?;
         let hosts: Vec<String> = (0..devices).map(|host| confined.address(host, PORT)).collect();
         let site = Site { rig: self, confined: &confined, hosts: hosts.join(",") };
-        let mut workers = Vec::new();
+        let mut workers = Processes::default();
         for device in 0..devices {
-            workers.push(site.start(device)?);
+            workers.0.push(site.start(device)?);
         }
         std::fs::write(self.at("input.npy"), npy(self.width, self.inputs, requests))?;
         let mut run = confined.on(devices, false, self.program);
         run.arg("run").arg(self.at("bundle")).arg("--input").arg(self.at("input.npy"));
         run.args(["--hosts", &site.hosts, "--json", "--top", "1", "--deadline", "30s"]);
         run.args(["--patience", "30s"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut run = Ended(run.spawn().context("starting a process")?);
-        let mut lines = BufReader::new(run.0.stdout.take().context("its output")?).lines();
+        let mut run = Processes(vec![run.spawn().context("starting a process")?]);
+        let mut lines = BufReader::new(run.0[0].stdout.take().context("its output")?).lines();
         // All are up once the first is answered.
         let first = lines.next().context("no answer at all")??;
         let (began, over) = (Instant::now(), AtomicBool::new(false));
@@ -144,32 +144,21 @@ struct Site<'a> {
     hosts: String,
 }
 
-/// A process that ends with this value.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // One that has ended by itself is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Site<'_> {
-    fn start(&self, device: usize) -> anyhow::Result<Ended> {
+    fn start(&self, device: usize) -> anyhow::Result<Child> {
         let name = &self.rig.names[device];
         let mut worker = self.confined.on(device, false, self.rig.program);
         worker.args(["worker", "--end-with-parent", "--name", name, "--hosts", &self.hosts]);
         worker.arg("--bundle").arg(self.rig.at("bundle").join(name));
         worker.stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Ended(worker.spawn().context("a worker")?))
+        worker.spawn().context("a worker")
     }
 
     /// Lets faults come and go until it is `over`; what came, and when.
     fn play(
         &self,
         schedule: Option<Schedule<'_>>,
-        mut workers: Vec<Ended>,
+        mut workers: Processes,
         began: Instant,
         over: &AtomicBool,
     ) -> anyhow::Result<Vec<Blow>> {
@@ -180,31 +169,34 @@ impl Site<'_> {
         while !over.load(Ordering::Relaxed) {
             let ended = |blow: &Blow| blow.at_ms + blow.length_ms <= now_ms();
             while let Some(at) = under_way.iter().position(ended) {
-                self.heal(under_way.remove(at), &mut workers)?;
+                self.heal(under_way.remove(at), &mut workers.0)?;
             }
             if let Some(mut blow) = next.take_if(|blow| blow.at_ms <= now_ms()) {
                 blow.at_ms = now_ms();
-                self.strike(blow, &mut workers)?;
+                self.strike(blow, &mut workers.0)?;
                 blows.push(blow);
                 under_way.push(blow);
                 next = schedule.next();
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        under_way.into_iter().try_for_each(|blow| self.heal(blow, &mut workers))?;
+        under_way.into_iter().try_for_each(|blow| self.heal(blow, &mut workers.0))?;
         Ok(blows)
     }
 
-    fn strike(&self, blow: Blow, workers: &mut [Ended]) -> anyhow::Result<()> {
+    fn strike(&self, blow: Blow, workers: &mut [Child]) -> anyhow::Result<()> {
         let worker = &mut workers[blow.device];
         match blow.kind {
-            FaultKind::Kill => Ok(worker.0.kill()?),
+            FaultKind::Kill => {
+                worker.kill()?;
+                Ok(worker.wait().map(drop)?)
+            }
             FaultKind::Freeze => signal("STOP", worker),
             FaultKind::Cut => self.confined.cut(blow.device),
         }
     }
 
-    fn heal(&self, blow: Blow, workers: &mut [Ended]) -> anyhow::Result<()> {
+    fn heal(&self, blow: Blow, workers: &mut [Child]) -> anyhow::Result<()> {
         match blow.kind {
             FaultKind::Kill => workers[blow.device] = self.start(blow.device)?,
             FaultKind::Freeze => signal("CONT", &workers[blow.device])?,
@@ -214,8 +206,8 @@ impl Site<'_> {
     }
 }
 
-fn signal(name: &str, worker: &Ended) -> anyhow::Result<()> {
-    let pid = worker.0.id().to_string();
+fn signal(name: &str, worker: &Child) -> anyhow::Result<()> {
+    let pid = worker.id().to_string();
     let status = Command::new("kill").args(["-s", name, &pid]).status()?;
     if !status.success() {
         bail!("kill -s {name} {pid} failed");

@@ -8,10 +8,7 @@ use quorate_core::worker;
 use super::Simulation;
 use super::happening::{Happening, Pair};
 use crate::sim::shards::Shards;
-use crate::sim::world::World;
-
-/// From when nothing passes a link to when its connection ends.
-const USER_TIMEOUT: Nanos = 400_000_000;
+use crate::sim::world::{USER_TIMEOUT, World};
 
 impl<S: Shards, W: World> Simulation<S, W> {
     /// Has the connections of a device that is gone end, as others see it after
@@ -51,12 +48,12 @@ impl<S: Shards, W: World> Simulation<S, W> {
     fn link_at(&mut self, at: Nanos, pair: Pair, up: bool) {
         // The gateway's links are looked at by its silence.
         if pair.1 < self.devices.len() {
-            let lives = self.lives(pair);
+            let lives = self.lives_of(pair);
             self.at(at, Happening::Link { pair, lives, up });
         }
     }
 
-    fn lives(&self, (one, other): Pair) -> (u32, u32) {
+    fn lives_of(&self, (one, other): Pair) -> (u32, u32) {
         (self.devices[one].incarnation, self.devices[other].incarnation)
     }
 
@@ -64,7 +61,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
     pub(super) fn link(&mut self, pair: Pair, lives: (u32, u32), up: bool) {
         let both_up = self.devices[pair.0].up && self.devices[pair.1].up;
         let passes = both_up && !self.cut.contains(&pair);
-        if self.lives(pair) != lives || passes != up {
+        if self.lives_of(pair) != lives || passes != up {
             return;
         }
         let changed = if up { self.apart.remove(&pair) } else { self.apart.insert(pair) };

@@ -16,14 +16,11 @@ use quorate_core::worker::TaskId;
 use super::costs::Costs;
 use super::timing::Timing;
 use crate::sim::random::SplitMix;
-use crate::sim::world::{Address, Letter, NANOS_PER_BYTE, Next, World};
+use crate::sim::world::{Address, Letter, NANOS_PER_BYTE, Next, USER_TIMEOUT, World};
 
 /// From a restart to when a device's connections are up: a gateway that has
 /// tried in vain for a while dials twice a second.
 const RECONNECT: Nanos = 250_000_000;
-/// Silence of a device that lost power after which its connections are given
-/// up.
-const USER_TIMEOUT: Nanos = 400_000_000;
 
 /// How far a message has got.
 #[derive(Clone, Copy, Debug)]

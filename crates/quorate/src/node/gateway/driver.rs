@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_core::admit::Peer;
-use quorate_core::audit::Audited;
-use quorate_core::audit::{Verified, Verify};
+use quorate_core::audit::{Audited, Verified, Verify};
 use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
 use quorate_core::id::{DeviceId, GatewayRun};
