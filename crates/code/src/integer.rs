@@ -280,7 +280,7 @@ impl IntegerCode {
             return Ok(if spare == 0 { Verdict::Unchecked } else { Verdict::Clean });
         };
         let fits = |rest| Ok(self.first_difference(rest, &shard)?.is_none());
-        Ok(Verdict::Corrupt { row, suspects: suspects(received, spare, fits)? })
+        Ok(Verdict::Corrupt { row, suspects: suspects(received, received, fits)? })
     }
 
     /// The first row where a spare parity differs from what the others say.

@@ -17,9 +17,9 @@ use crate::{
 /// What checking found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// No more shards than decoding needs, so nothing could be checked.
+    /// A shard could not be checked: decoding needs it, whatever it says.
     Unchecked,
-    /// All checks hold within rounding.
+    /// All checks hold within rounding, and every shard is in one.
     Clean,
     /// A check does not hold.
     Corrupt {
@@ -125,12 +125,21 @@ impl Code {
         if let Some(long) = data.iter().find(|&i| shards[i].len() > len) {
             return Err(CodeError::LongData { shard: long, len: shards[long].len(), parity: len });
         }
-        let spare = received.len().saturating_sub(self.data_shards());
+        let checked = self.checked(received);
         let Some(row) = self.first_excess(received, &shards, &error) else {
-            return Ok(if spare == 0 { Verdict::Unchecked } else { Verdict::Clean });
+            return Ok(if checked == received { Verdict::Clean } else { Verdict::Unchecked });
         };
         let fits = |rest| Ok(self.first_excess(rest, &shards, &error).is_none());
-        Ok(Verdict::Corrupt { row, suspects: suspects(received, spare, fits)? })
+        Ok(Verdict::Corrupt { row, suspects: suspects(received, checked, fits)? })
+    }
+
+    /// Those of `received` that the others determine, so that a corrupt one does
+    /// not fit: all, where a code of independent parities has a shard to spare,
+    /// but of copies only those that there are two of. None where `received` does
+    /// not suffice to decode.
+    pub fn checked(&self, received: ShardSet) -> ShardSet {
+        let fewer = |shard: usize| received.without(ShardSet::from_iter([shard]));
+        received.iter().filter(|shard| self.is_decodable(fewer(*shard))).collect()
     }
 
     /// By shard: the values of each that was received, nothing for the others.
@@ -240,18 +249,15 @@ impl Code {
     }
 }
 
-/// The shards of `received` without which what is left fits together.
+/// The shards of `checked`, which others of `received` determine, without which
+/// what is left fits together.
 pub(crate) fn suspects(
     received: ShardSet,
-    spare: usize,
+    checked: ShardSet,
     fits: impl Fn(ShardSet) -> Result<bool, CodeError>,
 ) -> Result<ShardSet, CodeError> {
-    if spare < 2 {
-        // Without any one shard nothing is left to check.
-        return Ok(received);
-    }
     let mut suspects = ShardSet::new();
-    for shard in received {
+    for shard in checked {
         if fits(received.without(ShardSet::from_iter([shard])))? {
             suspects.insert(shard);
         }

@@ -72,10 +72,41 @@ fn rounding_is_never_taken_for_corruption() {
                 let received = ShardSet::from_bits(bits);
                 if code.is_decodable(received) {
                     let verdict = layer.verify(&code, received);
-                    let spare = received.len() - code.data_shards();
-                    let expected = if spare == 0 { Verdict::Unchecked } else { Verdict::Clean };
+                    let all_checked = code.checked(received) == received;
+                    let expected = if all_checked { Verdict::Clean } else { Verdict::Unchecked };
                     assert_eq!(verdict, expected, "{} from {received} of {all}", code.name());
                 }
+            }
+        }
+    }
+}
+
+/// Of every set that decodes: an error of a shard is found if the shard counts as
+/// checked, and cannot be if it does not.
+#[test]
+fn an_error_is_found_where_the_shard_counts_as_checked() {
+    for code in codes() {
+        for received in (0..1 << code.shards()).map(ShardSet::from_bits) {
+            if !code.is_decodable(received) {
+                continue;
+            }
+            let checked = code.checked(received);
+            let spare = received.len() - code.data_shards();
+            assert!(spare > 0 || checked.is_empty(), "{} from {received}", code.name());
+            for culprit in received {
+                let mut layer = Layer::new(&code, 7);
+                layer.outputs[culprit][5] += 50.0;
+                let verdict = layer.verify(&code, received);
+                let context = format!("{}, {culprit} of {received}", code.name());
+                match verdict {
+                    Verdict::Corrupt { row, suspects } => {
+                        assert!(row == 5 && suspects.contains(culprit), "{context}");
+                        assert!(suspects.is_subset(checked), "{context}");
+                    }
+                    verdict => assert_eq!(verdict, Verdict::Unchecked, "{context}"),
+                }
+                let is_found = matches!(verdict, Verdict::Corrupt { .. });
+                assert_eq!(is_found, checked.contains(culprit), "{context}");
             }
         }
     }

@@ -11,6 +11,7 @@ mod checks;
 mod usual;
 mod verify;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub use usual::Usual;
 pub use verify::{Verified, Verify};
 
 use crate::half::widen;
-use crate::id::ValueId;
+use crate::id::{SeatId, ValueId};
 use crate::plan::{Plan, Sharding};
 
 /// Name of the file in a device's folder that says how far apart healthy shards
@@ -39,12 +40,13 @@ const TOO_FAR: f64 = 20.0;
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// No more shards than decoding needs: nothing could be checked.
+    /// Some shards are needed whatever they say, so that they could not be
+    /// checked. What could be fits together.
     Unchecked,
-    /// All fit together.
+    /// All were checked, and fit together.
     Clean,
-    /// They do not: one of these is wrong, if only one is. More than one where
-    /// there is none.
+    /// They do not: these are of the devices that are wrong, if only one is. More
+    /// than one is wrong where there is none.
     Corrupt(ShardSet),
 }
 
@@ -57,6 +59,13 @@ pub struct Audited {
     pub have: ShardSet,
     /// What was found.
     pub finding: Finding,
+}
+
+/// Who makes a shard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Maker {
+    Seat(SeatId),
+    Nobody(usize),
 }
 
 /// Shards of one value, to be held against each other. This reads every byte of
@@ -114,7 +123,7 @@ impl Audit {
     /// Holds them against each other, where `usual` is how far apart healthy
     /// ones are, relative to their size.
     pub fn find(&self, usual: f64) -> Finding {
-        if self.have.len() <= self.sharding().code.data_shards() {
+        if !self.sharding().code.is_decodable(self.have) {
             return Finding::Unchecked;
         }
         if self.form().dtype != DType::F32 {
@@ -123,26 +132,51 @@ impl Audit {
         let shards = self.numbers();
         let broken: ShardSet =
             self.have.iter().filter(|i| shards[*i].iter().any(|v| !v.is_finite())).collect();
-        match broken.len() {
+        match self.makers_of(broken).len() {
             0 => {}
             1 => return Finding::Corrupt(broken),
             // More than one device makes them: so does the model itself.
             _ => return Finding::Unchecked,
         }
         let error = TOO_FAR * usual * self.size(&shards);
-        let mut suspects: Option<ShardSet> = None;
+        let fits = |have| self.fits(&shards, have, error);
+        match fits(self.have) {
+            Some(true) if self.sharding().code.checked(self.have) == self.have => Finding::Clean,
+            Some(false) => self.without_makers(|rest| fits(rest) != Some(false)),
+            _ => Finding::Unchecked,
+        }
+    }
+
+    /// Do these shards fit together, of every block? `None` where they do not
+    /// suffice to tell.
+    fn fits(&self, shards: &[Vec<f32>], have: ShardSet, error: f64) -> Option<bool> {
+        let code = &self.sharding().code;
         for block in 0..self.form().blocks() {
-            let part = |i: usize| self.block(&shards, block, i);
-            let verdict = self.sharding().code.verify_f32(self.have, part, |_| error);
-            match verdict {
-                Ok(Verdict::Corrupt { suspects: found, .. }) => {
-                    suspects = Some(suspects.map_or(found, |known| known.intersection(found)));
-                }
-                Ok(Verdict::Clean) => {}
-                Ok(Verdict::Unchecked) | Err(_) => return Finding::Unchecked,
+            let part = |i: usize| self.block(shards, block, i);
+            match code.verify_f32(have, part, |_| error).ok()? {
+                Verdict::Corrupt { .. } => return Some(false),
+                Verdict::Clean | Verdict::Unchecked => {}
             }
         }
-        suspects.map_or(Finding::Clean, Finding::Corrupt)
+        Some(true)
+    }
+
+    /// The shards of those devices without whose shards the others fit together:
+    /// a device may make several.
+    fn without_makers(&self, fits: impl Fn(ShardSet) -> bool) -> Finding {
+        let of = |maker: Maker| self.have.iter().filter(move |i| self.maker(*i) == maker);
+        let makers = self.makers_of(self.have).into_iter();
+        let wrong = makers.filter(|maker| fits(self.have.without(of(*maker).collect())));
+        Finding::Corrupt(wrong.flat_map(of).collect())
+    }
+
+    fn makers_of(&self, shards: ShardSet) -> BTreeSet<Maker> {
+        shards.iter().map(|shard| self.maker(shard)).collect()
+    }
+
+    /// Who makes a shard. What nobody makes, each by itself.
+    fn maker(&self, shard: usize) -> Maker {
+        self.sharding().seats.get(shard).map_or(Maker::Nobody(shard), |seat| Maker::Seat(*seat))
     }
 
     /// How far apart they are, relative to their size; `None` where nothing can
@@ -168,20 +202,16 @@ impl Audit {
         if !sharding.is_replicated() {
             return Finding::Unchecked;
         }
-        let mut suspects = ShardSet::new();
-        for data in 0..sharding.code.data_shards() {
-            let copies: ShardSet =
-                self.have.iter().filter(|i| sharding.data_of(*i) == Some(data)).collect();
-            let like =
-                |i: usize| copies.iter().filter(|j| self.shards[i] == self.shards[*j]).count();
-            let most = copies.iter().map(like).max().unwrap_or(0);
-            if most == copies.len() {
-                continue;
-            }
-            let alone = |i: &usize| 2 * most <= copies.len() || like(*i) < most;
-            suspects = suspects.union(copies.iter().filter(alone).collect());
+        let fits = |have: ShardSet| {
+            let pair = |i: usize, j: usize| sharding.data_of(i) == sharding.data_of(j);
+            let like = |i, j| !pair(i, j) || self.shards[i] == self.shards[j];
+            have.iter().all(|i| have.iter().all(|j| like(i, j)))
+        };
+        match fits(self.have) {
+            false => self.without_makers(fits),
+            true if sharding.code.checked(self.have) == self.have => Finding::Clean,
+            true => Finding::Unchecked,
         }
-        if suspects.is_empty() { Finding::Clean } else { Finding::Corrupt(suspects) }
     }
 
     /// Elements of each shard that is here, as f32.

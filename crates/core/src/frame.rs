@@ -184,7 +184,7 @@ mod tests {
             plan: PlanId(0x0102_0304_0506_0708),
             members: DeviceSet::first(5),
             suspects: DeviceSet(4),
-            checks: Checks { audit: true, strict: false },
+            checks: Checks { audit: true, strict: false, prompt: true },
             deadline_left_us: 1_000_000,
             value: ValueId(3),
             shard: 2,
@@ -270,7 +270,7 @@ mod tests {
             "06000000",
             "01",
             "02",
-            "0100",
+            "0500",
             "01000000",
             "02000000",
             "0000803f",
@@ -278,7 +278,7 @@ mod tests {
         );
         let crc = &hex[16..24];
         assert_eq!(hex, golden.replace("CRC", crc));
-        assert_eq!(crc, "b1df0698");
+        assert_eq!(crc, "b708ae93");
     }
 
     #[test]

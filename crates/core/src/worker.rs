@@ -187,7 +187,6 @@ impl Worker {
             self.on_tick(now, out);
         }
         self.dispatch(now, out);
-        self.dispatch_audits(out);
         self.on_late(now, out);
     }
 
@@ -354,9 +353,14 @@ impl Worker {
         self.waits.extend(progress.wait_until.map(|at| (at, id)));
     }
 
-    /// Has ready tasks run in free lanes.
+    /// Has ready tasks run in free lanes, and audits whose turn it is.
     fn dispatch(&mut self, now: Time, out: &mut Vec<Command>) {
         while self.lanes.busy() + self.audits.running < self.config.lanes {
+            let arrival = self.ready.first().map(|(arrival, ..)| *arrival);
+            if let Some(audit) = self.audits.pop_before(arrival) {
+                self.begin_audit(audit, out);
+                continue;
+            }
             let Some((_, id, stage, shard)) = self.ready.pop_first() else { return };
             let Some(active) = self.active.get_mut(&id) else { continue };
             if now >= active.attempt.deadline || active.is_superseded(stage) {

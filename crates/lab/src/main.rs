@@ -18,6 +18,7 @@ use quorate_lab::import::Trust;
 use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::operators::Proof;
 use quorate_lab::runner::{self, Options};
+use quorate_lab::sim::script::{FAMILIES, Family};
 use quorate_lab::simulate::{Configuration, Played};
 use quorate_lab::zoo::{self, Size};
 use quorate_lab::{experiments, import, judge, report};
@@ -185,6 +186,9 @@ enum Command {
         /// For how long.
         #[arg(long, default_value_t = 1.0)]
         minutes: f64,
+        /// Only this kind of simulation; may be given again.
+        #[arg(long, value_enum)]
+        family: Vec<Family>,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -351,7 +355,12 @@ fn operators(folders: &[PathBuf], graphs: u64, output: &Path, table: &Path) -> a
 
 /// Plays configurations drawn by seed, one a core at a time, until `count` have
 /// been or the time is over; false where a promise was broken.
-fn simulate(seed: u64, count: Option<u64>, minutes: f64) -> anyhow::Result<bool> {
+fn simulate(
+    seed: u64,
+    count: Option<u64>,
+    minutes: f64,
+    families: &[Family],
+) -> anyhow::Result<bool> {
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let (next, good) = (AtomicU64::new(seed), AtomicBool::new(true));
     let last = seed.saturating_add(count.unwrap_or(u64::MAX));
@@ -364,7 +373,7 @@ fn simulate(seed: u64, count: Option<u64>, minutes: f64) -> anyhow::Result<bool>
             if seed >= last {
                 break;
             }
-            match Configuration::draw(seed).play() {
+            match Configuration::draw(seed).play(families) {
                 Ok(None) => continue,
                 Ok(Some(played)) => {
                     let mut all = all.lock().expect("not poisoned");
@@ -452,8 +461,9 @@ fn main() -> anyhow::Result<ExitCode> {
             let taken = quorate_lab::stopwatch::take(&files, &*engine, rounds)?;
             println!("{}", serde_json::to_string(&taken)?);
         }
-        Command::Simulate { seed, count, minutes } => {
-            return Ok(ExitCode::from(u8::from(!simulate(seed, count, minutes)?)));
+        Command::Simulate { seed, count, minutes, family } => {
+            let families = if family.is_empty() { FAMILIES.to_vec() } else { family };
+            return Ok(ExitCode::from(u8::from(!simulate(seed, count, minutes, &families)?)));
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

@@ -15,7 +15,7 @@ use quorate_model::division::method::Method;
 
 use crate::sim::material::{Material, Packing};
 use crate::sim::random::SplitMix;
-use crate::sim::script::{FAMILIES, Family};
+use crate::sim::script::Family;
 use crate::sim::{branches, play};
 use crate::zoo::{self, Size};
 
@@ -85,12 +85,12 @@ impl Configuration {
         }
     }
 
-    /// Plays all families over it. `Ok(None)` where it cannot be planned so; an
+    /// Plays these families over it. `Ok(None)` where it cannot be planned so; an
     /// error names the simulation and the promise that was broken.
-    pub fn play(&self) -> Result<Option<Played>, String> {
+    pub fn play(&self, families: &[Family]) -> Result<Option<Played>, String> {
         let Ok(mut material) = Material::new(self.model(), &self.packing) else { return Ok(None) };
         let mut played = Played::default();
-        for family in FAMILIES {
+        for &family in families {
             for seed in (0..EACH).map(|each| self.seed.wrapping_mul(EACH) + each) {
                 let record = play(&mut material, family, seed);
                 let record = record.map_err(|broken| self.said(family, seed, &broken))?;

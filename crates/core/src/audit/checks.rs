@@ -9,6 +9,9 @@ pub struct Checks {
     pub audit: bool,
     /// Shards of suspects are not used, but where there are too few others.
     pub strict: bool,
+    /// The answer waits for what is found: audits come before the tasks of later
+    /// requests, not only when there are none.
+    pub prompt: bool,
 }
 
 impl Checks {
@@ -16,16 +19,20 @@ impl Checks {
     /// are not.
     pub(crate) fn of(verify: Verify, are_wrong: bool) -> Checks {
         let audit = verify != Verify::Off;
-        Checks { audit, strict: audit || are_wrong }
+        Checks { audit, strict: audit || are_wrong, prompt: verify == Verify::Correct }
     }
 
     /// As bits of a frame.
     pub(crate) fn bits(self) -> u16 {
-        u16::from(self.audit) | u16::from(self.strict) << 1
+        u16::from(self.audit) | u16::from(self.strict) << 1 | u16::from(self.prompt) << 2
     }
 
     /// What these bits say; `None` where they say nothing that is known.
     pub(crate) fn of_bits(bits: u16) -> Option<Checks> {
-        (bits < 4).then_some(Checks { audit: bits & 1 != 0, strict: bits & 2 != 0 })
+        (bits < 8).then_some(Checks {
+            audit: bits & 1 != 0,
+            strict: bits & 2 != 0,
+            prompt: bits & 4 != 0,
+        })
     }
 }

@@ -60,3 +60,40 @@ fn what_travels_narrow_is_held_against_more() {
     assert_eq!(audit.find(apart), Finding::Clean);
     assert_eq!(audit.find(1e-6), Finding::Corrupt(ShardSet::first(3)));
 }
+
+/// Three devices, each with a shard of `h` and the copy of another's.
+fn copies() -> Plans {
+    let text = edited(
+        "rows = [3, 3]\ncode = \"sum\"\ndata = [\"a\", \"b\"]\nparity = [\"c\"]",
+        "rows = [2, 2, 2]\ncode = \"replication\"\ndata = [\"a\", \"b\", \"c\"]\nreplicas = [\"b\", \"c\", \"a\"]",
+    );
+    Plans::parse(&text).expect("reads")
+}
+
+#[test]
+fn of_copies_only_those_are_checked_that_there_are_two_of() {
+    let plans = copies();
+    let set = |shards: &[usize]| shards.iter().copied().collect::<ShardSet>();
+    // Shards that are here, those that are wrong, and what is found.
+    let cases: [(&[usize], &[usize], Finding); 8] = [
+        (&[0, 1, 2, 3, 4, 5], &[], Finding::Clean),
+        (&[0, 1, 3, 5], &[], Finding::Unchecked),
+        (&[0, 1, 3, 5], &[1], Finding::Unchecked),
+        // Either of the two that make it, whatever else they make; or the one
+        // without whom nothing can be told.
+        (&[0, 1, 2, 3, 4, 5], &[0], Finding::Corrupt(set(&[0, 5, 1, 3]))),
+        (&[0, 1, 2, 3, 4], &[0], Finding::Corrupt(set(&[0, 1, 2, 3, 4]))),
+        (&[0, 1, 2, 3, 4, 5], &[4], Finding::Corrupt(set(&[1, 3, 2, 4]))),
+        // Both that one device makes.
+        (&[0, 1, 2, 3, 4, 5], &[1, 3], Finding::Corrupt(set(&[1, 3]))),
+        (&[0, 1, 3], &[0], Finding::Unchecked),
+    ];
+    for (here, wrong, finding) in cases {
+        let shard = |i: usize| {
+            let value = (i % 3) as f32 + if wrong.contains(&i) { 0.5 } else { 0.0 };
+            here.contains(&i).then(|| f32_bytes(&[value, 1.0]))
+        };
+        let audit = audit(&plans, (0..6).map(shard).collect());
+        assert_eq!(audit.find(1e-6), finding, "{here:?}, {wrong:?} wrong");
+    }
+}

@@ -62,12 +62,11 @@ impl Gateway {
     fn learn(&mut self, now: Time, number: u64, audited: &[Audited], out: &mut Vec<Command>) {
         for Audited { value, have, finding } in audited {
             let Some(pending) = self.pending.get_mut(&number) else { return };
+            let told = pending.audits.told.entry(*value).or_default();
+            told.have = told.have.union(*have);
             match finding {
                 Finding::Unchecked => {}
-                Finding::Clean => {
-                    let known = pending.audits.clean.entry(*value).or_default();
-                    *known = known.union(*have);
-                }
+                Finding::Clean => told.clean = told.clean.union(*have),
                 Finding::Corrupt(suspects) => {
                     let among = if suspects.is_empty() { *have } else { *suspects };
                     if let Some((stage, devices)) = makers(&pending.attempt, *value, among) {
@@ -232,14 +231,25 @@ fn auditors(attempt: &Attempt) -> DeviceSet {
 }
 
 impl Pending {
-    /// Do the shards of every value that a stage makes fit together, as far as
-    /// was found?
+    /// Was every shard that somebody may have used found to fit?
     fn is_clean(&self) -> bool {
-        let plan = &self.attempt.plan;
-        let fits = |value: ValueId| {
-            let needed = plan.sharding(value).map_or(0, |sharding| sharding.code.data_shards());
-            self.audits.clean.get(&value).is_some_and(|have| have.len() > needed)
+        self.attempt.plan.stages().iter().all(|stage| self.fits(stage.value))
+    }
+
+    /// The same of one value. Who has told of it used what it has; who has not, or
+    /// gathered only a part, may have used any shard but those of suspects.
+    fn fits(&self, value: ValueId) -> bool {
+        let (Attempt { plan, members, suspects, .. }, audits) = (&self.attempt, &self.audits);
+        let Some(sharding) = plan.sharding(value) else { return false };
+        let told = audits.told.get(&value).copied().unwrap_or_default();
+        let whole: DeviceSet = plan.whole_readers(value, *members).into_iter().collect();
+        let readers: DeviceSet = plan.reading_devices(value, *members).into_iter().collect();
+        let silent = readers.without(whole.intersection(audits.reported)).without(*suspects);
+        let own = plan.result().contains(&value) && audits.own != Own::Done;
+        let used = match silent.is_empty() && !own {
+            true => told.have,
+            false => told.have.union(sharding.shards_of(*members, members.without(*suspects))),
         };
-        plan.stages().iter().all(|stage| fits(stage.value))
+        !told.clean.is_empty() && used.is_subset(told.clean)
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Audits {
     pub(super) verify: Verify,
     /// Devices that have told all.
     pub(super) reported: DeviceSet,
-    /// Values whose shards fit together.
-    pub(super) clean: BTreeMap<ValueId, ShardSet>,
+    /// What was told of values.
+    pub(super) told: BTreeMap<ValueId, Told>,
     /// Have the gateway's own audits begun, and ended?
     pub(super) own: Own,
     /// The answer, until it may be given.
@@ -29,6 +29,15 @@ pub(super) struct Audits {
     pub(super) candidates: Option<DeviceSet>,
     /// The one that this attempt does without, to see whether it is it.
     pub(super) left_out: Option<DeviceId>,
+}
+
+/// What was told of the shards of one value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// Those that somebody has.
+    pub(super) have: ShardSet,
+    /// Those that were found to fit together.
+    pub(super) clean: ShardSet,
 }
 
 /// Where the gateway's own audits stand.

@@ -163,13 +163,13 @@ impl Plan {
         })
     }
 
-    /// Do those of `members` that are `alive` make more shards of every stage than
-    /// are needed?
+    /// Of the shards of every stage that those of `members` make that are `alive`:
+    /// do the others determine each one?
     pub(crate) fn can_be_audited(&self, members: DeviceSet, alive: DeviceSet) -> bool {
         (0..self.stages.len() as u16).map(StageId).all(|id| {
             let sharding = self.stage_sharding(id);
             let shards = sharding.shards_of(members, alive);
-            shards.len() > sharding.code.data_shards() && sharding.code.is_decodable(shards)
+            !shards.is_empty() && sharding.code.checked(shards) == shards
         })
     }
 

@@ -1,5 +1,6 @@
 //! Audits: shards of a value held against each other once all have come, by the
-//! lanes when they have nothing else to do.
+//! lanes: before tasks of later requests where an answer waits for what is found,
+//! otherwise when there is nothing else to do.
 //!
 //! ```text
 //! accept -> all are there, or time is up -> Audit -> (a lane) -> Audited -> report
@@ -7,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::audit_queue::AuditId;
+use super::audit_queue::{AuditId, Queued};
 use super::{Command, Worker};
 use crate::admit::Peer;
 use crate::audit::{Audited, Finding};
@@ -27,12 +28,13 @@ impl Worker {
             return;
         };
         let (attempt, plan) = (active.attempt.number, active.attempt.plan.id());
+        let (arrival, prompt) = (active.arrival, active.attempt.checks.prompt);
         for audit in active.audits_due(force) {
             let value = audit.value();
             match self.config.usual.of(plan, value) {
                 Some(usual) => {
                     let id = AuditId { request: id, attempt, value };
-                    self.audits.queue.push_back((id, audit, usual));
+                    self.audits.push(arrival, prompt, Queued { id, audit, usual });
                 }
                 None => {
                     let (have, finding) = (audit.have(), Finding::Unchecked);
@@ -43,15 +45,13 @@ impl Worker {
         self.report(id, out);
     }
 
-    /// Has audits done in lanes that have no task to do.
-    pub(super) fn dispatch_audits(&mut self, out: &mut Vec<Command>) {
-        while self.lanes.busy() + self.audits.running < self.config.lanes {
-            let Some((id, audit, usual)) = self.audits.queue.pop_front() else { return };
-            let known = self.active.get(&id.request);
-            if known.is_some_and(|active| active.attempt.number == id.attempt) {
-                self.audits.running += 1;
-                out.push(Command::Audit(id, audit, usual));
-            }
+    /// Has an audit done, if its request is still known.
+    pub(super) fn begin_audit(&mut self, queued: Queued, out: &mut Vec<Command>) {
+        let Queued { id, audit, usual } = queued;
+        let known = self.active.get(&id.request);
+        if known.is_some_and(|active| active.attempt.number == id.attempt) {
+            self.audits.running += 1;
+            out.push(Command::Audit(id, audit, usual));
         }
     }
 

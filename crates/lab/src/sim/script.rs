@@ -67,7 +67,7 @@ pub(super) struct Script {
 }
 
 /// Kinds of simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Family {
     /// The same devices fail again and again, no more than tolerated.
     Tolerated,

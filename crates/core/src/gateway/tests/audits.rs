@@ -103,6 +103,35 @@ fn reports_are_not_waited_for_for_ever() {
     assert_eq!(bench.verified(), [Verified::No]);
 }
 
+/// What is checked is what was used: of shards that somebody has, or may have had
+/// a part of, none may be left over.
+#[test]
+fn a_shard_that_was_used_unchecked_leaves_the_answer_unverified() {
+    let set = |shards: &[usize]| shards.iter().copied().collect::<ShardSet>();
+    // What c has of `h`, and found; whether the answer is verified.
+    let cases = [
+        (set(&[0, 1, 2]), Finding::Clean, Verified::Yes),
+        (set(&[0, 1]), Finding::Unchecked, Verified::Yes),
+        (set(&[0, 2]), Finding::Unchecked, Verified::No),
+    ];
+    for (have, finding, verified) in cases {
+        let mut bench = bench();
+        let sent = bench.ask(1, 5, Verify::Correct);
+        bench.answered(2, 0, &sent).results_fit(3, 0, &sent);
+        let tell = |device, have, finding, is_complete| {
+            let Data { request, attempt, plan, .. } = sent;
+            let audited = vec![Audited { value: H, have, finding }];
+            Event::Report(device, Report { request, attempt, plan, is_complete, audited })
+        };
+        // Shard 2 of `h` may have come too late for a and b, but not for c.
+        let clean = if finding == Finding::Clean { have } else { set(&[0, 1]) };
+        bench.handle(4, tell(A, clean, Finding::Clean, true));
+        bench.handle(4, tell(B, clean, Finding::Clean, true));
+        bench.handle(5, tell(C, have, finding, true));
+        assert_eq!(bench.verified(), [verified], "{have:?}");
+    }
+}
+
 #[test]
 fn an_answer_may_be_given_first_and_checked_afterwards() {
     let mut bench = bench();

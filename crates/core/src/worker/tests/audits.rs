@@ -17,8 +17,16 @@ impl Bench {
     /// A shard of an audited request, where these are suspects.
     fn audited(&mut self, at: u64, value: ValueId, shard: usize, suspects: &[DeviceId]) {
         let mut data = data(&self.plans, 0, 0, value, shard);
-        data.checks = Checks { audit: true, strict: true };
+        data.checks = Checks { audit: true, strict: true, prompt: false };
         data.suspects = devices(suspects);
+        self.frame(at, data);
+    }
+
+    /// A shard of the request of this number, whose answer waits for what is found
+    /// or does not.
+    fn asked(&mut self, at: u64, number: u64, (value, shard): (ValueId, usize), prompt: bool) {
+        let mut data = data(&self.plans, 0, number, value, shard);
+        data.checks = Checks { audit: true, strict: true, prompt };
         self.frame(at, data);
     }
 
@@ -68,6 +76,33 @@ fn shards_are_held_against_each_other_once_all_are_there() {
     assert_eq!(bench.worker.payload_bytes(), 0);
     bench.finished(6, 1, &[]);
     assert!(bench.worker.is_idle());
+}
+
+/// Where the answer waits for it, an audit's turn is before tasks of requests that
+/// came later; otherwise after all tasks.
+#[test]
+fn audits_that_answers_wait_for_are_not_put_off() {
+    for prompt in [true, false] {
+        let mut bench = bench();
+        (0..3).for_each(|number| bench.asked(0, number, (X, 0), prompt));
+        let first = bench.job();
+        [1, 2].iter().for_each(|shard| bench.asked(1, 0, (H, *shard), prompt));
+        bench.done(2, first);
+        let own = bench.job();
+        assert_eq!((own.request.number, own.task.stage.0), (0, 1), "tasks of the same come first");
+        bench.done(3, own);
+        if !prompt {
+            for number in 1..3 {
+                let job = bench.job();
+                assert_eq!(job.request.number, number);
+                bench.done(4, job);
+            }
+        }
+        let [(id, _)] = bench.audits()[..] else { panic!("one audit") };
+        assert!(id.request.number == 0 && bench.jobs().is_empty());
+        bench.found(5, id, ShardSet::first(3), Finding::Clean);
+        assert_eq!(bench.jobs().len(), usize::from(prompt));
+    }
 }
 
 #[test]

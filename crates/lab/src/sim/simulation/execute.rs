@@ -4,7 +4,7 @@ use quorate_core::admit::Peer;
 use quorate_core::cluster::Nanos;
 use quorate_core::failure::{Cause, TaskError};
 use quorate_core::frame::Frame;
-use quorate_core::gateway;
+use quorate_core::gateway::{self, Provenance};
 use quorate_core::worker;
 use quorate_model::tensor::Tensor;
 
@@ -108,7 +108,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
                     let error = self.shards.error(token as usize, &outputs);
                     self.record.error = self.record.error.max(error);
                     if error > self.course.error_max {
-                        return Err(format!("request {token} answered wrongly, error {error:e}"));
+                        let Provenance { attempts, plan, accepted, verified, .. } = provenance;
+                        return Err(format!(
+                            "request {token} answered wrongly, error {error:e}: attempt {attempts} \
+                             under plan {plan} by {accepted:?}, verified {verified}"
+                        ));
                     }
                     self.end(token, Ok(provenance))?;
                 }
