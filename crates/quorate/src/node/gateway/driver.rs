@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use quorate_code::ShardSet;
 use quorate_core::admit::Peer;
-use quorate_core::audit::{Audited, Verified, Verify};
+use quorate_core::audit::{Audited, Finding, Verified, Verify};
+use quorate_core::failure::TaskError;
 use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
-use quorate_core::id::{DeviceId, GatewayRun};
+use quorate_core::id::{DeviceId, GatewayRun, ValueId};
 use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_model::tensor::Tensor;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
@@ -42,7 +44,14 @@ pub(super) enum Ask {
     SuspectAfter(Duration),
 }
 
-/// What comes of what the lane does.
+/// What the lane does.
+enum Work {
+    Glue(Job),
+    /// Of which shards of which values.
+    Audit(Job, Vec<(ValueId, ShardSet)>),
+}
+
+/// What comes of it.
 enum Made {
     Outputs(Vec<Tensor>),
     Audited(Vec<Audited>),
@@ -55,7 +64,7 @@ pub(super) struct Driver {
     clock: Clock,
     gateway: Gateway,
     plans: Arc<Plans>,
-    lanes: ComputeLanes<Job, Made>,
+    lanes: ComputeLanes<Work, Made>,
     links: Links,
     /// By token: where the answer goes, and the place that the request takes.
     replies: BTreeMap<u64, (Reply, OwnedSemaphorePermit)>,
@@ -105,7 +114,7 @@ impl Driver {
     async fn run(
         mut self,
         mut asked: mpsc::UnboundedReceiver<Ask>,
-        mut computed: ComputedReceiver<Job, Made>,
+        mut computed: ComputedReceiver<Work, Made>,
     ) {
         let mut batch = Vec::new();
         loop {
@@ -116,13 +125,9 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                job = computed.recv() => {
-                    let Some((job, made)) = job else { return };
-                    self.handle(match made {
-                        Ok(Made::Outputs(outputs)) => Event::Done(job, Ok(outputs)),
-                        Ok(Made::Audited(audited)) => Event::Audited(job, audited),
-                        Err(error) => Event::Done(job, Err(error.words)),
-                    }, None);
+                work = computed.recv() => {
+                    let Some((work, made)) = work else { return };
+                    self.handle(done(work, made), None);
                 }
                 ask = asked.recv() => match ask {
                     None => return,
@@ -223,9 +228,11 @@ impl Driver {
             Command::Run(job, inputs) => {
                 let task = Some((OUTPUT_TASK.to_owned(), inputs));
                 let finish = Box::new(|outputs| Ok(Made::Outputs(outputs)));
-                self.lanes.run(ComputeJob { job, task, finish });
+                self.lanes.run(ComputeJob { job: Work::Glue(job), task, finish });
             }
             Command::Audit(job, audits) => {
+                let shards = audits.iter().map(|(_, audit)| (audit.value(), audit.have()));
+                let job = Work::Audit(job, shards.collect());
                 let finish = Box::new(move |_| {
                     let audited = audits.iter().map(|(usual, audit)| audit.audited(*usual));
                     Ok(Made::Audited(audited.collect()))
@@ -309,10 +316,45 @@ fn tell(plans: &Plans, notice: &Notice) {
     }
 }
 
+/// What the gateway is told of what the lane did.
+fn done(work: Work, made: Result<Made, TaskError>) -> Event {
+    match (work, made) {
+        (Work::Glue(job), Ok(Made::Outputs(outputs))) => Event::Done(job, Ok(outputs)),
+        (Work::Audit(job, _), Ok(Made::Audited(audited))) => Event::Audited(job, audited),
+        (Work::Glue(job), made) => {
+            let words = made.err().map(|error| error.words);
+            Event::Done(job, Err(words.unwrap_or_else(|| "made no output".to_owned())))
+        }
+        // It has panicked: nothing can be said of these values.
+        (Work::Audit(job, values), _) => {
+            let finding = Finding::Unchecked;
+            let unchecked = |(value, have)| Audited { value, have, finding };
+            Event::Audited(job, values.into_iter().map(unchecked).collect())
+        }
+    }
+}
+
 /// A run of a gateway that nobody has seen before.
 fn new_run() -> GatewayRun {
     use std::hash::{BuildHasher, Hasher};
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let random = std::hash::RandomState::new().build_hasher().finish();
     GatewayRun { gateway: random, epoch: since.as_micros() as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever used these shards used them unchecked.
+    #[test]
+    fn an_audit_that_panics_has_checked_nothing() {
+        let job = Job { number: 3, attempt: 1 };
+        let have = ShardSet::first(2);
+        let work = Work::Audit(job, vec![(ValueId(4), have)]);
+        let event = done(work, Err(TaskError::of_device("task of the lane panicked")));
+        let Event::Audited(told, audited) = event else { panic!("{event:?}") };
+        let unchecked = Audited { value: ValueId(4), have, finding: Finding::Unchecked };
+        assert_eq!((told, audited), (job, vec![unchecked]));
+    }
 }

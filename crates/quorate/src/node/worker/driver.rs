@@ -23,7 +23,8 @@ use crate::node::tasks::stems;
 /// What a lane does.
 pub(super) enum Work {
     Task(Job),
-    Audit(AuditId),
+    /// Which shards of which value.
+    Audit(AuditId, ShardSet),
 }
 
 /// What comes of it.
@@ -156,8 +157,9 @@ impl Driver {
                 self.lanes.run(ComputeJob { job, task, finish });
             }
             Command::Audit(id, audit, usual) => {
+                let job = Work::Audit(id, audit.have());
                 let finish = Box::new(move |_| Ok(Made::Audited(audit.audited(usual))));
-                self.lanes.run(ComputeJob { job: Work::Audit(id), task: None, finish });
+                self.lanes.run(ComputeJob { job, task: None, finish });
             }
             Command::Send(peers, frame) => return self.links.send(&peers, &frame),
             Command::Refuse(peer, refusal) => {
@@ -184,15 +186,15 @@ impl Driver {
 fn done(work: Work, made: Result<Made, TaskError>) -> Event {
     match (work, made) {
         (Work::Task(job), Ok(Made::Parts(parts))) => Event::Done(job, Ok(parts)),
-        (Work::Audit(id), Ok(Made::Audited(audited))) => Event::Audited(id, audited),
+        (Work::Audit(id, _), Ok(Made::Audited(audited))) => Event::Audited(id, audited),
         (Work::Task(job), made) => {
             let error = made.err().unwrap_or_else(|| TaskError::of_device("made no output"));
             Event::Done(job, Err(error))
         }
         // It has panicked: nothing can be said of the value.
-        (Work::Audit(id), _) => {
-            let (value, have) = (id.value, ShardSet::new());
-            Event::Audited(id, Audited { value, have, finding: Finding::Unchecked })
+        (Work::Audit(id, have), _) => {
+            let (value, finding) = (id.value, Finding::Unchecked);
+            Event::Audited(id, Audited { value, have, finding })
         }
     }
 }
