@@ -9,7 +9,7 @@ use crate::id::{DeviceId, DeviceSet};
 use crate::time::Time;
 
 /// Time to hear what was said while nobody listened.
-const GRACE: Duration = Duration::from_millis(50);
+pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
 /// Suspects devices that are silent for too long.
 #[derive(Clone, Debug)]

@@ -72,6 +72,9 @@ const NUDGE_EVERY: Duration = Duration::from_millis(100);
 /// Being told of time that is over this late is no busy moment: the gateway
 /// stood still.
 const STILL: Duration = Duration::from_millis(100);
+/// Requests are not held to what they had to do meanwhile where it is late by more
+/// than this.
+const LATE: Duration = Duration::from_millis(20);
 
 /// Habits of a gateway.
 #[derive(Clone, Debug)]
@@ -179,10 +182,8 @@ impl Gateway {
 
     /// Takes in one event at `now`; appends what is to be done.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
-        let late = self.due.map(|due| now.since(due)).filter(|late| *late > STILL);
-        if let Some(late) = late {
-            self.detector.stood_still(late);
-        }
+        self.excuse(self.due.map_or(Duration::ZERO, |due| now.since(due)));
+        let is_time = matches!(event, Event::Tick);
         match event {
             Event::Submit { token, inputs, deadline, verify } => {
                 self.submit(now, token, inputs, deadline, verify, out);
@@ -208,8 +209,24 @@ impl Gateway {
             Event::SuspectAfter(after) => self.detector.set_after(after),
             Event::Tick => {}
         }
-        self.on_time(now, out);
-        self.due = self.wake_at();
+        // Nobody is late before what has come in until then is taken in.
+        if is_time {
+            self.on_late(now, out);
+        }
+        self.on_time(now, is_time, out);
+        // What is overdue now does not make the next event late.
+        self.due = self.wake_at().map(|at| at.max(now));
+    }
+
+    /// This process is so late for what was due: what others have said meanwhile is
+    /// about to be heard.
+    fn excuse(&mut self, late: Duration) {
+        if late > LATE {
+            self.pending.values_mut().for_each(|pending| pending.stood_still(late));
+        }
+        if late > STILL {
+            self.detector.stood_still(late);
+        }
     }
 
     /// When the next [`Event::Tick`] is due, if ever.
@@ -406,7 +423,8 @@ impl Gateway {
     }
 
     /// All that happens by the passing of time.
-    fn on_time(&mut self, now: Time, out: &mut Vec<Command>) {
+    /// Devices that are silent for too long, or were left out for long enough.
+    fn on_late(&mut self, now: Time, out: &mut Vec<Command>) {
         let fresh = self.detector.expire(now);
         if !fresh.is_empty() {
             out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
@@ -417,10 +435,17 @@ impl Gateway {
             out.extend(rested.iter().map(|d| Command::Notice(Notice::Rested(d))));
             self.regroup(now, Duration::ZERO, out);
         }
+    }
+
+    /// What is due: of requests that are late, only with `is_time`.
+    fn on_time(&mut self, now: Time, is_time: bool, out: &mut Vec<Command>) {
         let due: Vec<u64> =
             self.pending.iter().filter(|(_, p)| p.wake_at() <= now).map(|(n, _)| *n).collect();
         for number in due {
             let Some(pending) = self.pending.get(&number) else { continue };
+            if !is_time && !pending.is_waiting(now) {
+                continue;
+            }
             if pending.audits.has_answer() {
                 self.end_audits(now, number, out);
             } else if pending.attempt.deadline <= now {

@@ -1,12 +1,14 @@
 //! Tract against ONNX Runtime's outputs, made by `scripts/golden.py`.
 //!
 //! LeNet-5 is part of this repository. The other models are looked up in
-//! `../shared/data` beside it; a case whose model is not there says so and is
-//! left out.
+//! `../shared/data` beside it; a case whose model is not there is listed as
+//! ignored.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Trial};
 use quorate_engine::{Engine, Tract};
 use quorate_model::tensor::{Tensor, read_f32};
 
@@ -28,16 +30,10 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The file in the assets or beside the repository; says so if in neither.
+/// The file in the assets or beside the repository.
 fn find(file: &str) -> Option<PathBuf> {
     let places = [repository().join("assets"), repository().join("../shared/data")];
-    let found = places.iter().map(|p| p.join(file)).find(|p| p.exists());
-    if found.is_none() {
-        // Not `eprintln!`: the test harness holds back what it prints.
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "SKIPPED: {file} is not there").unwrap();
-    }
-    found
+    places.iter().map(|p| p.join(file)).find(|p| p.exists())
 }
 
 fn gunzip(path: &Path) -> Vec<u8> {
@@ -64,32 +60,42 @@ fn seeded(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| value()).collect()
 }
 
-/// `count` inputs of `elements` values each; `None` if their file is missing.
-fn inputs(source: Source, elements: usize, count: usize) -> Option<Vec<Vec<f32>>> {
-    let digits = || find("mnist-t10k-images-idx3-ubyte.gz").map(|p| gunzip(&p));
-    let images = || find("cifar10-test1k.bin.gz").map(|p| gunzip(&p));
-    Some(match source {
-        Source::Mnist => digits()?[16..]
-            .chunks_exact(elements)
-            .take(count)
-            .map(|d| d.iter().map(|&b| f32::from(b) / 255.0).collect())
-            .collect(),
-        Source::Cifar => images()?
-            .chunks_exact(elements + 1)
-            .take(count)
-            .map(|r| r[1..].iter().map(|&b| f32::from(b)).collect())
-            .collect(),
-        Source::Seeded => (0..count).map(|n| seeded(elements, n as u64)).collect(),
-    })
+impl Source {
+    /// The file that it takes.
+    fn file(self) -> Option<&'static str> {
+        match self {
+            Source::Mnist => Some("mnist-t10k-images-idx3-ubyte.gz"),
+            Source::Cifar => Some("cifar10-test1k.bin.gz"),
+            Source::Seeded => None,
+        }
+    }
+
+    /// `count` inputs of `elements` values each.
+    fn inputs(self, elements: usize, count: usize) -> Vec<Vec<f32>> {
+        let read = || gunzip(&find(self.file().unwrap()).unwrap());
+        match self {
+            Source::Mnist => read()[16..]
+                .chunks_exact(elements)
+                .take(count)
+                .map(|d| d.iter().map(|&b| f32::from(b) / 255.0).collect())
+                .collect(),
+            Source::Cifar => read()
+                .chunks_exact(elements + 1)
+                .take(count)
+                .map(|r| r[1..].iter().map(|&b| f32::from(b)).collect())
+                .collect(),
+            Source::Seeded => (0..count).map(|n| seeded(elements, n as u64)).collect(),
+        }
+    }
 }
 
 /// Holds the answers, on one thread and on two, against the golden ones.
 fn check(name: &str, file: &str, source: Source, count: usize) {
-    let Some(path) = find(file) else { return };
+    let path = find(file).unwrap();
     let mut task = Tract::default().load(&path).unwrap();
     let mut on_two = Tract::on_threads(2).load(&path).unwrap();
     let shape = task.inputs()[0].shape.clone();
-    let Some(inputs) = inputs(source, shape.iter().product(), count) else { return };
+    let inputs = source.inputs(shape.iter().product(), count);
     let mut got = Vec::new();
     for input in &inputs {
         let input = Tensor::from_f32(shape.clone(), input).unwrap();
@@ -109,27 +115,24 @@ fn check(name: &str, file: &str, source: Source, count: usize) {
     }
 }
 
-#[test]
-fn lenet5() {
-    check("lenet5", "lenet5.onnx", Source::Mnist, 16);
-}
+/// Name of the golden file, model, inputs and how many.
+const CASES: [(&str, &str, Source, usize); 5] = [
+    ("lenet5", "lenet5.onnx", Source::Mnist, 16),
+    ("cifar10_cnn", "cifar10_cnn.onnx", Source::Cifar, 4),
+    ("alexnet_features", "alexnet_features_imagenet.onnx", Source::Seeded, 1),
+    ("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Source::Seeded, 1),
+    ("inception_v3", "inception_v3_imagenet_u8w.onnx", Source::Seeded, 1),
+];
 
-#[test]
-fn cifar10_cnn() {
-    check("cifar10_cnn", "cifar10_cnn.onnx", Source::Cifar, 4);
-}
-
-#[test]
-fn alexnet_features() {
-    check("alexnet_features", "alexnet_features_imagenet.onnx", Source::Seeded, 1);
-}
-
-#[test]
-fn mobilenet_v2() {
-    check("mobilenet_v2", "mobilenet_v2_imagenet.onnx", Source::Seeded, 1);
-}
-
-#[test]
-fn inception_v3() {
-    check("inception_v3", "inception_v3_imagenet_u8w.onnx", Source::Seeded, 1);
+fn main() -> ExitCode {
+    let trials = CASES.into_iter().map(|(name, file, source, count)| {
+        let mut files = [Some(file), source.file()].into_iter().flatten();
+        let missing = files.any(|file| find(file).is_none());
+        let run = move || {
+            check(name, file, source, count);
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(missing)
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

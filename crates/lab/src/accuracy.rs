@@ -16,7 +16,6 @@ mod curve;
 mod damage;
 mod draw;
 mod everywhere;
-mod lanes;
 mod layer;
 mod spec;
 mod subject;

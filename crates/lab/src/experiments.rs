@@ -15,6 +15,7 @@ mod overruns;
 mod scale;
 mod stragglers;
 mod table_1;
+mod verify;
 
 use anyhow::Context;
 
@@ -34,6 +35,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &cost::Cost,
     &scale::Scale,
     &faults::Faults,
+    &verify::Verify,
 ];
 
 /// Their names and titles, in that order.

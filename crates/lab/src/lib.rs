@@ -12,6 +12,7 @@ pub mod experiments;
 pub mod fleet;
 pub mod import;
 pub mod judge;
+mod lanes;
 pub mod methods;
 mod npy;
 pub mod operators;

@@ -1,11 +1,12 @@
 //! `docs/methods.md` has a row for every trial, and every row is right.
 //!
-//! A test a model. One whose file is not there says so and is left out.
+//! A test a model. One whose file is not there is listed as ignored.
 
-use std::io::Write;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
+use libtest_mimic::{Arguments, Trial as Test};
 use quorate_lab::methods::{self, Columns, MODELS, Subject, Trial, find};
 use quorate_lab::zoo::{ENTRIES, Size};
 
@@ -24,13 +25,6 @@ fn key(trial: &Trial) -> [String; KEY] {
     [trial.model.name.into(), trial.kind.to_string(), trial.way.to_string(), trial.devices()]
 }
 
-fn say(words: &str) {
-    // Not `eprintln!`: the test harness holds back what it prints.
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "{words}").unwrap();
-}
-
-#[test]
 fn every_trial_has_one_row() {
     let trials: Vec<_> = MODELS.iter().flat_map(|model| model.trials()).collect();
     let expected: Vec<_> = trials.iter().map(key).collect();
@@ -63,9 +57,6 @@ fn wrong(trial: &Trial, subject: &Subject, rows: &[Columns]) -> Option<String> {
 /// Runs all trials of a model, and what `quorate check` does.
 fn check(name: &str, size: Size) {
     let model = find(name).unwrap();
-    if let Some(file) = model.missing() {
-        return say(&format!("SKIPPED: {name}: {file} is not there"));
-    }
     let subject = model.load(size).unwrap();
     // In full size there are more steps of recurrent cells.
     let rows = if size == Size::Small { document() } else { Vec::new() };
@@ -84,49 +75,25 @@ fn check(name: &str, size: Size) {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-macro_rules! models {
-    ($($test:ident: $name:literal,)*) => {
-        $(
-            #[test]
-            fn $test() {
-                check($name, Size::Small);
-            }
-        )*
-
-        #[test]
-        fn every_model_has_a_test() {
-            let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-            let mut tested = vec![$($name),*];
-            tested.sort_by_key(|name| names.iter().position(|known| known == name));
-            assert_eq!(tested, names);
-        }
+fn main() -> ExitCode {
+    let of_model = |model: &'static methods::Model| {
+        let run = || {
+            check(model.name, Size::Small);
+            Ok(())
+        };
+        let missing = model.missing().is_some();
+        Test::test(model.name.replace('-', "_"), run).with_ignored_flag(missing)
     };
-}
-
-models! {
-    inception_v3: "inception_v3",
-    mobilenet_v2: "mobilenet_v2",
-    vgg16: "vgg16",
-    c3d: "c3d",
-    resnet50: "resnet50",
-    resnext50: "resnext50",
-    alexnet_features: "alexnet_features",
-    lenet5: "lenet5",
-    cifar10_cnn: "cifar10_cnn",
-    alexnet: "alexnet",
-    resnet18: "resnet18",
-    two_stream: "two-stream",
-    low_res: "low-res",
-    mlp: "mlp",
-    lstm: "lstm",
-    gru: "gru",
-    rnn: "rnn",
-    transformer: "transformer",
-}
-
-/// Needs minutes and gigabytes.
-#[test]
-#[ignore = "slow: run with --ignored"]
-fn zoo_in_full_size() {
-    ENTRIES.iter().for_each(|entry| check(entry.name, Size::Full));
+    let mut tests: Vec<Test> = MODELS.iter().map(of_model).collect();
+    tests.push(Test::test("every_trial_has_one_row", || {
+        every_trial_has_one_row();
+        Ok(())
+    }));
+    // Needs minutes and gigabytes.
+    let full = Test::test("zoo_in_full_size", || {
+        ENTRIES.iter().for_each(|entry| check(entry.name, Size::Full));
+        Ok(())
+    });
+    tests.push(full.with_ignored_flag(true).with_kind("slow: run with --ignored"));
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

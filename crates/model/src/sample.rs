@@ -13,19 +13,6 @@ use crate::tensor::{DType, Tensor};
 /// LeNet-5 trained on MNIST.
 pub(crate) const LENET: &[u8] = include_bytes!("../../../assets/lenet5.onnx");
 
-/// The bytes of a model kept beside the repository; `None`, with a note, where
-/// it is absent.
-pub(crate) fn shared(name: &str) -> Option<Bytes> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/");
-    match std::fs::read(format!("{folder}{name}")) {
-        Ok(bytes) => Some(bytes.into()),
-        Err(_) => {
-            println!("skipped: {name} is not there");
-            None
-        }
-    }
-}
-
 /// A model under construction.
 pub(crate) struct Sample {
     pub proto: ModelProto,

@@ -7,6 +7,7 @@
 //! ```
 
 mod audits;
+mod external;
 mod folder;
 mod forms;
 mod kind;

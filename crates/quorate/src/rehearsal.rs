@@ -34,7 +34,7 @@ use difference::difference;
 use losses::{list, losses, random_subset};
 use whole::Whole;
 
-pub use audits::usual;
+pub use audits::{Played, usual};
 pub use difference::answer_difference;
 pub use doubt::doubt;
 pub use finding::Finding;

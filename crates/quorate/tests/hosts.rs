@@ -1,12 +1,12 @@
 //! Workers on hosts of their own, joined by a switch: network namespaces.
-//! Needs root and `ip`; says so where it cannot run.
-#![cfg(target_os = "linux")]
+//! Needs root and `ip`; is listed as ignored where there are none.
 
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
+use libtest_mimic::{Arguments, Trial};
 use support::{PROGRAM, Worker, digits, lenet, quorate, words};
 
 /// Hosts 1.. with address 10.77.0.n, and the switch that joins them. All are
@@ -73,16 +73,9 @@ fn ip(args: &str) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(format!("ip {args}: {said}")) }
 }
 
-#[test]
 fn a_pulled_cable_costs_nothing() {
     // Hosts 1 to 3 work, host 4 asks.
-    let network = match Network::new(4) {
-        Ok(network) => network,
-        Err(error) => {
-            support::skip(&format!("no network namespaces here: {error}"));
-            return;
-        }
-    };
+    let network = Network::new(4).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (plan, bundle) = (path("plan.toml"), path("bundle"));
@@ -115,4 +108,15 @@ fn a_pulled_cable_costs_nothing() {
     }
     assert_eq!(answers, 300);
     assert!(asking.wait().unwrap().success());
+}
+
+fn main() -> ExitCode {
+    let test = || {
+        a_pulled_cable_costs_nothing();
+        Ok(())
+    };
+    let missing = Network::new(1).is_err();
+    let test = Trial::test("a_pulled_cable_costs_nothing", test);
+    let tests = vec![test.with_kind("network namespaces").with_ignored_flag(missing)];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

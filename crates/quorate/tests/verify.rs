@@ -107,9 +107,13 @@ fn flipped(spares: usize) {
     let found = damage(&workers[1], &marks);
     assert!(found >= FLIPS / 4, "{found} of {} weights are in memory as they are", marks.len());
     // Nobody notices where nobody looks.
-    let blind = bundle.ask(8, &["--verify", "off"]);
-    assert!(apart(&values(&blind), &right) > 1e-2, "the damage shows");
-    assert!(blind.iter().all(|answer| answer["verified"] == "off"));
+    let blind = |_| {
+        let blind = bundle.ask(8, &["--verify", "off"]);
+        assert!(blind.iter().all(|answer| answer["verified"] == "off"));
+        apart(&values(&blind), &right) > 1e-2
+    };
+    // Where the device is the slowest it may be that others are used.
+    assert!((0..20).any(blind), "the damage shows");
     let checked = bundle.ask(8, &[]);
     assert!(apart(&values(&checked), &right) < 1e-4, "{checked:?}");
     assert_verified(&checked);

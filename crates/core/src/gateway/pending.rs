@@ -13,6 +13,7 @@ use super::command::Command;
 use super::reach::{Cut, apart};
 use crate::attempt::Attempt;
 use crate::audit::{Audit, Checks, Verified};
+use crate::detector::GRACE;
 use crate::failure::{Cause, TaskError};
 use crate::frame::{Data, Failure, Frame, Standing};
 use crate::gather::{Accepted, Decision, Gather, Gathered};
@@ -90,6 +91,8 @@ pub(super) struct Pending {
     pub(super) recheck_at: Option<Time>,
     /// When the attempt was last seen to move.
     moved_at: Time,
+    /// Was it excused from standing still since then?
+    is_excused: bool,
     /// The longest that it was not, before.
     quiet: Duration,
     /// How long it may stand still.
@@ -131,6 +134,7 @@ impl Pending {
             keep_until: now,
             recheck_at: None,
             moved_at: now,
+            is_excused: false,
             quiet: Duration::ZERO,
             patience,
             moves: BTreeMap::new(),
@@ -160,6 +164,7 @@ impl Pending {
         self.cut = Cut::new();
         self.failed.clear();
         (self.moved_at, self.quiet, self.overtaken) = (now, Duration::ZERO, 0);
+        self.is_excused = false;
         self.moves.clear();
         let doubled = 1u32.checked_shl(before).unwrap_or(u32::MAX);
         self.keep_until = now + ATTEMPT_MIN.saturating_mul(doubled).min(self.patience);
@@ -266,7 +271,15 @@ impl Pending {
     /// The attempt does not stand still, as far as can be seen.
     fn seen(&mut self, now: Time) {
         self.quiet = self.quiet_until(now);
-        self.moved_at = now;
+        (self.moved_at, self.is_excused) = (now, false);
+    }
+
+    /// The gateway stood still for so long: what was said of it meanwhile is about
+    /// to be heard. That is an excuse only once.
+    pub(super) fn stood_still(&mut self, by: Duration) {
+        if !std::mem::replace(&mut self.is_excused, true) {
+            self.moved_at = self.moved_at + by + GRACE;
+        }
     }
 
     /// How long it has stood still at the longest.

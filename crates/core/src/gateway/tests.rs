@@ -40,8 +40,20 @@ impl Bench {
         bench
     }
 
+    /// Hands over an event, and tells of the time if something is due.
     fn handle(&mut self, at: u64, event: Event) -> &mut Bench {
         self.gateway.handle(ms(at), event, &mut self.commands);
+        if self.gateway.wake_at().is_some_and(|due| due <= ms(at)) {
+            self.gateway.handle(ms(at), Event::Tick, &mut self.commands);
+        }
+        self
+    }
+
+    /// Tells of the time whenever something is due before `at`.
+    fn until(&mut self, at: u64) -> &mut Bench {
+        while let Some(due) = self.gateway.wake_at().filter(|due| *due < ms(at)) {
+            self.gateway.handle(due, Event::Tick, &mut self.commands);
+        }
         self
     }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::answers::top;
 use super::case::Case;
 use super::draw::subset;
-use super::lanes::in_lanes;
 use crate::engine::engine;
+use crate::lanes::in_lanes;
 
 /// Images that are tried with more devices dead than a plan tolerates.
 const BEYOND_MAX: usize = 20;

@@ -8,9 +8,9 @@ use super::answers::top;
 use super::case::Case;
 use super::damage::{Rows, Substitute};
 use super::draw::patterns;
-use super::lanes::in_lanes;
 use super::layer::{Layer, Point, Tally, divisions};
 use super::walk::Walk;
+use crate::lanes::in_lanes;
 
 impl Layer {
     /// All layers as one, which lose the shards of the same devices; zeros

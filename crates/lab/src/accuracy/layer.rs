@@ -12,8 +12,8 @@ use super::answers::top;
 use super::case::Case;
 use super::damage::{Rows, Substitute};
 use super::draw::patterns;
-use super::lanes::in_lanes;
 use super::walk::Walk;
+use crate::lanes::in_lanes;
 
 /// What the loss of shards of one layer did to the answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -10,10 +10,10 @@ use quorate_model::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::answers::top;
-use super::lanes::in_lanes;
 use super::spec::SubjectSpec;
 use crate::data;
 use crate::engine::engine;
+use crate::lanes::in_lanes;
 
 /// The folder that `scripts/photographs.py` makes.
 const PHOTOGRAPHS: &str = "photographs";

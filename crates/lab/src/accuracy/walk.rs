@@ -17,8 +17,8 @@ use quorate_engine::Task;
 use quorate_model::model::{Model, to_onnx};
 use quorate_model::tensor::Tensor;
 
-use super::lanes::in_lanes;
 use crate::engine::engine;
+use crate::lanes::in_lanes;
 
 /// Images on their way through a model.
 pub(crate) struct Walk {

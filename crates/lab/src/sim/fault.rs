@@ -29,6 +29,22 @@ pub enum Fault {
     /// Nothing passes between two nodes. The gateway is the node behind the
     /// last device.
     Cut(usize, usize),
-    /// It passes again.
+    /// Nothing passes from one node to another; the other way it does, for as
+    /// long as nothing has to be confirmed.
+    Deafen {
+        /// Who is not heard,
+        from: usize,
+        /// by whom.
+        to: usize,
+    },
+    /// It passes again, both ways.
     Mend(usize, usize),
+    /// The gateway stops; what arrives waits.
+    FreezeGateway,
+    /// It goes on.
+    ThawGateway,
+    /// The gateway ends, and all requests with it.
+    CrashGateway,
+    /// It starts with nothing in memory.
+    RestartGateway,
 }

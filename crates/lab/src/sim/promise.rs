@@ -28,7 +28,9 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
             Promise::InTurn => {
                 healthy_us + record.endings.len() as u64 * tasks_us(material, script)
             }
-            Promise::Within(longer) => healthy_us + longer.as_micros() as u64,
+            Promise::Within(longer) | Promise::Paused(longer) => {
+                healthy_us + longer.as_micros() as u64
+            }
         };
         if after_us > limit_us {
             return Err(format!("{said}, promised within {limit_us}"));

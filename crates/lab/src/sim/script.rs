@@ -10,7 +10,10 @@ use super::course::{Change, Course, Requests, Until};
 use super::fault::Fault;
 use super::network::Noise;
 use super::random::SplitMix;
+use super::world::USER_TIMEOUT;
 
+/// The longest that a gateway stands still.
+const STALL_MS: u64 = 1500;
 const MS: u64 = 1000;
 const NANOS_PER_US: Nanos = 1000;
 /// The longest that a frame takes a slow link: workers keep a request for ten
@@ -29,6 +32,9 @@ pub(super) enum Promise {
     Unnoticed,
     /// Anything: answered, at most this much slower.
     Within(Duration),
+    /// Nothing is wrong but that the gateway stands still for this long in all:
+    /// one attempt under the main plan.
+    Paused(Duration),
     /// Every task of every request after each other on one device.
     InTurn,
     /// Everything takes long, and nothing is wrong: one attempt under the main
@@ -94,10 +100,14 @@ pub enum Family {
     Slow,
     /// One device computes wrongly for a time, and all answers are to be right.
     Wrong,
+    /// The gateway stands still now and then; devices do not.
+    Stalled,
+    /// The gateway ends and starts anew, with devices in trouble beside it.
+    Restarted,
 }
 
 /// All families.
-pub const FAMILIES: [Family; 12] = [
+pub const FAMILIES: [Family; 14] = [
     Family::Tolerated,
     Family::Rolling,
     Family::Beyond,
@@ -110,6 +120,8 @@ pub const FAMILIES: [Family; 12] = [
     Family::Broken,
     Family::Slow,
     Family::Wrong,
+    Family::Stalled,
+    Family::Restarted,
 ];
 
 impl Script {
@@ -144,6 +156,8 @@ impl Script {
             Family::Broken => script.broken(devices, &mut random),
             Family::Slow => script.slow(devices, tolerance, &mut random),
             Family::Wrong => script.wrong(devices, &mut random),
+            Family::Stalled => script.stalled(&mut random),
+            Family::Restarted => script.restarted(devices, tolerance, &mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
@@ -365,10 +379,43 @@ impl Script {
         }
     }
 
+    fn stalled(&mut self, random: &mut SplitMix) {
+        self.every(30, 120, random);
+        // Of two stalls that follow each other, both may hit a request.
+        self.promise = Promise::Paused(Duration::from_millis(2 * STALL_MS));
+        let mut at = random.between(1, 600) * MS;
+        while at < 3500 * MS {
+            self.faults.push((at, Fault::FreezeGateway));
+            at += random.between(5, STALL_MS) * MS;
+            self.faults.push((at, Fault::ThawGateway));
+            at += random.between(300, 900) * MS;
+        }
+    }
+
+    fn restarted(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.deadline = Duration::from_secs(30);
+        self.every(30, 100, random);
+        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
+        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK);
+        let mut at = random.between(1, 800) * MS;
+        while at < 2500 * MS {
+            self.faults.push((at, Fault::CrashGateway));
+            at += random.between(1, 700) * MS;
+            self.faults.push((at, Fault::RestartGateway));
+            at += random.between(200, 1200) * MS;
+        }
+        for device in some(devices, tolerance, random) {
+            let at = random.between(1, 2000) * MS;
+            self.trouble(device, devices, at, random);
+        }
+    }
+
     /// One device in trouble from `at` on; returns when it is well again.
     fn trouble(&mut self, device: usize, devices: usize, at: u64, random: &mut SplitMix) -> u64 {
         let end = at + random.between(1, 900) * MS;
-        let pairs = match random.below(4) {
+        let others = (0..=devices).filter(|other| *other != device);
+        let mend = |other: usize| Fault::Mend(device, other);
+        let pairs = match random.below(5) {
             0 => {
                 let goodbye = random.chance(500);
                 vec![(Fault::Crash { device, goodbye }, Fault::Restart(device))]
@@ -377,9 +424,21 @@ impl Script {
             2 => {
                 vec![(Fault::Slow(device, random.between(2, 100) as f64), Fault::Slow(device, 1.0))]
             }
+            3 => others.map(|other| (Fault::Cut(device, other), mend(other))).collect(),
+            // Nothing that it says is heard, or it hears nothing; and soon, as
+            // nothing is confirmed, neither.
             _ => {
-                let others = (0..=devices).filter(|other| *other != device);
-                others.map(|o| (Fault::Cut(device, o), Fault::Mend(device, o))).collect()
+                let is_mute = random.chance(500);
+                let way = |(from, to): (usize, usize)| match is_mute {
+                    true => Fault::Deafen { from, to },
+                    false => Fault::Deafen { from: to, to: from },
+                };
+                let later = at + USER_TIMEOUT / NANOS_PER_US;
+                if later < end {
+                    let cut = |other| (later, Fault::Cut(device, other));
+                    self.faults.extend(others.clone().map(cut));
+                }
+                others.map(|other| (way((device, other)), mend(other))).collect()
             }
         };
         for (wrong, right) in pairs {

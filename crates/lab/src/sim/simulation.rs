@@ -4,36 +4,37 @@
 //! alone.
 
 mod agenda;
+mod arrive;
 mod change;
 mod device;
 mod execute;
+mod front;
 mod happening;
 mod links;
+mod lives;
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use quorate_core::admit::Peer;
 use quorate_core::cluster::Nanos;
-use quorate_core::frame::{Data, Frame};
-use quorate_core::gateway::{self, Gateway, Provenance, RequestError};
-use quorate_core::id::{DeviceId, GatewayRun, PlanId};
+use quorate_core::gateway::{self, Provenance, RequestError};
+use quorate_core::id::{DeviceId, PlanId};
 use quorate_core::time::Time;
 use quorate_core::worker;
 
 use self::agenda::Agenda;
 use self::device::Device;
+use self::front::Front;
 use self::happening::{Happening, Pair};
 use super::course::{Course, Requests, Until};
-use super::record::{Ending, Record, ShardArrival, Traffic};
+use super::record::{Ending, Record, Traffic};
 use super::shards::Shards;
 use super::world::{Letter, Next, World};
 
 /// A wake-up that comes this often at one instant will come for ever.
 const TICKS_MAX: u32 = 1000;
 const NANOS_PER_US: Nanos = 1000;
-const RUN: GatewayRun = GatewayRun { gateway: 1, epoch: 1 };
 
 /// One simulation under way.
 pub(super) struct Simulation<S, W: World> {
@@ -43,21 +44,19 @@ pub(super) struct Simulation<S, W: World> {
     now: Nanos,
     agenda: Agenda<Happening<W::Hop>>,
     devices: Vec<Device<W::Hop>>,
-    gateway: Gateway,
+    front: Front<W::Hop>,
     /// Links on which nothing passes.
     cut: BTreeSet<(usize, usize)>,
+    /// From and to: links on which nothing passes in this direction.
+    deaf: BTreeSet<(usize, usize)>,
     /// Devices without a connection.
     apart: BTreeSet<Pair>,
     /// By node: the wake-up that counts.
     wakes: Vec<(u64, Option<Time>)>,
     /// Wake-ups of one node at one instant.
     ticks: (Nanos, usize, u32),
-    /// Bytes that had come and gone at the gateway when it was last woken.
-    moved: u64,
     /// Requests that are to be answered still.
     open: usize,
-    /// By the gateway's number: the request.
-    numbers: Vec<usize>,
     /// When it is too late for whatever has come in so far.
     limit: Nanos,
     ended_at: Option<Nanos>,
@@ -92,18 +91,17 @@ impl<S: Shards, W: World> Simulation<S, W> {
             devices: (0..count)
                 .map(|index| Device::new(&plans, index, &course.gateway.usual))
                 .collect(),
-            gateway: Gateway::new(plans, RUN, course.gateway.clone()),
+            front: Front::new(&plans, &course.gateway),
             shards,
             world,
             now: 0,
             agenda: Agenda::new(),
             cut: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             apart: BTreeSet::new(),
             wakes: vec![(0, None); count + 1],
             ticks: (0, 0, 0),
-            moved: 0,
             open: 0,
-            numbers: Vec::new(),
             limit: 2 * nanos(course.deadline),
             ended_at: None,
             hasher: DefaultHasher::new(),
@@ -212,7 +210,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn is_idle(&self) -> bool {
-        self.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
+        self.front.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
     }
 
     /// What came of it.
@@ -248,6 +246,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
             self.devices[device].inbox.push(happening);
             return Ok(());
         }
+        let of_front = self.is_of_front(&happening);
+        let happening = if of_front { self.front.keep(happening) } else { Some(happening) };
+        let Some(happening) = happening else { return Ok(()) };
         match happening {
             Happening::Arrive(letter) => self.arrive(*letter),
             Happening::Hop(letter, hop) => {
@@ -270,17 +271,22 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 }
                 Ok(())
             }
-            Happening::ResultsAudited(job, audited) => {
-                self.ask(gateway::Event::Audited(job, audited))
+            Happening::Done(life, event) => {
+                if life == self.front.life() {
+                    self.ask(event)?;
+                }
+                Ok(())
             }
-            Happening::Glued(job, result) => self.ask(gateway::Event::Done(job, result)),
             Happening::Submit(index) => self.submit(index),
             Happening::Cancel(index) => {
                 let cancelled = self.record.endings[index].is_none();
                 if cancelled && !std::mem::replace(&mut self.record.cancelled[index], true) {
                     self.open -= 1;
                 }
-                self.ask(gateway::Event::Cancel(index as u64))
+                if self.front.up {
+                    self.ask(gateway::Event::Cancel(index as u64))?;
+                }
+                Ok(())
             }
             Happening::Change(index) => self.change(self.course.changes[index].1),
             Happening::Connected { device, incarnation } => self.connected(device, incarnation),
@@ -293,7 +299,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 Ok(())
             }
             Happening::Disconnected(device) => {
-                self.ask(gateway::Event::Down(DeviceId(device as u8)))
+                if self.front.up {
+                    self.ask(gateway::Event::Down(DeviceId(device as u8)))?;
+                }
+                Ok(())
             }
         }
     }
@@ -314,6 +323,22 @@ impl<S: Shards, W: World> Simulation<S, W> {
         Some(node).filter(|node| *node < self.devices.len())
     }
 
+    /// Does it wait for the gateway while that is frozen?
+    fn is_of_front(&self, happening: &Happening<W::Hop>) -> bool {
+        let node = self.devices.len();
+        match happening {
+            Happening::Arrive(letter) => letter.to.node == node,
+            Happening::Hop(letter, _) => letter.left_at == Nanos::MAX && letter.from == node,
+            Happening::Wake { node: woken, .. } => *woken == node,
+            Happening::Done(..)
+            | Happening::Submit(_)
+            | Happening::Cancel(_)
+            | Happening::Connected { .. }
+            | Happening::Disconnected(_) => true,
+            _ => false,
+        }
+    }
+
     /// Has a letter's sender crashed before all of it had left?
     fn is_lost(&self, letter: &Letter) -> bool {
         let crashed = self.devices.get(letter.from).and_then(|device| device.crashed_at);
@@ -321,15 +346,19 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn submit(&mut self, index: usize) -> Result<(), String> {
+        if !self.front.up {
+            self.forget_request(index);
+            return Ok(());
+        }
         self.record.came[index] = self.since(self.now);
         let deadline = self.course.deadline;
         self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
-        let (inputs, pending) = (self.shards.inputs(index), self.gateway.pending());
+        let (inputs, pending) = (self.shards.inputs(index), self.front.gateway.pending());
         let (token, verify) = (index as u64, self.course.verify);
         self.ask(gateway::Event::Submit { token, inputs, deadline, verify })?;
         // What was refused at once has no number.
-        if self.gateway.pending() > pending {
-            self.numbers.push(index);
+        if self.front.gateway.pending() > pending {
+            self.front.numbers.push(index);
         }
         Ok(())
     }
@@ -360,12 +389,12 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn connected(&mut self, device: usize, incarnation: u32) -> Result<(), String> {
-        if !self.lives(device, incarnation) {
+        if !self.lives(device, incarnation) || !self.front.up {
             return Ok(());
         }
         self.devices[device].gone_at = None;
         let held: Vec<PlanId> = self.shards.plans().all().iter().map(|plan| plan.id()).collect();
-        self.tell(device, worker::Event::Gateway(RUN));
+        self.tell(device, worker::Event::Gateway(self.front.run()));
         self.ask(gateway::Event::Up(DeviceId(device as u8), held))
     }
 
@@ -381,7 +410,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         }
         let moved = self.world.moved(self.now, node);
         if node == self.devices.len() {
-            if std::mem::replace(&mut self.moved, moved) != moved {
+            if std::mem::replace(&mut self.front.moved, moved) != moved {
                 self.ask(gateway::Event::Moved)?;
             }
             return self.ask(gateway::Event::Tick);
@@ -402,68 +431,6 @@ impl<S: Shards, W: World> Simulation<S, W> {
             let generation = self.wakes[node].0;
             let at = at.0.saturating_mul(NANOS_PER_US).max(self.now);
             self.at(at, Happening::Wake { node, generation });
-        }
-    }
-
-    fn arrive(&mut self, letter: Letter) -> Result<(), String> {
-        if self.is_lost(&letter) {
-            return Ok(());
-        }
-        let (to, gateway) = (letter.to.node, self.devices.len());
-        if to == gateway {
-            return self.gateway_frame(letter.from, letter.frame);
-        }
-        let device = &self.devices[to];
-        if device.up && device.incarnation == letter.to.incarnation {
-            let from = match letter.from {
-                node if node == gateway => Peer::Gateway(RUN),
-                device => Peer::Device(DeviceId(device as u8)),
-            };
-            self.worker_frame(to, from, letter.frame);
-        }
-        Ok(())
-    }
-
-    fn worker_frame(&mut self, device: usize, from: Peer, frame: Option<Frame>) {
-        let event = match frame {
-            Some(Frame::Data(data)) => worker::Event::Data(from, data),
-            Some(Frame::Watermark(mark)) => worker::Event::Watermark(from, mark),
-            Some(Frame::Failure(failure)) => worker::Event::Failure(from, failure),
-            Some(_) => return,
-            None => {
-                self.record.refused += 1;
-                return;
-            }
-        };
-        self.tell(device, event);
-    }
-
-    fn gateway_frame(&mut self, from: usize, frame: Option<Frame>) -> Result<(), String> {
-        let device = DeviceId(from as u8);
-        match frame {
-            Some(Frame::Data(data)) => {
-                self.note(from, &data);
-                self.ask(gateway::Event::Data(device, data))
-            }
-            Some(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(device, beat)),
-            Some(Frame::Progress(progress)) => self.ask(gateway::Event::Progress(device, progress)),
-            Some(Frame::Failure(failure)) => self.ask(gateway::Event::Failure(device, failure)),
-            Some(Frame::Report(report)) => self.ask(gateway::Event::Report(device, report)),
-            Some(_) => Ok(()),
-            None => {
-                self.record.refused += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// Notes that a shard of a result has come.
-    fn note(&mut self, device: usize, data: &Data) {
-        let known = self.numbers.get(data.request.number as usize);
-        if let Some(&index) = known.filter(|_| data.request.run == RUN) {
-            let after = self.since(self.now).saturating_sub(self.record.came[index]);
-            let arrival = ShardArrival { device, shard: data.shard.into(), after };
-            self.record.arrivals[index].push(arrival);
         }
     }
 }

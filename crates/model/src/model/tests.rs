@@ -10,7 +10,7 @@ use crate::onnx::{
 };
 use crate::pack::{TaskSpec, Work, lay_out};
 use crate::part::Part;
-use crate::sample::{LENET, Sample, shared};
+use crate::sample::{LENET, Sample};
 use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
 
@@ -31,21 +31,6 @@ fn lenet() {
     let (start, end) = (bytes.as_ptr() as usize, bytes.as_ptr() as usize + bytes.len());
     let at = weight.as_ptr() as usize;
     assert!(start <= at && at < end, "weights are shared, not copied");
-}
-
-#[test]
-fn shared_models() {
-    let cases = [
-        ("cifar10_cnn.onnx", 9),
-        ("alexnet_features_imagenet.onnx", 5),
-        ("mobilenet_v2_imagenet.onnx", 36),
-        ("inception_v3_imagenet_u8w.onnx", 95),
-    ];
-    for (name, layers) in cases {
-        let Some(bytes) = shared(name) else { continue };
-        let model = Model::read(bytes, &Limits::default()).unwrap();
-        assert_eq!(Staged::new(model).unwrap().stages.len(), layers, "{name}");
-    }
 }
 
 /// Names an input's dimension instead of giving its length.

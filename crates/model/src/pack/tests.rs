@@ -17,7 +17,7 @@ use crate::layer::{Layer, LayerKind, Orientation};
 use crate::model::{Limits, Model, ReadOptions};
 use crate::onnx::{AttributeProto, float_attribute, int_attribute};
 use crate::part::Part;
-use crate::sample::{LENET, Sample, shared};
+use crate::sample::{LENET, Sample};
 use crate::stage::Staged;
 use crate::tensor::{DType, Tensor};
 
@@ -178,15 +178,10 @@ fn staged(sample: &Sample) -> Staged {
 
 #[test]
 fn models_there_and_back() {
-    let mut models = vec![("lenet5.onnx", Bytes::from_static(LENET))];
-    for name in ["cifar10_cnn.onnx", "alexnet_features_imagenet.onnx"] {
-        models.extend(shared(name).map(|bytes| (name, bytes)));
-    }
-    for (_, bytes) in models {
-        let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();
-        for n in [1, 4] {
-            round_trip(&staged, &specs(&staged, n));
-        }
+    let bytes = Bytes::from_static(LENET);
+    let staged = Staged::new(Model::read(bytes, &Limits::default()).unwrap()).unwrap();
+    for n in [1, 4] {
+        round_trip(&staged, &specs(&staged, n));
     }
 }
 

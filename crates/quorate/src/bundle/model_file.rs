@@ -1,8 +1,6 @@
 //! A model file, read and cut into stages.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
@@ -14,7 +12,7 @@ use quorate_model::model::{Model, ReadOptions, to_onnx};
 use quorate_model::stage::{Cut, Staged};
 use quorate_model::tensor::Tensor;
 
-use super::kind;
+use super::{external, kind};
 
 /// Longest model file that is read.
 const MODEL_BYTES_MAX: u64 = 16 << 30;
@@ -148,7 +146,7 @@ impl ModelFile {
         shapes: &Shapes,
     ) -> anyhow::Result<ModelFile> {
         let mut external = |location: &str, offset: u64, length: u64| {
-            read_external(folder, location, offset, length)
+            external::read(folder, &name, location, offset, length)
         };
         let options = ReadOptions {
             input_shapes: shapes.inputs.clone(),
@@ -197,36 +195,4 @@ fn made_for(plans: &Plans, model: &str) -> anyhow::Result<()> {
     let plan = plans.model_sha256();
     ensure!(plan == model, "plan was made for model {plan}, this one is {model} (SHA-256)");
     Ok(())
-}
-
-/// External data of a user's model, from files beside it only.
-fn read_external(
-    folder: &Path,
-    location: &str,
-    offset: u64,
-    length: u64,
-) -> std::io::Result<Bytes> {
-    use std::io::{Error, ErrorKind, Seek, SeekFrom};
-    let path = Path::new(location.trim_start_matches("./"));
-    let inside = path.components().all(|c| matches!(c, std::path::Component::Normal(_)));
-    if !inside {
-        let words = format!("external data {location} is not below the model's folder");
-        return Err(Error::new(ErrorKind::InvalidInput, words));
-    }
-    let whole = folder.join(path);
-    // Opening a pipe would wait for its other end.
-    if !std::fs::metadata(&whole)?.is_file() {
-        let words = format!("external data {location} is no file");
-        return Err(Error::new(ErrorKind::InvalidInput, words));
-    }
-    let mut file = File::open(whole)?;
-    let size = file.metadata()?.len();
-    if offset.checked_add(length).is_none_or(|end| end > size) {
-        let words = format!("external data {location} has {size} bytes, needs {offset}+{length}");
-        return Err(Error::new(ErrorKind::UnexpectedEof, words));
-    }
-    file.seek(SeekFrom::Start(offset))?;
-    let mut data = vec![0; usize::try_from(length).map_err(Error::other)?];
-    file.read_exact(&mut data)?;
-    Ok(data.into())
 }

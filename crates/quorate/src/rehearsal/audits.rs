@@ -1,16 +1,20 @@
-//! How far apart healthy shards are, by playing a bundle.
+//! How far apart healthy shards are, and what comes of one that is not, by playing
+//! a bundle.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
+use bytes::Bytes;
 use quorate_code::ShardSet;
 use quorate_core::audit::{Audit, Usual};
-use quorate_core::id::{DeviceSet, StageId};
+use quorate_core::gather::{Gathered, task_inputs};
+use quorate_core::id::{DeviceSet, StageId, ValueId};
 use quorate_core::plan::Plans;
 use quorate_engine::Engine;
 use quorate_model::tensor::Tensor;
 
-use super::{Progress, Rehearsal};
+use super::{Progress, Rehearsal, Values};
 
 /// How far apart the shards of every value of every plan are, with all devices
 /// at work on each of these requests.
@@ -41,18 +45,80 @@ pub fn usual(
     Ok(usual)
 }
 
+/// A request that was played with all devices at work.
+pub struct Played {
+    values: Values,
+    /// By stage: all shards of its value, as they travel.
+    shards: Vec<Vec<Option<Bytes>>>,
+}
+
+impl Played {
+    /// All shards of a stage's value, as they travel.
+    pub fn shards(&self, stage: StageId) -> &[Option<Bytes>] {
+        &self.shards[stage.index()]
+    }
+}
+
 impl Rehearsal {
-    fn learn_usual(&self, inputs: &[Tensor], usual: &mut Usual) -> anyhow::Result<()> {
-        let mut values = self.with_inputs(inputs);
+    /// Plays a request with all devices at work.
+    pub fn play(&self, inputs: &[Tensor]) -> anyhow::Result<Played> {
+        let mut played = Played { values: self.with_inputs(inputs), shards: Vec::new() };
         for (index, stage) in self.plan.stages().iter().enumerate() {
             let id = StageId(index as u16);
-            let shards = self.run_stage(id, self.members, |_| &values)?;
+            let shards = self.run_stage(id, self.members, |_| &played.values)?;
+            let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
+            played.values[stage.value.index()] = Some(gathered);
+            played.shards.push(shards);
+        }
+        Ok(played)
+    }
+
+    /// What the task of a shard read.
+    pub fn read_of(
+        &self,
+        played: &Played,
+        stage: StageId,
+        shard: usize,
+    ) -> anyhow::Result<Vec<Arc<Gathered>>> {
+        let value = |value: ValueId| played.values[value.index()].clone();
+        task_inputs(&self.plan, stage, shard, value).context("values that were played")
+    }
+
+    /// Holds these shards of a stage's value against each other.
+    pub fn audit(&self, stage: StageId, shards: Vec<Option<Bytes>>) -> Audit {
+        let value = self.plan.stages()[stage.index()].value;
+        Audit::new(self.plans.values().clone(), self.plan.clone(), value, shards)
+    }
+
+    /// What is answered where a stage's value is decoded from all of these shards
+    /// but the `lost`, and all that comes after it is right.
+    pub fn answer_from(
+        &self,
+        played: &Played,
+        stage: StageId,
+        shards: &[Option<Bytes>],
+        lost: ShardSet,
+    ) -> anyhow::Result<Vec<Tensor>> {
+        let mut values = played.values.clone();
+        let (plan, from) = (&self.plan, stage.index());
+        let value = plan.stages()[from].value;
+        values[value.index()] = Some(self.gather(value, shards, lost)?);
+        for (index, stage) in plan.stages().iter().enumerate().skip(from + 1) {
+            let shards = self.run_stage(StageId(index as u16), self.members, |_| &values)?;
             let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
             values[stage.value.index()] = Some(gathered);
+        }
+        self.result(&values)
+    }
+
+    fn learn_usual(&self, inputs: &[Tensor], usual: &mut Usual) -> anyhow::Result<()> {
+        let played = self.play(inputs)?;
+        for (index, shards) in played.shards.into_iter().enumerate() {
+            let id = StageId(index as u16);
             if self.plan.stage_sharding(id).code.parity_shards() > 0 {
-                let (forms, plan) = (self.plans.values().clone(), self.plan.clone());
-                let audit = Audit::new(forms, plan, stage.value, shards);
-                usual.saw(self.plan.id(), stage.value, audit.discrepancy().unwrap_or(0.0));
+                let audit = self.audit(id, shards);
+                let value = self.plan.stages()[index].value;
+                usual.saw(self.plan.id(), value, audit.discrepancy().unwrap_or(0.0));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test binary uses its own part of this.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -30,21 +30,23 @@ pub fn digits() -> PathBuf {
     repository("assets/mnist-t10k-images-idx3-ubyte.gz")
 }
 
-/// Says that a test, or a part of it, does not run. Goes past the test
-/// runner, which would keep it to itself.
-pub fn skip(why: &str) {
-    // Nowhere to say it is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+/// A model or data file that is not shipped, whether it is there or not.
+pub fn shared(name: &str) -> PathBuf {
+    repository("../shared/data").join(name)
 }
 
-/// A model or data file that is not shipped; says so where it is missing.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = repository("../shared/data").join(name);
-    if !path.exists() {
-        skip(&format!("{name} is not beside the repository in shared/data"));
-        return None;
+/// Every stage, every tolerated loss, and readers that decode apart.
+pub fn assert_whole(model: &Path) {
+    for (devices, spares) in [("4", "1"), ("3", "0"), ("1", "1")] {
+        let model = model.to_str().unwrap();
+        let divided = ["--devices", devices, "--spares", spares];
+        let args = [&["check", model], &divided[..], &["--inconsistent", "--json"]].concat();
+        let output = quorate(&args);
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["ok"], true);
+        assert!(report["worst_error"].as_f64() < Some(1e-4), "{report}");
     }
-    Some(path)
 }
 
 /// Runs the program to its end.

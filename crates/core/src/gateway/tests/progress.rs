@@ -52,7 +52,7 @@ fn what_is_overtaken_does_not_only_wait_for_its_turn() {
     bench.submit_with(0, 42, 60_000).inputs();
     let mut again = None;
     for at in (100..6_000).step_by(100) {
-        bench.beats(at, &[A, B, C]).submit(at, at);
+        bench.until(at).beats(at, &[A, B, C]).submit(at, at);
         for (_, sent) in bench.inputs() {
             if sent.request.number == 0 {
                 again.get_or_insert(at);

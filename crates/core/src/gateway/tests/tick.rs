@@ -107,3 +107,20 @@ fn watermarks_keep_their_distance() {
     assert_eq!(bench.plans.main().result(), [ValueId(2)]);
     assert_eq!(plans().main().id(), bench.plans.main().id());
 }
+
+/// What came while this process stood still is taken in before anybody counts as
+/// silent, however late it is.
+#[test]
+fn a_stall_of_the_gateway_is_nobodys_silence() {
+    for stall in [400, 501, 560, 600, 601, 1500] {
+        let mut bench = Bench::ready();
+        bench.beats(100, &[A, B, C]);
+        let now = ms(100 + stall);
+        for device in [A, B, C] {
+            let beat = Event::Beat(device, Heartbeat::default());
+            bench.gateway.handle(now, beat, &mut bench.commands);
+        }
+        bench.gateway.handle(now, Event::Tick, &mut bench.commands);
+        assert_eq!(bench.gateway.alive_devices(), devices(&[A, B, C]), "{stall} ms");
+    }
+}

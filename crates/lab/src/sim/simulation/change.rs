@@ -41,8 +41,18 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 self.cut.insert((a.min(b), a.max(b)));
                 self.link_cut((a.min(b), a.max(b)));
             }
+            Fault::Deafen { from, to } => {
+                self.deaf.insert((from, to));
+                self.link_cut((from.min(to), from.max(to)));
+            }
+            Fault::FreezeGateway => self.freeze_gateway(),
+            Fault::ThawGateway => self.thaw_gateway()?,
+            Fault::CrashGateway => self.crash_gateway(),
+            Fault::RestartGateway => self.restart_gateway(),
             Fault::Mend(a, b) => {
                 self.cut.remove(&(a.min(b), a.max(b)));
+                self.deaf.remove(&(a, b));
+                self.deaf.remove(&(b, a));
                 self.link_mended((a.min(b), a.max(b)));
             }
         }

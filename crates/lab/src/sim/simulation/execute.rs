@@ -86,7 +86,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
     /// Hands the gateway an event and carries out what it commands.
     pub(super) fn ask(&mut self, event: gateway::Event) -> Result<(), String> {
         let mut commands = Vec::new();
-        self.gateway.handle(self.time(), event, &mut commands);
+        self.front.gateway.handle(self.time(), event, &mut commands);
         let gateway = self.devices.len();
         for command in commands {
             match command {
@@ -96,13 +96,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 gateway::Command::Run(job, inputs) => {
                     let result = self.shards.glue(&inputs);
                     let after = self.world.glue();
-                    self.at(self.now + after, Happening::Glued(job, result));
+                    let event = gateway::Event::Done(job, result);
+                    self.at(self.now + after, Happening::Done(self.front.life(), event));
                 }
                 gateway::Command::Audit(job, audits) => {
                     let audited = audits.iter().map(|(usual, audit)| audit.audited(*usual));
                     let audited = audited.collect();
                     let after = self.world.glue();
-                    self.at(self.now + after, Happening::ResultsAudited(job, audited));
+                    let event = gateway::Event::Audited(job, audited);
+                    self.at(self.now + after, Happening::Done(self.front.life(), event));
                 }
                 gateway::Command::Answer(token, outputs, provenance) => {
                     let error = self.shards.error(token as usize, &outputs);
@@ -121,20 +123,22 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 gateway::Command::Notice(_) => {}
             }
         }
-        let at = self.gateway.wake_at();
+        let at = self.front.gateway.wake_at();
         self.wake_later(gateway, at);
         Ok(())
     }
 
     fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
         let (cut, apart, devices, now) = (&self.cut, &self.apart, &self.devices, self.now);
+        let (deaf, life) = (&self.deaf, self.front.life());
         let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
         let to = to
             .filter(|to| {
                 ![cut, apart].iter().any(|no| no.contains(&(from.min(*to), from.max(*to))))
             })
+            .filter(|to| !deaf.contains(&(from, *to)))
             .filter(|to| gone(to).is_none_or(|at| now < at));
-        let incarnation = |node: usize| devices.get(node).map_or(0, |device| device.incarnation);
+        let incarnation = |node: usize| devices.get(node).map_or(life, |device| device.incarnation);
         let to: Vec<Address> =
             to.map(|node| Address { node, incarnation: incarnation(node) }).collect();
         if to.is_empty() {

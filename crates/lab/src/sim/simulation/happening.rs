@@ -4,7 +4,6 @@ use quorate_core::audit::Audited;
 use quorate_core::failure::TaskError;
 use quorate_core::gateway;
 use quorate_core::worker;
-use quorate_model::tensor::Tensor;
 
 use crate::sim::world::Letter;
 
@@ -35,8 +34,8 @@ pub(super) enum Happening<H> {
         id: worker::AuditId,
         audited: Audited,
     },
-    ResultsAudited(gateway::Job, Vec<Audited>),
-    Glued(gateway::Job, Result<Vec<Tensor>, String>),
+    /// What the gateway's lane did, in that life of its.
+    Done(u32, gateway::Event),
     Submit(usize),
     Cancel(usize),
     /// The change at this place of the course.

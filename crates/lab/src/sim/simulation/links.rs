@@ -60,7 +60,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
     /// A connection ends or comes up, if nothing has changed since.
     pub(super) fn link(&mut self, pair: Pair, lives: (u32, u32), up: bool) {
         let both_up = self.devices[pair.0].up && self.devices[pair.1].up;
-        let passes = both_up && !self.cut.contains(&pair);
+        let (one, other) = pair;
+        let deaf = [(one, other), (other, one)].iter().any(|way| self.deaf.contains(way));
+        let passes = both_up && !self.cut.contains(&pair) && !deaf;
         if self.lives_of(pair) != lives || passes != up {
             return;
         }

@@ -99,7 +99,12 @@ fn check(fault: Fault, devices: usize) -> anyhow::Result<()> {
             ensure!(right, "{fault:?}: {times} times as long, must be positive");
             (device, devices)
         }
-        Fault::Cut(a, b) | Fault::Mend(a, b) => (a.max(b), devices + 1),
+        Fault::Cut(a, b) | Fault::Mend(a, b) | Fault::Deafen { from: a, to: b } => {
+            (a.max(b), devices + 1)
+        }
+        Fault::FreezeGateway | Fault::ThawGateway | Fault::CrashGateway | Fault::RestartGateway => {
+            (devices, devices + 1)
+        }
     };
     ensure!(node < limit, "{fault:?}: node {node}, there are {limit}");
     Ok(())

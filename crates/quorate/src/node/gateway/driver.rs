@@ -27,6 +27,10 @@ use crate::node::tasks::TaskStore;
 /// Notices kept for a subscriber that reads slowly.
 const NOTICES_MAX: usize = 256;
 
+/// Rounds of the loop after which the time is looked at, though there is more to
+/// take in.
+const EVENTS_MAX: u32 = 64;
+
 /// What a handle, or a ticket, asks of the driver.
 #[derive(Debug)]
 pub(super) enum Ask {
@@ -117,6 +121,8 @@ impl Driver {
         mut computed: ComputedReceiver<Work, Made>,
     ) {
         let mut batch = Vec::new();
+        // Events since it last looked at the time.
+        let mut events = 0;
         loop {
             let hour = Duration::from_secs(3600);
             let wake = match self.gateway.wake_at() {
@@ -136,13 +142,34 @@ impl Driver {
                 // Before the time: what came in while this process stood still
                 // is no silence.
                 () = self.links.next(&mut batch) => {
-                    for event in batch.drain(..) {
-                        self.on_net(event);
-                    }
+                    batch.drain(..).for_each(|event| self.on_net(event));
                 }
-                () = tokio::time::sleep_until(wake.into()) => self.on_time(),
+                () = tokio::time::sleep_until(wake.into()) => {
+                    self.on_time();
+                    events = 0;
+                }
+            }
+            events += 1;
+            // However much comes in, the time is looked at now and then; again
+            // after what the network has.
+            if events > EVENTS_MAX && self.is_due() {
+                tokio::select! {
+                    biased;
+                    () = self.links.next(&mut batch) => {
+                        batch.drain(..).for_each(|event| self.on_net(event));
+                    }
+                    () = std::future::ready(()) => {}
+                }
+                self.on_time();
+                events = 0;
             }
         }
+    }
+
+    /// Is it time for something?
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.gateway.wake_at().is_some_and(|at| at <= now)
     }
 
     /// The time has come, and halves of frames may have.

@@ -8,7 +8,7 @@ const LANES_MAX: usize = 2;
 
 /// Does `work` on consecutive ranges that cover `0..count`, each in a thread of
 /// its own, and gives what came of them in that order.
-pub(super) fn in_lanes<T: Send>(
+pub(crate) fn in_lanes<T: Send>(
     count: usize,
     work: impl Fn(Range<usize>) -> anyhow::Result<T> + Sync,
 ) -> anyhow::Result<Vec<T>> {

@@ -1,0 +1,69 @@
+//! The gateway's process.
+
+use std::sync::Arc;
+
+use quorate_core::cluster::Nanos;
+use quorate_core::gateway::{Gateway, GatewayConfig};
+use quorate_core::id::GatewayRun;
+use quorate_core::plan::Plans;
+
+use super::happening::Happening;
+
+/// A process with a gateway in it.
+pub(super) struct Front<H> {
+    pub(super) gateway: Gateway,
+    pub(super) up: bool,
+    /// When each of its lives began, the first at 0.
+    pub(super) begun: Vec<Nanos>,
+    pub(super) frozen: bool,
+    /// What came while it was frozen.
+    pub(super) inbox: Vec<Happening<H>>,
+    /// By the gateway's number: the request.
+    pub(super) numbers: Vec<usize>,
+    /// Bytes that had come and gone when it was last woken.
+    pub(super) moved: u64,
+}
+
+/// The gateway's run in one of its lives.
+fn run_of(life: u32) -> GatewayRun {
+    GatewayRun { gateway: 1, epoch: 1 + u64::from(life) }
+}
+
+impl<H> Front<H> {
+    pub(super) fn new(plans: &Arc<Plans>, config: &GatewayConfig) -> Front<H> {
+        Front {
+            gateway: Gateway::new(plans.clone(), run_of(0), config.clone()),
+            up: true,
+            begun: vec![0],
+            frozen: false,
+            inbox: Vec::new(),
+            numbers: Vec::new(),
+            moved: 0,
+        }
+    }
+
+    /// Which life this is, or will be.
+    pub(super) fn life(&self) -> u32 {
+        self.begun.len() as u32 - 1
+    }
+
+    /// Its present run.
+    pub(super) fn run(&self) -> GatewayRun {
+        run_of(self.life())
+    }
+
+    /// The run that sent something at `time`.
+    pub(super) fn run_at(&self, time: Nanos) -> GatewayRun {
+        let begun = self.begun.partition_point(|begun| *begun <= time).max(1);
+        run_of(begun as u32 - 1)
+    }
+
+    /// Keeps what happens to it while it stands still; gives it back otherwise.
+    pub(super) fn keep(&mut self, happening: Happening<H>) -> Option<Happening<H>> {
+        if self.frozen {
+            self.inbox.push(happening);
+            return None;
+        }
+        Some(happening)
+    }
+}
