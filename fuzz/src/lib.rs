@@ -77,7 +77,7 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
     let number = bytes.below(4).into();
     let count: usize = shape.iter().product();
     let payload: Vec<u8> = (0..count).flat_map(|_| 1f32.to_le_bytes()).collect();
-    let checks = bytes.below(4);
+    let checks = bytes.below(8);
     let data = Data {
         input: sharding.stage.is_none(),
         request: RequestId { run: RUN, number },
@@ -85,7 +85,7 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
         plan: plan.id(),
         members,
         suspects: DeviceSet(bytes.below(8).into()),
-        checks: Checks { audit: checks & 1 == 1, strict: checks & 2 == 2 },
+        checks: Checks { audit: checks & 1 != 0, strict: checks & 2 != 0, prompt: checks & 4 != 0 },
         deadline_left_us: u32::from(bytes.byte()) * 10_000,
         value,
         shard: shard.into(),

@@ -60,8 +60,9 @@ impl Gateway {
     }
 
     fn learn(&mut self, now: Time, number: u64, audited: &[Audited], out: &mut Vec<Command>) {
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        let mut first: Option<(StageId, DeviceSet)> = None;
         for Audited { value, have, finding } in audited {
-            let Some(pending) = self.pending.get_mut(&number) else { return };
             let told = pending.audits.told.entry(*value).or_default();
             told.have = told.have.union(*have);
             match finding {
@@ -69,13 +70,16 @@ impl Gateway {
                 Finding::Clean => told.clean = told.clean.union(*have),
                 Finding::Corrupt(suspects) => {
                     let among = if suspects.is_empty() { *have } else { *suspects };
-                    if let Some((stage, devices)) = makers(&pending.attempt, *value, among) {
-                        return self.contradict(now, number, stage, devices, out);
-                    }
+                    let wrong = makers(&pending.attempt, *value, among);
+                    let earlier = wrong.filter(|(stage, _)| first.is_none_or(|(s, _)| *stage < s));
+                    first = earlier.or(first);
                 }
             }
         }
-        self.conclude(now, number, out);
+        match first {
+            Some((stage, devices)) => self.contradict(now, number, stage, devices, out),
+            None => self.conclude(now, number, out),
+        }
     }
 
     /// Has the gateway's own shards held against each other: once all are there,
@@ -175,10 +179,11 @@ impl Gateway {
     ) {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         let layer = pending.attempt.plan.stages()[stage.index()].name.clone();
-        let before = pending.audits.candidates.unwrap_or(devices);
+        let blamed = pending.blamed(stage, devices);
+        let before = pending.audits.candidates.unwrap_or(blamed);
         // What this attempt did without was not it.
         let innocent: DeviceSet = pending.audits.left_out.into_iter().collect();
-        let candidates = before.intersection(devices).without(innocent);
+        let candidates = before.intersection(blamed).without(innocent);
         pending.audits.candidates = Some(candidates);
         out.push(Command::Notice(Notice::Contradiction(layer.clone(), devices)));
         let wrong = candidates.nth(0).filter(|_| candidates.len() == 1);
@@ -236,7 +241,32 @@ impl Pending {
         self.attempt.plan.stages().iter().all(|stage| self.fits(stage.value))
     }
 
-    /// The same of one value. Who has told of it used what it has; who has not, or
+    /// Who may be wrong where `devices` have made shards of a stage that contradict
+    /// each other: one of them, if all that they read is known to be right. If it
+    /// is not, anybody: of what is wrong those make wrong shards who are right.
+    fn blamed(&self, stage: StageId, devices: DeviceSet) -> DeviceSet {
+        let Attempt { plan, members, suspects, .. } = &self.attempt;
+        let used = members.without(*suspects);
+        let (mut stages, mut seen) = (vec![stage], vec![false; plan.stages().len()]);
+        while let Some(stage) = stages.pop() {
+            if std::mem::replace(&mut seen[stage.index()], true) {
+                continue;
+            }
+            for value in &plan.stages()[stage.index()].reads {
+                let Some(sharding) = plan.sharding(*value) else { return used };
+                // The model's inputs nobody makes.
+                let Some(maker) = sharding.stage else { continue };
+                let clean = self.audits.told.get(value).map_or(ShardSet::new(), |told| told.clean);
+                if !sharding.shards_of(*members, used).is_subset(clean) {
+                    return used;
+                }
+                stages.push(maker);
+            }
+        }
+        devices
+    }
+
+    /// Was every such shard of one value found to fit? Who has told of it used what it has; who has not, or
     /// gathered only a part, may have used any shard but those of suspects.
     fn fits(&self, value: ValueId) -> bool {
         let (Attempt { plan, members, suspects, .. }, audits) = (&self.attempt, &self.audits);

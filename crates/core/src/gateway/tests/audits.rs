@@ -194,3 +194,24 @@ fn a_bundle_that_was_not_measured_cannot_be_verified() {
     bench.handle(1, Event::Submit { token: 3, inputs, deadline, verify });
     assert!(bench.failures()[0].1.contains("pack it again"));
 }
+
+/// Whoever read what was wrong makes what contradicts the others, and is right.
+#[test]
+fn makers_are_blamed_only_for_what_they_made_of_what_was_right() {
+    // Does anybody say that all of `h` fits, before `y` does not?
+    for is_known in [true, false] {
+        let mut bench = bench();
+        let sent = bench.ask(1, 5, Verify::Correct);
+        if is_known {
+            bench.report(2, A, &sent, Finding::Clean);
+        }
+        let Data { request, attempt, plan, .. } = sent;
+        let audited = vec![found(Y, suspects(&[1]))];
+        let report = Report { request, attempt, plan, is_complete: false, audited };
+        bench.handle(3, Event::Report(C, report));
+        let notices = bench.notices();
+        assert!(notices.contains(&Notice::Contradiction("fc2".to_owned(), devices(&[B]))));
+        assert_eq!(notices.contains(&Notice::Wrong(B)), is_known, "{notices:?}");
+        assert_eq!(bench.input().1.attempt, 1, "another attempt tells more");
+    }
+}
