@@ -117,20 +117,49 @@ impl Code {
         shard: impl Fn(usize) -> &'a [f32],
         error: impl Fn(usize) -> f64,
     ) -> Result<Verdict, CodeError> {
-        self.decoder(received)?;
-        let shards = self.by_shard(received, shard);
-        let parities = received.without(ShardSet::first(self.data_shards()));
-        let len = parities.iter().map(|i| shards[i].len()).min().unwrap_or(usize::MAX);
-        let data = received.without(parities);
-        if let Some(long) = data.iter().find(|&i| shards[i].len() > len) {
-            return Err(CodeError::LongData { shard: long, len: shards[long].len(), parity: len });
-        }
+        let shards = self.shards_that_fit(received, shard)?;
         let checked = self.checked(received);
         let Some(row) = self.first_excess(received, &shards, &error) else {
             return Ok(if checked == received { Verdict::Clean } else { Verdict::Unchecked });
         };
         let fits = |rest| Ok(self.first_excess(rest, &shards, &error).is_none());
         Ok(Verdict::Corrupt { row, suspects: suspects(received, checked, fits)? })
+    }
+
+    /// The first row where a check of [`verify_f32`](Self::verify_f32) does not
+    /// hold; `None` where all do. For whoever looks for suspects in another way.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify_f32`](Self::verify_f32).
+    pub fn first_excess_f32<'a>(
+        &self,
+        received: ShardSet,
+        shard: impl Fn(usize) -> &'a [f32],
+        error: impl Fn(usize) -> f64,
+    ) -> Result<Option<usize>, CodeError> {
+        let shards = self.shards_that_fit(received, shard)?;
+        Ok(self.first_excess(received, &shards, &error))
+    }
+
+    /// As [`by_shard`](Self::by_shard), where they suffice to decode and no data
+    /// shard is longer than a parity shard.
+    fn shards_that_fit<'a>(
+        &self,
+        received: ShardSet,
+        shard: impl Fn(usize) -> &'a [f32],
+    ) -> Result<Vec<&'a [f32]>, CodeError> {
+        self.decoder(received)?;
+        let shards = self.by_shard(received, shard);
+        let parities = received.without(ShardSet::first(self.data_shards()));
+        let len = parities.iter().map(|i| shards[i].len()).min().unwrap_or(usize::MAX);
+        let data = received.without(parities);
+        match data.iter().find(|&i| shards[i].len() > len) {
+            Some(shard) => {
+                Err(CodeError::LongData { shard, len: shards[shard].len(), parity: len })
+            }
+            None => Ok(shards),
+        }
     }
 
     /// Those of `received` that the others determine, so that a corrupt one does

@@ -1,11 +1,11 @@
 //! Holds the shards of a value against each other.
 //!
 //! Where more shards have arrived than decoding needs, those that are right fit
-//! together but for rounding ([`Code::verify_f32`]). How much rounding there is
+//! together but for rounding ([`Code::first_excess_f32`]). How much rounding there is
 //! depends on the layer, the engine and the type that travels; so it is learned
 //! when a bundle is packed ([`Usual`]), relative to the size of the values.
 //!
-//! [`Code::verify_f32`]: quorate_code::Code::verify_f32
+//! [`Code::first_excess_f32`]: quorate_code::Code::first_excess_f32
 
 mod checks;
 mod usual;
@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_code::ShardSet;
-use quorate_code::verify::Verdict;
 use quorate_model::tensor::{DType, read_f32};
 use quorate_model::value::Value;
 
@@ -139,7 +138,12 @@ impl Audit {
             _ => return Finding::Unchecked,
         }
         let error = TOO_FAR * usual * self.size(&shards);
-        let fits = |have| self.fits(&shards, have, error);
+        self.judge(|have| self.fits(&shards, have, error))
+    }
+
+    /// What follows from whether shards fit together; `None` where they do not
+    /// suffice to tell.
+    fn judge(&self, fits: impl Fn(ShardSet) -> Option<bool>) -> Finding {
         match fits(self.have) {
             Some(true) if self.sharding().code.checked(self.have) == self.have => Finding::Clean,
             Some(false) => self.without_makers(|rest| fits(rest) != Some(false)),
@@ -153,9 +157,8 @@ impl Audit {
         let code = &self.sharding().code;
         for block in 0..self.form().blocks() {
             let part = |i: usize| self.block(shards, block, i);
-            match code.verify_f32(have, part, |_| error).ok()? {
-                Verdict::Corrupt { .. } => return Some(false),
-                Verdict::Clean | Verdict::Unchecked => {}
+            if code.first_excess_f32(have, part, |_| error).ok()?.is_some() {
+                return Some(false);
             }
         }
         Some(true)
@@ -205,13 +208,9 @@ impl Audit {
         let fits = |have: ShardSet| {
             let pair = |i: usize, j: usize| sharding.data_of(i) == sharding.data_of(j);
             let like = |i, j| !pair(i, j) || self.shards[i] == self.shards[j];
-            have.iter().all(|i| have.iter().all(|j| like(i, j)))
+            Some(have.iter().all(|i| have.iter().all(|j| like(i, j))))
         };
-        match fits(self.have) {
-            false => self.without_makers(fits),
-            true if sharding.code.checked(self.have) == self.have => Finding::Clean,
-            true => Finding::Unchecked,
-        }
+        self.judge(fits)
     }
 
     /// Elements of each shard that is here, as f32.

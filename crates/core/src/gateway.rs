@@ -422,7 +422,6 @@ impl Gateway {
         }));
     }
 
-    /// All that happens by the passing of time.
     /// Devices that are silent for too long, or were left out for long enough.
     fn on_late(&mut self, now: Time, out: &mut Vec<Command>) {
         let fresh = self.detector.expire(now);

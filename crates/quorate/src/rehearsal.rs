@@ -219,12 +219,26 @@ impl Rehearsal {
     pub fn answer(&self, inputs: &[Tensor], dead: DeviceSet) -> anyhow::Result<Vec<Tensor>> {
         let alive = self.members.without(dead);
         let mut values = self.with_inputs(inputs);
-        for (index, stage) in self.plan.stages().iter().enumerate() {
-            let shards = self.run_stage(StageId(index as u16), alive, |_| &values)?;
+        self.run_from(0, alive, &mut values, |_| ())?;
+        self.result(&values)
+    }
+
+    /// Has the `alive` devices run all stages from the one at `first` on; hands
+    /// over the shards that each has made.
+    fn run_from(
+        &self,
+        first: usize,
+        alive: DeviceSet,
+        values: &mut Values,
+        mut each: impl FnMut(Vec<Option<Bytes>>),
+    ) -> anyhow::Result<()> {
+        for (index, stage) in self.plan.stages().iter().enumerate().skip(first) {
+            let shards = self.run_stage(StageId(index as u16), alive, |_| values)?;
             let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
             values[stage.value.index()] = Some(gathered);
+            each(shards);
         }
-        self.result(&values)
+        Ok(())
     }
 
     /// The final answer when every device that reads a value, and the
@@ -264,7 +278,7 @@ impl Rehearsal {
 
     /// The error that an answer may have: what the plan may add to what the
     /// whole model by this engine has.
-    fn limit(&self) -> f64 {
+    pub fn limit(&self) -> f64 {
         self.plans.tolerance().max(self.plan.stated_error()) + self.rounding
     }
 

@@ -241,6 +241,23 @@ impl Pending {
         self.attempt.plan.stages().iter().all(|stage| self.fits(stage.value))
     }
 
+    /// The same of one value. Who has told of it used what it has; who has not, or
+    /// gathered only a part, may have used any shard but those of suspects.
+    fn fits(&self, value: ValueId) -> bool {
+        let (Attempt { plan, members, suspects, .. }, audits) = (&self.attempt, &self.audits);
+        let Some(sharding) = plan.sharding(value) else { return false };
+        let told = audits.told.get(&value).copied().unwrap_or_default();
+        let whole: DeviceSet = plan.whole_readers(value, *members).into_iter().collect();
+        let readers: DeviceSet = plan.reading_devices(value, *members).into_iter().collect();
+        let silent = readers.without(whole.intersection(audits.reported)).without(*suspects);
+        let own = plan.result().contains(&value) && audits.own != Own::Done;
+        let used = match silent.is_empty() && !own {
+            true => told.have,
+            false => told.have.union(sharding.shards_of(*members, members.without(*suspects))),
+        };
+        !told.clean.is_empty() && used.is_subset(told.clean)
+    }
+
     /// Who may be wrong where `devices` have made shards of a stage that contradict
     /// each other: one of them, if all that they read is known to be right. If it
     /// is not, anybody: of what is wrong those make wrong shards who are right.
@@ -264,22 +281,5 @@ impl Pending {
             }
         }
         devices
-    }
-
-    /// Was every such shard of one value found to fit? Who has told of it used what it has; who has not, or
-    /// gathered only a part, may have used any shard but those of suspects.
-    fn fits(&self, value: ValueId) -> bool {
-        let (Attempt { plan, members, suspects, .. }, audits) = (&self.attempt, &self.audits);
-        let Some(sharding) = plan.sharding(value) else { return false };
-        let told = audits.told.get(&value).copied().unwrap_or_default();
-        let whole: DeviceSet = plan.whole_readers(value, *members).into_iter().collect();
-        let readers: DeviceSet = plan.reading_devices(value, *members).into_iter().collect();
-        let silent = readers.without(whole.intersection(audits.reported)).without(*suspects);
-        let own = plan.result().contains(&value) && audits.own != Own::Done;
-        let used = match silent.is_empty() && !own {
-            true => told.have,
-            false => told.have.union(sharding.shards_of(*members, members.without(*suspects))),
-        };
-        !told.clean.is_empty() && used.is_subset(told.clean)
     }
 }

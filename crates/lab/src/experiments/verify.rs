@@ -65,7 +65,7 @@ impl Experiment for Verify {
                     progress(context, part, &format!("bits of {place}"));
                     flips.extend(flip::flip(&bench, place, spec.flips, context)?);
                 }
-                Ok(Seen { flips, healthy, tolerance: bench.tolerance() })
+                Ok(Seen { flips, healthy, tolerance: bench.rehearsal.limit() })
             })?;
             all.push((case, seen));
         }

@@ -62,15 +62,9 @@ impl Played {
 impl Rehearsal {
     /// Plays a request with all devices at work.
     pub fn play(&self, inputs: &[Tensor]) -> anyhow::Result<Played> {
-        let mut played = Played { values: self.with_inputs(inputs), shards: Vec::new() };
-        for (index, stage) in self.plan.stages().iter().enumerate() {
-            let id = StageId(index as u16);
-            let shards = self.run_stage(id, self.members, |_| &played.values)?;
-            let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
-            played.values[stage.value.index()] = Some(gathered);
-            played.shards.push(shards);
-        }
-        Ok(played)
+        let (mut values, mut all) = (self.with_inputs(inputs), Vec::new());
+        self.run_from(0, self.members, &mut values, |shards| all.push(shards))?;
+        Ok(Played { values, shards: all })
     }
 
     /// What the task of a shard read.
@@ -100,14 +94,9 @@ impl Rehearsal {
         lost: ShardSet,
     ) -> anyhow::Result<Vec<Tensor>> {
         let mut values = played.values.clone();
-        let (plan, from) = (&self.plan, stage.index());
-        let value = plan.stages()[from].value;
+        let value = self.plan.stages()[stage.index()].value;
         values[value.index()] = Some(self.gather(value, shards, lost)?);
-        for (index, stage) in plan.stages().iter().enumerate().skip(from + 1) {
-            let shards = self.run_stage(StageId(index as u16), self.members, |_| &values)?;
-            let gathered = self.gather(stage.value, &shards, ShardSet::new())?;
-            values[stage.value.index()] = Some(gathered);
-        }
+        self.run_from(stage.index() + 1, self.members, &mut values, |_| ())?;
         self.result(&values)
     }
 

@@ -64,11 +64,6 @@ impl Bench {
         self.rehearsal.plans().main()
     }
 
-    /// The error of an answer that is still right.
-    pub(super) fn tolerance(&self) -> f64 {
-        self.rehearsal.plans().tolerance().max(self.plan().stated_error())
-    }
-
     /// How far apart healthy shards of a stage's value are; 0 where it has none to
     /// spare.
     pub(super) fn usual(&self, stage: StageId) -> f64 {

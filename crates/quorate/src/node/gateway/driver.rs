@@ -129,19 +129,22 @@ impl Driver {
                 Some(time) => self.clock.instant(time),
                 None => Instant::now() + hour,
             };
+            // However much comes in, the time is looked at now and then; even so
+            // after what the network has.
+            let overdue = if wake <= Instant::now() { events } else { 0 };
             tokio::select! {
                 biased;
-                work = computed.recv() => {
+                work = computed.recv(), if overdue <= EVENTS_MAX => {
                     let Some((work, made)) = work else { return };
                     self.handle(done(work, made), None);
                 }
-                ask = asked.recv() => match ask {
+                ask = asked.recv(), if overdue <= EVENTS_MAX => match ask {
                     None => return,
                     Some(ask) => self.on_ask(ask),
                 },
                 // Before the time: what came in while this process stood still
                 // is no silence.
-                () = self.links.next(&mut batch) => {
+                () = self.links.next(&mut batch), if overdue <= EVENTS_MAX + 1 => {
                     batch.drain(..).for_each(|event| self.on_net(event));
                 }
                 () = tokio::time::sleep_until(wake.into()) => {
@@ -150,26 +153,7 @@ impl Driver {
                 }
             }
             events += 1;
-            // However much comes in, the time is looked at now and then; again
-            // after what the network has.
-            if events > EVENTS_MAX && self.is_due() {
-                tokio::select! {
-                    biased;
-                    () = self.links.next(&mut batch) => {
-                        batch.drain(..).for_each(|event| self.on_net(event));
-                    }
-                    () = std::future::ready(()) => {}
-                }
-                self.on_time();
-                events = 0;
-            }
         }
-    }
-
-    /// Is it time for something?
-    fn is_due(&self) -> bool {
-        let now = self.clock.now();
-        self.gateway.wake_at().is_some_and(|at| at <= now)
     }
 
     /// The time has come, and halves of frames may have.
