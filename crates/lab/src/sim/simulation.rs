@@ -240,15 +240,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn happen(&mut self, happening: Happening<W::Hop>) -> Result<(), String> {
-        if let Some(device) = self.owner(&happening)
-            && self.devices[device].frozen
-        {
-            self.devices[device].inbox.push(happening);
+        if let Some(node) = self.waits_for(&happening) {
+            match self.devices.get_mut(node) {
+                Some(device) => device.inbox.push(happening),
+                None => self.front.inbox.push(happening),
+            }
             return Ok(());
         }
-        let of_front = self.is_of_front(&happening);
-        let happening = if of_front { self.front.keep(happening) } else { Some(happening) };
-        let Some(happening) = happening else { return Ok(()) };
         match happening {
             Happening::Arrive(letter) => self.arrive(*letter),
             Happening::Hop(letter, hop) => {
@@ -307,36 +305,28 @@ impl<S: Shards, W: World> Simulation<S, W> {
         }
     }
 
-    /// The device that a happening waits for while it is frozen.
-    fn owner(&self, happening: &Happening<W::Hop>) -> Option<usize> {
-        let node = match happening {
-            Happening::Arrive(letter) => letter.to.node,
+    /// The node that stands still for which a happening has to wait.
+    fn waits_for(&self, happening: &Happening<W::Hop>) -> Option<usize> {
+        let gateway = self.devices.len();
+        let (node, other) = match happening {
+            Happening::Arrive(letter) => (letter.to.node, None),
             // What has not left its sender yet.
-            Happening::Hop(letter, _) if letter.left_at == Nanos::MAX => letter.from,
+            Happening::Hop(letter, _) if letter.left_at == Nanos::MAX => (letter.from, None),
+            Happening::Wake { node, .. } => (*node, None),
             Happening::Computed { device, .. }
             | Happening::Audited { device, .. }
-            | Happening::Connected { device, .. }
-            | Happening::Reaches(device) => *device,
-            Happening::Wake { node, .. } => *node,
-            _ => return None,
-        };
-        Some(node).filter(|node| *node < self.devices.len())
-    }
-
-    /// Does it wait for the gateway while that is frozen?
-    fn is_of_front(&self, happening: &Happening<W::Hop>) -> bool {
-        let node = self.devices.len();
-        match happening {
-            Happening::Arrive(letter) => letter.to.node == node,
-            Happening::Hop(letter, _) => letter.left_at == Nanos::MAX && letter.from == node,
-            Happening::Wake { node: woken, .. } => *woken == node,
+            | Happening::Reaches(device) => (*device, None),
+            Happening::Connected { device, .. } => (*device, Some(gateway)),
             Happening::Done(..)
             | Happening::Submit(_)
             | Happening::Cancel(_)
-            | Happening::Connected { .. }
-            | Happening::Disconnected(_) => true,
-            _ => false,
-        }
+            | Happening::Disconnected(_) => (gateway, None),
+            Happening::Hop(..) | Happening::Change(_) | Happening::Link { .. } => return None,
+        };
+        let frozen = |node: &usize| {
+            self.devices.get(*node).map_or(self.front.frozen, |device| device.frozen)
+        };
+        [Some(node), other].into_iter().flatten().find(frozen)
     }
 
     /// Has a letter's sender crashed before all of it had left?

@@ -6,60 +6,66 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 
-/// Bytes of a file beside the model `model` in `folder`.
-pub(super) fn read(
-    folder: &Path,
-    model: &str,
-    location: &str,
-    offset: u64,
-    length: u64,
-) -> io::Result<Bytes> {
-    let path = Path::new(location.trim_start_matches("./"));
-    let inside = path.components().all(|c| matches!(c, Component::Normal(_)));
-    if !inside {
-        let words = format!("external data {location} is not below the model's folder");
-        return Err(Error::new(ErrorKind::InvalidInput, words));
-    }
-    let whole = real(folder, &folder.join(path), model)?;
-    // Opening a pipe would wait for its other end.
-    if !fs::metadata(&whole)?.is_file() {
-        let words = format!("external data {location} is no file");
-        return Err(Error::new(ErrorKind::InvalidInput, words));
-    }
-    let mut file = File::open(whole)?;
-    let size = file.metadata()?.len();
-    if offset.checked_add(length).is_none_or(|end| end > size) {
-        let words = format!("external data {location} has {size} bytes, needs {offset}+{length}");
-        return Err(Error::new(ErrorKind::UnexpectedEof, words));
-    }
-    file.seek(SeekFrom::Start(offset))?;
-    let mut data = vec![0; usize::try_from(length).map_err(Error::other)?];
-    file.read_exact(&mut data)?;
-    Ok(data.into())
+/// The files that a model may have beside it.
+pub(super) struct External {
+    folder: PathBuf,
+    /// Where files may really be: below the model's folder, or the one where the
+    /// model itself is, whatever links there are. Caches of models are folders of
+    /// links to files that lie together elsewhere.
+    allowed: Vec<PathBuf>,
 }
 
-/// The file that `path` leads to, whatever links there are. It has to be below
-/// the model's folder, or the one where the model itself really is: caches of
-/// models are folders of links to files that lie together elsewhere.
-fn real(folder: &Path, path: &Path, model: &str) -> io::Result<PathBuf> {
-    let real = path.canonicalize()?;
-    let own = folder.join(model).canonicalize().ok();
-    let own = own.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let folders = [here(folder).canonicalize().ok(), own];
-    if folders.iter().flatten().any(|folder| real.starts_with(folder)) {
-        return Ok(real);
+impl External {
+    /// Those of the model `model` in `folder`; one of no name is the one where
+    /// this process is.
+    pub(super) fn new(folder: &Path, model: &str) -> External {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let own = folder.join(model).canonicalize().ok();
+        let own = own.and_then(|own| Some(own.parent()?.to_owned()));
+        let allowed = folder.canonicalize().ok().into_iter().chain(own).collect();
+        External { folder: folder.to_owned(), allowed }
     }
-    let words = format!(
-        "external data {} leads to {}, which is not below the model's folder: copy it there",
-        path.display(),
-        real.display()
-    );
-    Err(Error::new(ErrorKind::InvalidInput, words))
-}
 
-/// A folder of no name is the one where this process is.
-fn here(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+    /// Bytes of the file at `location`.
+    pub(super) fn read(&self, location: &str, offset: u64, length: u64) -> io::Result<Bytes> {
+        let path = Path::new(location.trim_start_matches("./"));
+        let inside = path.components().all(|c| matches!(c, Component::Normal(_)));
+        if !inside {
+            let words = format!("external data {location} is not below the model's folder");
+            return Err(Error::new(ErrorKind::InvalidInput, words));
+        }
+        let whole = self.real(&self.folder.join(path))?;
+        // Opening a pipe would wait for its other end.
+        if !fs::metadata(&whole)?.is_file() {
+            let words = format!("external data {location} is no file");
+            return Err(Error::new(ErrorKind::InvalidInput, words));
+        }
+        let mut file = File::open(whole)?;
+        let size = file.metadata()?.len();
+        if offset.checked_add(length).is_none_or(|end| end > size) {
+            let words =
+                format!("external data {location} has {size} bytes, needs {offset}+{length}");
+            return Err(Error::new(ErrorKind::UnexpectedEof, words));
+        }
+        file.seek(SeekFrom::Start(offset))?;
+        let mut data = vec![0; usize::try_from(length).map_err(Error::other)?];
+        file.read_exact(&mut data)?;
+        Ok(data.into())
+    }
+
+    /// The file that `path` leads to.
+    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        let real = path.canonicalize()?;
+        if self.allowed.iter().any(|folder| real.starts_with(folder)) {
+            return Ok(real);
+        }
+        let words = format!(
+            "external data {} leads to {}, which is not below the model's folder: copy it there",
+            path.display(),
+            real.display()
+        );
+        Err(Error::new(ErrorKind::InvalidInput, words))
+    }
 }
 
 #[cfg(all(test, unix))]
@@ -87,7 +93,8 @@ mod tests {
         symlink(&secret, models.join("out")).unwrap();
         symlink("data", models.join("in")).unwrap();
         symlink(folder.path(), models.join("up")).unwrap();
-        let read = |location: &str| read(&models, "m.onnx", location, 2, 3);
+        let external = External::new(&models, "m.onnx");
+        let read = |location: &str| external.read(location, 2, 3);
         assert_eq!(read("data").unwrap(), &b"234"[..]);
         assert_eq!(read("./in").unwrap(), &b"234"[..]);
         for (location, words) in [
@@ -101,7 +108,7 @@ mod tests {
             let error = read(location).unwrap_err().to_string();
             assert!(error.contains(words), "{location}: {error}");
         }
-        let beyond = super::read(&models, "m.onnx", "data", 8, 3).unwrap_err().to_string();
+        let beyond = external.read("data", 8, 3).unwrap_err().to_string();
         assert_eq!(beyond, "external data data has 10 bytes, needs 8+3");
     }
 
@@ -114,7 +121,8 @@ mod tests {
         symlink("../models/m.onnx", links.join("model.onnx")).unwrap();
         symlink("../models/data", links.join("model.onnx_data")).unwrap();
         symlink("../secret", links.join("other")).unwrap();
-        let read = |location: &str| read(&links, "model.onnx", location, 0, 1);
+        let external = External::new(&links, "model.onnx");
+        let read = |location: &str| external.read(location, 0, 1);
         assert_eq!(read("model.onnx_data").unwrap(), &b"0"[..]);
         assert!(read("other").unwrap_err().to_string().contains("copy it there"));
     }
@@ -127,7 +135,7 @@ mod tests {
         let pipe = models.join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
-        let error = read(&models, "m.onnx", "pipe", 0, 1).unwrap_err().to_string();
+        let error = External::new(&models, "m.onnx").read("pipe", 0, 1).unwrap_err().to_string();
         assert_eq!(error, "external data pipe is no file");
     }
 }

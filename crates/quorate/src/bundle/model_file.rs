@@ -12,7 +12,8 @@ use quorate_model::model::{Model, ReadOptions, to_onnx};
 use quorate_model::stage::{Cut, Staged};
 use quorate_model::tensor::Tensor;
 
-use super::{external, kind};
+use super::external::External;
+use super::kind;
 
 /// Longest model file that is read.
 const MODEL_BYTES_MAX: u64 = 16 << 30;
@@ -145,9 +146,9 @@ impl ModelFile {
         folder: &Path,
         shapes: &Shapes,
     ) -> anyhow::Result<ModelFile> {
-        let mut external = |location: &str, offset: u64, length: u64| {
-            external::read(folder, &name, location, offset, length)
-        };
+        let external = External::new(folder, &name);
+        let mut external =
+            |location: &str, offset: u64, length: u64| external.read(location, offset, length);
         let options = ReadOptions {
             input_shapes: shapes.inputs.clone(),
             dims: shapes.dims.clone(),

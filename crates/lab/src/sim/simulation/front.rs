@@ -57,13 +57,4 @@ impl<H> Front<H> {
         let begun = self.begun.partition_point(|begun| *begun <= time).max(1);
         run_of(begun as u32 - 1)
     }
-
-    /// Keeps what happens to it while it stands still; gives it back otherwise.
-    pub(super) fn keep(&mut self, happening: Happening<H>) -> Option<Happening<H>> {
-        if self.frozen {
-            self.inbox.push(happening);
-            return None;
-        }
-        Some(happening)
-    }
 }
