@@ -29,3 +29,10 @@ pub(crate) fn engine() -> Arc<dyn Engine> {
     };
     CHOSEN.get_or_init(choose).clone()
 }
+
+/// Arguments with which a process of the program computes with the same: it would
+/// take another by itself where a library is installed.
+pub(crate) fn engine_arguments() -> [&'static str; 2] {
+    let is_built_in = engine().name() == Tract::default().name();
+    ["--engine", if is_built_in { "tract" } else { "onnxruntime" }]
+}

@@ -33,7 +33,7 @@ pub use self::{
     site::Site,
     stream::{Blow, Script},
 };
-use crate::engine::engine;
+use crate::engine::{engine, engine_arguments};
 
 /// Of so many requests in turn one may be thrown away, and so many at least.
 const DISCARDED_SHARE: usize = 4;
@@ -94,7 +94,11 @@ impl<'a> Fleet<'a> {
             let cluster =
                 EmulatedCluster::start(devices, count, network, *dilation, *seed, logs.path());
             let cluster = cluster.await?;
-            let arguments = (0..count).map(|device| cluster.worker_arguments(device)).collect();
+            let arguments = (0..count).map(|device| {
+                let own = engine_arguments().map(str::to_owned).into_iter();
+                own.chain(cluster.worker_arguments(device)).collect()
+            });
+            let arguments = arguments.collect();
             let bundle = site.bundle();
             let workers = Workers::start(program, &site.plans, &bundle, logs.path(), arguments)?;
             let folder = Folder::open(&bundle.join(GATEWAY_FOLDER))?;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::confined::{Confined, Processes};
+use crate::engine::engine_arguments;
 use crate::fleet::Pace;
 use crate::npy::npy;
 use crate::sim::blank::Blank;
@@ -191,7 +192,7 @@ impl<'a> Rig<'a> {
     fn worker(&self, command: &mut Command, device: usize, hosts: &str) {
         let name = &self.plans.cluster().devices()[device].name;
         command.args(["worker", "--end-with-parent", "--name", name, "--hosts", hosts]);
-        command.arg("--bundle").arg(self.at(BUNDLE).join(name));
+        command.arg("--bundle").arg(self.at(BUNDLE).join(name)).args(engine_arguments());
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
 
@@ -199,7 +200,7 @@ impl<'a> Rig<'a> {
     fn ask(&self, mut run: Command, hosts: &str, world: &[&str]) -> anyhow::Result<Vec<f64>> {
         run.arg("run").arg(self.at(BUNDLE)).arg("--input").arg(self.at("input.npy"));
         run.args(["--hosts", hosts, "--json", "--top", "1", "--patience"]);
-        run.arg(format!("{}s", PATIENCE.as_secs())).args(world);
+        run.arg(format!("{}s", PATIENCE.as_secs())).args(world).args(engine_arguments());
         let text = finish(&mut run)?;
         let latency = |line: &str| -> anyhow::Result<f64> {
             let answer: serde_json::Value = serde_json::from_str(line)?;
@@ -224,6 +225,7 @@ fn measured(program: &Path, settings: &Settings<'_>, folder: &Path) -> anyhow::R
     let packed = |device: usize| -> anyhow::Result<Timing> {
         let mut pack = confined.on(device, true, program);
         pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("--measure=median");
+        pack.args(engine_arguments());
         finish(pack.arg("-o").arg(bundle(device)))?;
         let text = std::fs::read_to_string(bundle(device).join("pi-1").join(TIMING_FILE))?;
         if device > 0 {

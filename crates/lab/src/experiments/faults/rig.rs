@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::schedule::{Blow, FaultKind, Pattern, Schedule};
 use crate::confined::{Confined, Processes};
+use crate::engine::engine_arguments;
 use crate::experiment::Context;
 use crate::npy::npy;
 use crate::zoo;
@@ -84,6 +85,7 @@ impl<'a> Rig<'a> {
         let names = plans.cluster().names().iter().map(|name| (*name).to_owned()).collect();
         let mut pack = Command::new(program);
         pack.arg("pack").arg(at("model.onnx")).arg(at("plan.toml")).arg("-o").arg(at("bundle"));
+        pack.args(engine_arguments());
         let output = pack.output().context("starting a process")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(Rig { program, link, names, inputs, width: widths[0], folder })
@@ -112,6 +114,7 @@ impl<'a> Rig<'a> {
         let mut run = confined.on(devices, false, self.program);
         run.arg("run").arg(self.at("bundle")).arg("--input").arg(self.at("input.npy"));
         run.args(["--hosts", &site.hosts, "--json", "--top", "1", "--deadline", "30s"]);
+        run.args(engine_arguments());
         run.args(["--patience", "30s"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut run = Processes(vec![run.spawn().context("starting a process")?]);
         let mut lines = BufReader::new(run.0[0].stdout.take().context("its output")?).lines();
@@ -149,7 +152,7 @@ impl Site<'_> {
         let name = &self.rig.names[device];
         let mut worker = self.confined.on(device, false, self.rig.program);
         worker.args(["worker", "--end-with-parent", "--name", name, "--hosts", &self.hosts]);
-        worker.arg("--bundle").arg(self.rig.at("bundle").join(name));
+        worker.arg("--bundle").arg(self.rig.at("bundle").join(name)).args(engine_arguments());
         worker.stdout(Stdio::null()).stderr(Stdio::null());
         worker.spawn().context("a worker")
     }
