@@ -51,7 +51,10 @@ fuzz_target!(|bytes: &[u8]| {
             }
             3 => Event::Up(device, held[..usize::from(bytes.below(4)).min(held.len())].to_vec()),
             4 => Event::Up(device, held.clone()),
-            5 => Event::Down(device),
+            5 => match bytes.below(4) {
+                0 => Event::Crowded(DeviceSet(bytes.byte().into())),
+                _ => Event::Down(device),
+            },
             6 => Event::Data(device, data(&plans, &mut bytes).1),
             7 => {
                 let (from, data) = data(&plans, &mut bytes);
@@ -76,9 +79,10 @@ fuzz_target!(|bytes: &[u8]| {
             11 => {
                 let (_, data) = data(&plans, &mut bytes);
                 let (stage, shard) = (StageId(bytes.below(3).into()), bytes.below(4).into());
-                let error = match bytes.below(3) {
+                let error = match bytes.below(4) {
                     0 => TaskError::of_device("broken"),
                     1 => TaskError::of_request("too large"),
+                    2 => TaskError::not_finite("not finite"),
                     _ => TaskError::late("too late"),
                 };
                 let (request, attempt, plan) = (data.request, data.attempt, data.plan);

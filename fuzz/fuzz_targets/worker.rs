@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use quorate_core::admit::Peer;
 use quorate_core::failure::TaskError;
 use quorate_core::frame::{Failure, Watermark};
-use quorate_core::id::{DeviceId, DeviceSet, StageId};
+use quorate_core::id::{DeviceId, DeviceSet, GatewayRun, StageId};
 use quorate_core::worker::{Command, Delivery, Event, Job, Worker, WorkerConfig};
 use quorate_fuzz::{RUN, Reader, data, output, plans};
 
@@ -62,9 +62,12 @@ fuzz_target!(|bytes: &[u8]| {
                 let (request, attempt, plan) = (data.request, data.attempt, data.plan);
                 Event::Failure(peer, Failure { request, attempt, plan, stage, shard, error })
             }
-            9 => match bytes.below(3) {
+            9 => match bytes.below(5) {
                 0 => Event::Reaches(DeviceSet(bytes.byte().into())),
                 1 => Event::Moved(now * 7),
+                // Another run of it, or this one.
+                2 => Event::Gateway(GatewayRun { epoch: bytes.below(4).into(), ..RUN }),
+                3 => Event::GatewayGone(GatewayRun { epoch: bytes.below(4).into(), ..RUN }),
                 _ => Event::Dropped(1),
             },
             _ => Event::Tick,
@@ -77,9 +80,12 @@ fuzz_target!(|bytes: &[u8]| {
         let made = delivery.prepare(&[output(&plans, job.task)]);
         step(&mut worker, now, Event::Done(job, made), &mut out, &mut running, &mut audits);
     }
-    let mark = Watermark { run: RUN, below: u64::MAX, also: Vec::new() };
-    let end = Event::Watermark(Peer::Gateway(RUN), mark);
-    step(&mut worker, now, end, &mut out, &mut running, &mut audits);
+    for epoch in 0..5 {
+        let run = GatewayRun { epoch, ..RUN };
+        let mark = Watermark { run, below: u64::MAX, also: Vec::new() };
+        let end = Event::Watermark(Peer::Gateway(run), mark);
+        step(&mut worker, now, end, &mut out, &mut running, &mut audits);
+    }
     while let Some((job, delivery)) = running.pop() {
         let made = delivery.prepare(&[output(&plans, job.task)]);
         step(&mut worker, now, Event::Done(job, made), &mut out, &mut running, &mut audits);

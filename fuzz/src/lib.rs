@@ -77,15 +77,25 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
     let number = bytes.below(4).into();
     let count: usize = shape.iter().product();
     let payload: Vec<u8> = (0..count).flat_map(|_| 1f32.to_le_bytes()).collect();
-    let checks = bytes.below(8);
+    let checks = bytes.below(16);
+    // Now and then of another run of it.
+    let run = match bytes.below(8) {
+        0 => GatewayRun { epoch: bytes.below(5).into(), ..RUN },
+        _ => RUN,
+    };
     let data = Data {
         input: sharding.stage.is_none(),
-        request: RequestId { run: RUN, number },
+        request: RequestId { run, number },
         attempt: bytes.below(3).into(),
         plan: plan.id(),
         members,
         suspects: DeviceSet(bytes.below(8).into()),
-        checks: Checks { audit: checks & 1 != 0, strict: checks & 2 != 0, prompt: checks & 4 != 0 },
+        checks: Checks {
+            audit: checks & 1 != 0,
+            strict: checks & 2 != 0,
+            prompt: checks & 4 != 0,
+            lenient: checks & 8 != 0,
+        },
         deadline_left_us: u32::from(bytes.byte()) * 10_000,
         value,
         shard: shard.into(),
@@ -95,5 +105,5 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
         payload: bytes::Bytes::from(payload).into(),
     };
     let maker = sharding.seats.get(known).and_then(|seat| members.nth(seat.index()));
-    (maker.map_or(Peer::Gateway(RUN), |device: DeviceId| Peer::Device(device)), data)
+    (maker.map_or(Peer::Gateway(run), |device: DeviceId| Peer::Device(device)), data)
 }

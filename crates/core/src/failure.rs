@@ -10,6 +10,9 @@ pub enum Cause {
     Late,
     /// The request's own: whoever tries comes to the same.
     Request,
+    /// What was made is not finite: the device's, unless the model makes such
+    /// numbers by itself.
+    NotFinite,
 }
 
 /// Why a task made nothing.
@@ -31,6 +34,11 @@ impl TaskError {
     /// No fault so far, but far too long.
     pub fn late(words: impl Into<String>) -> TaskError {
         TaskError { cause: Cause::Late, words: words.into() }
+    }
+
+    /// Numbers that are not finite.
+    pub fn not_finite(words: impl Into<String>) -> TaskError {
+        TaskError { cause: Cause::NotFinite, words: words.into() }
     }
 
     /// A fault of what the request brings.

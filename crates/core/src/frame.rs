@@ -184,7 +184,7 @@ mod tests {
             plan: PlanId(0x0102_0304_0506_0708),
             members: DeviceSet::first(5),
             suspects: DeviceSet(4),
-            checks: Checks { audit: true, strict: false, prompt: true },
+            checks: Checks { audit: true, strict: false, prompt: true, lenient: false },
             deadline_left_us: 1_000_000,
             value: ValueId(3),
             shard: 2,

@@ -21,6 +21,8 @@ mod choice;
 mod command;
 mod event;
 mod fate;
+mod holdings;
+mod intake;
 mod job;
 mod limit;
 mod notice;
@@ -29,6 +31,8 @@ mod pending;
 mod presence;
 mod progress;
 mod reach;
+mod token;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,19 +49,19 @@ pub use self::{
 };
 
 use crate::admit::Peer;
-use crate::attempt::Attempt;
-use crate::audit::{Checks, Usual, Verify};
+use crate::audit::{Usual, Verify};
 use crate::detector::Detector;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
 use crate::id::{DeviceId, DeviceSet, GatewayRun, RequestId};
 use crate::plan::Plans;
 use crate::time::Time;
 use ailments::Ailments;
-use checking::Audits;
+use holdings::Holdings;
 use limit::Limit;
 use patience::Patience;
 use pending::Pending;
 use reach::Reach;
+use token::is_clients;
 
 /// Finished requests that one watermark lists one by one.
 const ALSO_MAX: usize = 256;
@@ -119,13 +123,22 @@ pub struct Gateway {
     ailments: Ailments,
     /// Devices whose shards are wrong.
     wrong: Ailments,
+    /// Those of them that have to show that they are right again, and by which
+    /// request.
+    trials: BTreeMap<DeviceId, u64>,
+    /// Inputs by which it shows.
+    sample: Option<Vec<Tensor>>,
     reach: Reach,
     /// Devices with a connection.
     connected: DeviceSet,
+    /// Those of them that have no room for what is sent.
+    crowded: DeviceSet,
     /// When those of them that are silent are sent something next.
     nudge_at: Time,
-    /// Devices whose bundle lacks a plan of this one.
-    unfit: DeviceSet,
+    holdings: Holdings,
+    /// Does the model make numbers that are not finite by itself, as an answer has
+    /// shown?
+    lenient: bool,
     /// Requests without an answer yet, by number.
     pending: BTreeMap<u64, Pending>,
     next_number: u64,
@@ -159,13 +172,17 @@ impl Gateway {
             detector: Detector::new(devices, config.suspect_after),
             ailments: Ailments::new(devices),
             wrong: Ailments::new(devices),
+            trials: BTreeMap::new(),
+            sample: None,
             reach: Reach::new(devices),
             connected: DeviceSet::default(),
+            crowded: DeviceSet::default(),
             nudge_at: Time::default(),
+            holdings: Holdings::new(plans.all().len()),
             plans,
             run,
             config,
-            unfit: DeviceSet::default(),
+            lenient: false,
             pending: BTreeMap::new(),
             next_number: 0,
             plan_in_force: 0,
@@ -189,6 +206,8 @@ impl Gateway {
                 self.submit(now, token, inputs, deadline, verify, out);
             }
             Event::Cancel(token) => self.cancel(token),
+            Event::Crowded(devices) => self.crowded = devices,
+            Event::End => self.leave(out),
             Event::Up(device, plans) => self.on_up(now, device, &plans, out),
             Event::Down(device) => {
                 self.connected.remove(device);
@@ -214,6 +233,7 @@ impl Gateway {
             self.on_late(now, out);
         }
         self.on_time(now, is_time, out);
+        self.settle_trials(now, out);
         // What is overdue now does not make the next event late.
         self.due = self.wake_at().map(|at| at.max(now));
     }
@@ -254,6 +274,16 @@ impl Gateway {
         self.pending.len()
     }
 
+    /// Those of them that clients wait for.
+    fn clients(&self) -> usize {
+        self.pending.len().saturating_sub(self.trials.len())
+    }
+
+    /// The number that the next request has.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
     /// After a change in who is alive: requests that can no longer be answered,
     /// and still cannot after `settle`, go out again under a plan that can.
     fn regroup(&mut self, now: Time, settle: Duration, out: &mut Vec<Command>) {
@@ -269,55 +299,6 @@ impl Gateway {
         }
         let numbers = self.pending.keys().copied().collect();
         self.settle(now, numbers, settle, out);
-    }
-
-    fn submit(
-        &mut self,
-        now: Time,
-        token: u64,
-        inputs: Vec<Tensor>,
-        deadline: Duration,
-        verify: Verify,
-        out: &mut Vec<Command>,
-    ) {
-        let checked = match verify {
-            Verify::Off => Ok(()),
-            _ if self.config.usual.is_empty() => Err(RequestError::Unverifiable),
-            _ => Ok(()),
-        };
-        if let Err(error) = checked.and_then(|()| self.check(now, &inputs)) {
-            out.push(Command::Fail(token, error));
-            return;
-        }
-        let number = self.next_number;
-        self.next_number += 1;
-        // Without a plan for those alive the request waits for devices.
-        let are_wrong = !self.wrong.ailing().is_empty();
-        let audited = (verify != Verify::Off && are_wrong)
-            .then(|| self.choose_audited(self.reliable_devices()));
-        let chosen = audited.flatten().or_else(|| self.choose());
-        let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
-        let checks = Checks::of(verify, are_wrong);
-        let attempt = Attempt {
-            request: RequestId { run: self.run, number },
-            number: 0,
-            plan: self.plans.all()[index].clone(),
-            members,
-            suspects: self.doubted_devices(),
-            checks,
-            deadline: now + deadline,
-        };
-        let values = self.plans.values().clone();
-        let first = self.config.resubmit_after;
-        let patience = self.patience[index].limit(first, first / 4);
-        let mut pending = Pending::new(now, token, inputs, deadline, values, patience, attempt);
-        pending.plan_index = index;
-        pending.audits = Audits::new(verify);
-        pending.cut = self.reach.cut();
-        pending.under_way = self.pending.len();
-        self.limits[index].comes(pending.under_way);
-        out.extend(pending.inputs_out(now));
-        self.pending.insert(number, pending);
     }
 
     /// Forgets a request, and has the devices forget it.
@@ -338,32 +319,6 @@ impl Gateway {
     /// The request of this name, if it is one of this run and has not ended.
     fn of_request(&mut self, request: RequestId) -> Option<&mut Pending> {
         self.pending.get_mut(&request.number).filter(|_| request.run == self.run)
-    }
-
-    /// Can a request with these inputs be taken in?
-    fn check(&self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
-        let (flow, got) = (&self.limits[self.plan_in_force], self.pending.len());
-        let places = flow.places(now).filter(|_| self.config.adapt).unwrap_or(usize::MAX);
-        let limit = self.config.pending_max.min(places);
-        if got >= limit {
-            let again_ms = flow.again().as_millis() as u64;
-            return Err(RequestError::Busy { got, limit, again_ms });
-        }
-        let wanted: Vec<_> = self.plans.main().inputs().collect();
-        if inputs.len() != wanted.len() {
-            return Err(RequestError::Inputs { got: inputs.len(), needed: wanted.len() });
-        }
-        for (tensor, id) in inputs.iter().zip(wanted) {
-            let value = &self.plans.values()[id.index()];
-            if tensor.dtype() != value.dtype || tensor.shape() != value.shape {
-                return Err(RequestError::Input {
-                    name: value.name.clone(),
-                    got: format!("{} {:?}", tensor.dtype(), tensor.shape()),
-                    needed: format!("{} {:?}", value.dtype, value.shape),
-                });
-            }
-        }
-        Ok(())
     }
 
     fn on_data(&mut self, now: Time, from: DeviceId, data: Data, out: &mut Vec<Command>) {
@@ -404,12 +359,15 @@ impl Gateway {
         }
         let Some(pending) = self.pending.get(&job.number) else { return };
         self.patience[pending.plan_index].learn(pending.quiet_until(now));
-        if pending.attempt.number == 0 {
+        if pending.attempt.number == 0 && is_clients(pending.token) {
             let took = pending.age(now);
             let left = self.pending.len() - 1;
             self.limits[pending.plan_index].answered(now, left, pending.under_way, took);
         }
         self.pending.range_mut(..job.number).for_each(|(_, earlier)| earlier.overtaken += 1);
+        if result.is_ok() {
+            self.judge_numbers(now, job.number, out);
+        }
         let pending = match result {
             Ok(outputs) if self.pending[&job.number].audits.verify != Verify::Off => {
                 return self.answer_audited(now, job.number, outputs, out);
@@ -429,7 +387,9 @@ impl Gateway {
             out.extend(fresh.iter().map(|d| Command::Notice(Notice::Suspect(d))));
             self.regroup(now, Duration::ZERO, out);
         }
-        let rested = self.ailments.expire(now).union(self.wrong.expire(now));
+        let rested = self.wrong.expire(now);
+        self.try_out(now, rested, out);
+        let rested = self.ailments.expire(now).without(self.wrong_devices());
         if !rested.is_empty() {
             out.extend(rested.iter().map(|d| Command::Notice(Notice::Rested(d))));
             self.regroup(now, Duration::ZERO, out);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_code::ShardSet;
 use quorate_model::region::Region;
-use quorate_model::tensor::Tensor;
+use quorate_model::tensor::{Tensor, byte_len};
 
 pub use merge::MergeError;
 
@@ -26,7 +26,7 @@ use crate::audit::{Audit, Checks};
 use crate::id::{DeviceSet, StageId, ValueId};
 use crate::plan::{Plan, Sharding};
 use crate::time::Time;
-use quorate_model::region::{crop, whole};
+use quorate_model::region::{self, crop, whole};
 use quorate_model::value::Value;
 
 /// The shards of one value, as they arrive at one device.
@@ -338,6 +338,14 @@ impl Gathered {
     pub(crate) fn is_decoded(&self) -> bool {
         let value = &self.values[self.value.index()];
         merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
+    }
+
+    /// Bytes of the value, or of the wanted part of it.
+    pub(crate) fn merged_bytes(&self) -> usize {
+        let value = &self.values[self.value.index()];
+        let whole = || value.shape.clone();
+        let shape = self.need.as_ref().map_or_else(whole, |need| region::shape(need));
+        byte_len(value.dtype, &shape).unwrap_or(usize::MAX)
     }
 
     /// Merges the shards into the value, or the wanted part of it, and decodes

@@ -21,6 +21,7 @@ pub mod cost;
 mod detector;
 pub mod failure;
 mod finished;
+mod finite;
 #[cfg(test)]
 mod fixture;
 pub mod frame;

@@ -20,8 +20,10 @@ mod command;
 mod delivery;
 mod event;
 mod gap;
+mod gateways;
 mod job;
 mod lanes;
+mod room;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +42,6 @@ use crate::admit::Peer;
 use crate::attempt::Attempt;
 use crate::audit::Usual;
 use crate::failure::TaskError;
-use crate::finished::Finished;
 use crate::frame::{Data, Frame, Heartbeat, Watermark};
 use crate::gather::Accepted;
 use crate::id::{DeviceId, GatewayRun, PlanId, RequestId, SeatId, StageId};
@@ -49,10 +50,9 @@ use crate::time::Time;
 use active::{Active, TaskState};
 use audit_queue::Audits;
 use gap::Gaps;
+use gateways::Gateways;
 use lanes::Lanes;
 
-/// Gateways whose finished requests are remembered.
-const GATEWAYS_MAX: usize = 64;
 /// A request that takes this long is told of, and as often.
 const SLOW: Duration = Duration::from_millis(100);
 /// A heartbeat that is this late is no busy moment: this device stood still.
@@ -63,14 +63,16 @@ const STILL: Duration = Duration::from_millis(100);
 pub struct WorkerConfig {
     /// Most tasks that run at the same time.
     pub lanes: usize,
-    /// Most requests kept; beyond, the one with the nearest deadline goes.
+    /// Most requests kept; beyond, the newest goes of the gateway with most.
     pub requests_max: usize,
-    /// Most bytes of payload kept; beyond, the same.
+    /// Most bytes of payload kept, and of what it is merged into; beyond, the same.
     pub payload_bytes_max: usize,
     /// Time between two heartbeats.
     pub heartbeat_every: Duration,
     /// Longest time that a request is kept, whatever its deadline.
     pub deadline_max: Duration,
+    /// Nobody works for a gateway whose connection has ended so long ago.
+    pub gateway_grace: Duration,
     /// How far apart healthy shards are, to know those that are not.
     pub usual: Arc<Usual>,
 }
@@ -83,6 +85,7 @@ impl Default for WorkerConfig {
             payload_bytes_max: 1 << 30,
             heartbeat_every: Duration::from_millis(25),
             deadline_max: Duration::from_secs(600),
+            gateway_grace: Duration::from_secs(1),
             usual: Arc::default(),
         }
     }
@@ -106,8 +109,7 @@ pub struct Worker {
     /// Requests that have come in so far.
     arrivals: u64,
     payload_bytes: usize,
-    /// By gateway: the epoch of its newest run, and what of it is finished.
-    finished: BTreeMap<u64, (u64, Finished)>,
+    gateways: Gateways,
     gaps: Gaps,
     audits: Audits,
     /// Whether gathers under a plan wait for the roster, found once a plan:
@@ -140,7 +142,7 @@ impl Worker {
             lanes: Lanes::default(),
             arrivals: 0,
             payload_bytes: 0,
-            finished: BTreeMap::new(),
+            gateways: Gateways::default(),
             gaps: Gaps::default(),
             waits_for: BTreeMap::new(),
             beat: Heartbeat::default(),
@@ -161,9 +163,14 @@ impl Worker {
         }
         match event {
             Event::Gateway(run) => {
-                self.meet(run);
+                let ended = self.gateways.connect(run);
+                self.forget_runs(&ended);
                 // It shall know at once whom this device reaches.
                 self.beat_at = now;
+            }
+            Event::GatewayGone(run) => {
+                let ended = self.gateways.disconnect(run, now + self.config.gateway_grace);
+                self.forget_runs(&ended);
             }
             Event::Data(from, data) => self.on_data(now, from, data, out),
             Event::Watermark(from, mark) => self.on_watermark(from, &mark),
@@ -186,8 +193,10 @@ impl Worker {
         if self.wake_at() <= now {
             self.on_tick(now, out);
         }
+        self.make_room();
         self.dispatch(now, out);
         self.on_late(now, out);
+        self.make_room();
     }
 
     /// When the next [`Event::Tick`] is due.
@@ -195,7 +204,8 @@ impl Worker {
         let first = |set: &BTreeSet<(Time, RequestId)>| set.first().map(|(time, _)| *time);
         let late = self.lanes.next();
         let (deadline, wait) = (first(&self.deadlines), first(&self.waits));
-        let times = [Some(self.beat_at), deadline, wait, first(&self.audits.waits), late];
+        let (gone, audit) = (self.gateways.next(), first(&self.audits.waits));
+        let times = [Some(self.beat_at), deadline, wait, audit, late, gone];
         times.into_iter().flatten().min().unwrap_or(self.beat_at)
     }
 
@@ -221,41 +231,30 @@ impl Worker {
         self.beat
     }
 
-    /// Takes note of a gateway's run; what belonged to an older one is dropped.
-    /// False if `run` is not the newest, or there are too many gateways.
-    fn meet(&mut self, run: GatewayRun) -> bool {
-        if let Some((epoch, _)) = self.finished.get(&run.gateway) {
-            if run.epoch <= *epoch {
-                return run.epoch == *epoch;
-            }
-            let of_gateway = |id: &RequestId| id.run.gateway == run.gateway;
-            let old: Vec<_> = self.active.keys().filter(|id| of_gateway(id)).copied().collect();
-            old.into_iter().for_each(|id| self.forget(id));
-        } else if self.finished.len() >= GATEWAYS_MAX {
-            let idle = |gateway: &u64| !self.active.keys().any(|id| id.run.gateway == *gateway);
-            let Some(gateway) = self.finished.keys().copied().find(idle) else { return false };
-            self.finished.remove(&gateway);
-        }
-        self.finished.insert(run.gateway, (run.epoch, Finished::default()));
-        true
-    }
-
-    fn is_finished(&self, request: RequestId) -> bool {
-        self.finished
-            .get(&request.run.gateway)
-            .is_some_and(|(_, finished)| finished.contains(request.number))
+    /// Is a request of this run to be served?
+    fn serves(&mut self, run: GatewayRun) -> bool {
+        let active = &self.active;
+        self.gateways.serves(run, |run| active.keys().any(|id| id.run == run))
     }
 
     fn on_watermark(&mut self, from: Peer, mark: &Watermark) {
-        if from != Peer::Gateway(mark.run) || !self.meet(mark.run) {
-            return;
+        if from == Peer::Gateway(mark.run) && self.serves(mark.run) {
+            self.gateways.learn(mark);
+            self.forget_all(|gateways, id| gateways.is_finished(id));
         }
-        if let Some((_, finished)) = self.finished.get_mut(&mark.run.gateway) {
-            finished.learn(mark);
+    }
+
+    /// Keeps nothing more for runs that have ended.
+    fn forget_runs(&mut self, ended: &[GatewayRun]) {
+        if !ended.is_empty() {
+            self.forget_all(|_, id| ended.contains(&id.run));
         }
-        let done: Vec<RequestId> =
-            self.active.keys().filter(|id| self.is_finished(**id)).copied().collect();
-        done.into_iter().for_each(|id| self.forget(id));
+    }
+
+    fn forget_all(&mut self, is: impl Fn(&Gateways, RequestId) -> bool) {
+        let all = self.active.keys().copied();
+        let over: Vec<RequestId> = all.filter(|id| is(&self.gateways, *id)).collect();
+        over.into_iter().for_each(|id| self.forget(id));
     }
 
     fn on_data(&mut self, now: Time, from: Peer, data: Data, out: &mut Vec<Command>) {
@@ -268,7 +267,7 @@ impl Worker {
             }
         };
         let id = data.request;
-        if !self.meet(id.run) || self.is_finished(id) || data.deadline_left_us == 0 {
+        if !self.serves(id.run) || self.gateways.is_finished(id) || data.deadline_left_us == 0 {
             return;
         }
         let mut place = None;
@@ -294,7 +293,6 @@ impl Worker {
             self.audit(id, false, out);
             self.settle(now, id);
         }
-        self.make_room();
     }
 
     /// Begins to keep a request, which has its `place` in the queue already where
@@ -344,6 +342,7 @@ impl Worker {
         let Some(active) = self.active.get_mut(&id) else { return };
         let progress = active.progress(now, wait);
         self.beat.decoded += progress.decoded;
+        self.payload_bytes += progress.merged_bytes;
         for (stage, shard) in progress.ready {
             self.ready.insert((active.arrival, id, stage, shard));
         }
@@ -437,6 +436,8 @@ impl Worker {
         {
             self.forget(id);
         }
+        let ended = self.gateways.expire(now);
+        self.forget_runs(&ended);
         self.end_audit_waits(now, out);
         if self.beat_at <= now {
             self.beat_at = now + self.config.heartbeat_every;
@@ -458,34 +459,6 @@ impl Worker {
             self.payload_bytes -= active.release();
         } else {
             self.wait_for_audits(now, id);
-        }
-    }
-
-    /// Keeps within the bounds by forgetting the requests that are due first.
-    fn make_room(&mut self) {
-        while self.active.len() > self.config.requests_max
-            || self.payload_bytes > self.config.payload_bytes_max
-        {
-            let Some(&(_, id)) = self.deadlines.first() else { return };
-            self.forget(id);
-        }
-    }
-
-    /// Keeps nothing more of a request.
-    fn forget(&mut self, id: RequestId) {
-        if let Some(mut active) = self.active.remove(&id) {
-            self.payload_bytes -= active.release();
-            self.deadlines.remove(&(active.attempt.deadline, id));
-            if let Some(at) = active.wait_until {
-                self.waits.remove(&(at, id));
-            }
-            if let Some(at) = active.audit_until {
-                self.audits.waits.remove(&(at, id));
-            }
-            for (stage, shard) in active.waiting_in_queue() {
-                self.ready.remove(&(active.arrival, id, stage, shard));
-                self.beat.skipped += 1;
-            }
         }
     }
 }

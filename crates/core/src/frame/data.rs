@@ -92,7 +92,7 @@ impl Data {
         let checks = Checks::of_bits(bits).ok_or(FrameError::Field {
             what: "checks",
             got: bits.into(),
-            limit: 7,
+            limit: 15,
         })?;
         need(bytes, rank * 4)?;
         let shape: Vec<u32> = (0..rank).map(|_| bytes.get_u32_le()).collect();

@@ -38,6 +38,7 @@ impl Failure {
             Cause::Device => 0,
             Cause::Request => 1,
             Cause::Late => 2,
+            Cause::NotFinite => 3,
         });
         let words = beginning(&self.error.words);
         out.put_u16_le(words.len() as u16);
@@ -52,7 +53,8 @@ impl Failure {
             0 => Cause::Device,
             1 => Cause::Request,
             2 => Cause::Late,
-            got => return Err(FrameError::Field { what: "cause", got: got.into(), limit: 2 }),
+            3 => Cause::NotFinite,
+            got => return Err(FrameError::Field { what: "cause", got: got.into(), limit: 3 }),
         };
         let length = bounded("length of words", bytes.get_u16_le().into(), WORDS_BYTES_MAX)?;
         need(bytes, length)?;

@@ -55,6 +55,14 @@ impl Ailments {
         true
     }
 
+    /// The device's rest, if it has one, is over at `at`, if it is not before.
+    pub(super) fn rest_until(&mut self, device: DeviceId, at: Time) {
+        if self.ailing.contains(device) {
+            let until = &mut self.devices[device.index()].until;
+            *until = at.min(*until);
+        }
+    }
+
     /// The device has started anew: what was wrong with it may be mended.
     pub(super) fn forgive(&mut self, device: DeviceId) {
         self.devices[device.index()] = Ailment::default();
@@ -96,5 +104,7 @@ mod tests {
         assert_eq!(ailments.next(), Some(ms(at + 1000)));
         ailments.forgive(B);
         assert_eq!(ailments.next(), Some(ms(at + 121_000)));
+        ailments.rest_until(A, ms(at + 120_500));
+        assert_eq!(ailments.next(), Some(ms(at + 120_500)));
     }
 }

@@ -44,6 +44,16 @@ pub enum RequestError {
     },
     #[error("busy with {got} requests, limit {limit}: try again in {again_ms} ms")]
     Busy { got: usize, limit: usize, again_ms: u64 },
+    #[error(
+        "inputs for {devices} wait to go out, and there is no room for more of them: try again in \
+         {again_ms} ms"
+    )]
+    Crowded { devices: String, again_ms: u64 },
+    #[error(
+        "no room for {got} bytes more beside requests under way, which may take {limit}: try again \
+         in {again_ms} ms, or give more memory"
+    )]
+    Full { got: usize, limit: usize, again_ms: u64 },
     #[error("model has {needed} inputs, request {got}")]
     Inputs { got: usize, needed: usize },
     #[error("input {name} is {got}, model takes {needed}")]

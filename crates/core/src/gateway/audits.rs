@@ -138,8 +138,8 @@ impl Gateway {
     /// Ends a request whose answer is there, if its audits have: all, or as many
     /// as have come in time.
     pub(super) fn conclude(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
-        let heard = self.heard_devices();
         let Some(pending) = self.pending.get(&number) else { return };
+        let heard = self.holdings.holding(pending.plan_index, self.heard_devices());
         let audits = &pending.audits;
         if !audits.has_answer() {
             return;
@@ -153,6 +153,7 @@ impl Gateway {
         }
         let Some(mut pending) = self.close(number) else { return };
         let is_clean = pending.is_clean();
+        self.end_trial(now, &pending, is_clean, out);
         if let Some(device) = pending.audits.left_out.filter(|_| is_clean) {
             self.leave_out(now, device, out);
         }
@@ -180,12 +181,27 @@ impl Gateway {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         let layer = pending.attempt.plan.stages()[stage.index()].name.clone();
         let blamed = pending.blamed(stage, devices);
+        // By these inputs it shows.
+        self.sample = Some(pending.inputs().to_vec());
         let before = pending.audits.candidates.unwrap_or(blamed);
         // What this attempt did without was not it.
         let innocent: DeviceSet = pending.audits.left_out.into_iter().collect();
         let candidates = before.intersection(blamed).without(innocent);
         pending.audits.candidates = Some(candidates);
         out.push(Command::Notice(Notice::Contradiction(layer.clone(), devices)));
+        if let Some(device) = self.on_trial(number) {
+            self.trials.remove(&device);
+            self.close(number);
+            if candidates.contains(device) {
+                return self.leave_out(now, device, out);
+            }
+            // It is another that is wrong.
+            self.wrong.fail(now, device, true);
+            let other = candidates.nth(0).filter(|_| candidates.len() == 1);
+            other.into_iter().for_each(|other| self.leave_out(now, other, out));
+            return;
+        }
+        let Some(pending) = self.pending.get_mut(&number) else { return };
         let wrong = candidates.nth(0).filter(|_| candidates.len() == 1);
         if pending.audits.is_answered {
             let token = pending.token;
@@ -214,6 +230,9 @@ impl Gateway {
     /// Does without a device that is wrong, for a while.
     fn leave_out(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
         if self.wrong.fail(now, device, false) {
+            if let Some(number) = self.trials.remove(&device) {
+                self.close(number);
+            }
             out.push(Command::Notice(Notice::Wrong(device)));
             self.regroup(now, Duration::ZERO, out);
         }

@@ -30,7 +30,8 @@ impl Gateway {
         let everybody = self.plans.everybody();
         let plans = &self.plans.all();
         let limit = plans[0].seats().checked_shr(timeouts.saturating_sub(1)).unwrap_or(0);
-        let main = plans[0].viable(everybody, alive).then_some((0, everybody));
+        let holding = |index: usize| self.holdings.holding(index, alive);
+        let main = plans[0].viable(everybody, holding(0)).then_some((0, everybody));
         if main.is_some() && limit == plans[0].seats() {
             return main;
         }
@@ -39,8 +40,9 @@ impl Gateway {
             seats if seats <= limit => (true, seats),
             seats => (false, DeviceSet::MAX - seats),
         };
-        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats() <= alive.len());
+        let fitting = (1..plans.len()).rev().filter(|i| plans[*i].seats() <= holding(*i).len());
         let Some(index) = fitting.max_by_key(|i| rank(*i)) else { return main };
+        let alive = holding(index);
         let shift = if timeouts < 2 { 0 } else { number.wrapping_add(timeouts.into()) };
         let first = (shift % alive.len() as u64) as usize;
         let rotated = alive.iter().skip(first).chain(alive.iter().take(first));
@@ -51,11 +53,14 @@ impl Gateway {
     /// takes its seats: the main plan, else the one with most seats.
     pub(super) fn choose_audited(&self, alive: DeviceSet) -> Option<(usize, DeviceSet)> {
         let (plans, everybody) = (self.plans.all(), self.plans.everybody());
-        if plans[0].can_be_audited(everybody, alive) {
+        let holding = |index: usize| self.holdings.holding(index, alive);
+        if plans[0].can_be_audited(everybody, holding(0)) {
             return Some((0, everybody));
         }
-        let fits = |index: &usize| plans[*index].seats() <= alive.len();
-        let seated = |index: usize| alive.iter().take(plans[index].seats()).collect::<DeviceSet>();
+        let fits = |index: &usize| plans[*index].seats() <= holding(*index).len();
+        let seated = |index: usize| -> DeviceSet {
+            holding(index).iter().take(plans[index].seats()).collect()
+        };
         let audited = |index: &usize| plans[*index].can_be_audited(seated(*index), seated(*index));
         let best = (1..plans.len()).filter(fits).filter(audited);
         let best = best.max_by_key(|index| plans[*index].seats());

@@ -7,7 +7,7 @@ use quorate_model::tensor::Tensor;
 use super::job::Job;
 use crate::audit::{Audited, Verify};
 use crate::frame::{Data, Failure, Heartbeat, Progress, Report};
-use crate::id::{DeviceId, PlanId};
+use crate::id::{DeviceId, DeviceSet, PlanId};
 
 /// What happens to a gateway.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ pub enum Event {
     /// Nobody wants the answer to the request of this token any more. The
     /// devices are told as of any request that has ended.
     Cancel(u64),
+    /// Devices to which nothing as large as the next request's inputs can be sent
+    /// without something older that gives way.
+    Crowded(DeviceSet),
+    /// The gateway ends: nobody wants any answer any more.
+    End,
     /// A worker has said hello; the plans of its bundle.
     Up(DeviceId, Vec<PlanId>),
     /// The connection to a worker is gone.

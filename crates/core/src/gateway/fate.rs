@@ -8,7 +8,8 @@ use super::{Command, Gateway, Notice, RequestError};
 use crate::attempt::Attempt;
 use crate::audit::Checks;
 use crate::failure::Cause;
-use crate::frame::Failure;
+use crate::finite::is_finite;
+use crate::frame::{Failure, Frame};
 use crate::id::{DeviceId, DeviceSet};
 use crate::time::Time;
 
@@ -30,13 +31,37 @@ impl Gateway {
         }
         let layer = pending.failed.last().map(|failed| failed.layer.clone()).unwrap_or_default();
         let error = &failure.error;
-        if error.cause != Cause::Request
+        // Whether numbers are the device's fault is known once others have answered.
+        if !matches!(error.cause, Cause::Request | Cause::NotFinite)
             && self.ailments.fail(now, from, error.cause == Cause::Late)
         {
             out.push(Command::Notice(Notice::Failing(from, layer, error.clone())));
             self.regroup(now, Duration::ZERO, out);
         }
         self.settle(now, vec![number], Duration::ZERO, out);
+    }
+
+    /// A request was answered. If it was without numbers that were not finite, who
+    /// made them is at fault; if with them, the model makes such numbers.
+    pub(super) fn judge_numbers(&mut self, now: Time, number: u64, out: &mut Vec<Command>) {
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        let strange = pending.take_strange();
+        if pending.lenient {
+            // Neither one device alone nor what a client asked speaks for the model.
+            let makers: DeviceSet = strange.iter().map(|failed| failed.device).collect();
+            self.lenient |= makers.len() > 1 && pending.inputs().iter().all(is_finite);
+            return;
+        }
+        let mut are_new = false;
+        for Failed { device, layer, error, .. } in strange {
+            if self.ailments.fail(now, device, false) {
+                are_new = true;
+                out.push(Command::Notice(Notice::Failing(device, layer, error)));
+            }
+        }
+        if are_new {
+            self.regroup(now, Duration::ZERO, out);
+        }
     }
 
     /// Moves or ends those of these requests whose attempts cannot be answered
@@ -52,15 +77,22 @@ impl Gateway {
         let anybody = self.choose().is_some();
         let mut moving = Vec::new();
         for number in numbers {
-            let Some(pending) = self.pending.get(&number).filter(|p| p.is_stuck(alive)) else {
+            let Some(pending) = self.pending.get(&number) else { continue };
+            let alive = self.holdings.holding(pending.plan_index, alive);
+            if !pending.is_stuck(alive) {
                 continue;
-            };
-            let others = self.choose_among(reliable, number, pending.timeouts).is_some();
+            }
+            let others = reliable.without(pending.strange_devices());
+            let others = self.choose_among(others, number, pending.timeouts).is_some();
             let Some(pending) = self.pending.get_mut(&number) else { continue };
             match pending.fate(alive, others, anybody) {
                 Fate::Waits => {}
-                Fate::Moves if pending.may_abandon(now, settle) => moving.push(number),
-                Fate::Moves => {}
+                Fate::Moves | Fate::Accepts if !pending.may_abandon(now, settle) => {}
+                Fate::Moves => moving.push(number),
+                Fate::Accepts => {
+                    pending.lenient = true;
+                    moving.push(number);
+                }
                 Fate::Ends(failed) => self.end(number, failed, out),
             }
         }
@@ -69,13 +101,26 @@ impl Gateway {
 
     /// Starts a further attempt at each of these requests.
     pub(super) fn resubmit(&mut self, now: Time, numbers: &[u64], out: &mut Vec<Command>) {
+        let mut restarted = 0;
         for number in numbers {
-            let timeouts = self.pending.get(number).map_or(0, |p| p.timeouts);
-            let Some(chosen) = self.choose_after(*number, timeouts) else { return };
-            self.restart(now, *number, chosen, self.doubted_devices(), out);
+            let Some(pending) = self.pending.get(number) else { continue };
+            if self.on_trial(*number).is_some() {
+                // Without its device it would show nothing.
+                self.close(*number);
+                continue;
+            }
+            let (strange, timeouts) = (pending.strange_devices(), pending.timeouts);
+            let others = self.reliable_devices().without(strange);
+            let without = || self.choose_among(others, *number, timeouts);
+            let without = (!strange.is_empty()).then(without).flatten();
+            let chosen = without.or_else(|| self.choose_after(*number, timeouts));
+            let Some(chosen) = chosen else { break };
+            let suspects = self.doubted_devices(chosen.0).union(strange);
+            self.restart(now, *number, chosen, suspects, out);
+            restarted += 1;
         }
-        if !numbers.is_empty() {
-            out.push(Command::Notice(Notice::Resubmitted(numbers.len() as u64)));
+        if restarted > 0 {
+            out.push(Command::Notice(Notice::Resubmitted(restarted)));
         }
     }
 
@@ -89,8 +134,10 @@ impl Gateway {
         out: &mut Vec<Command>,
     ) {
         let first = self.config.resubmit_after;
+        let are_wrong = !self.wrong_devices().is_empty();
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        let checks = Checks::of(pending.audits.verify, !self.wrong.ailing().is_empty());
+        let checks = Checks::of(pending.audits.verify, are_wrong);
+        let checks = Checks { lenient: self.lenient || pending.lenient, ..checks };
         let plan = self.plans.all()[index].clone();
         pending.be_patient(self.patience[index].limit(first, first / 4));
         pending.restart(now, (index, plan), members, suspects, checks);
@@ -119,7 +166,7 @@ impl Gateway {
             None => audited.or_else(|| Some((self.choose_among(reliable, 0, 0)?, reliable))),
         };
         let Some((chosen, used)) = chosen else { return false };
-        let suspects = self.plans.everybody().without(used);
+        let suspects = self.plans.everybody().without(self.holdings.holding(chosen.0, used));
         self.restart(now, number, chosen, suspects, out);
         if let Some(pending) = self.pending.get_mut(&number) {
             pending.audits.left_out = without;
@@ -138,12 +185,21 @@ impl Gateway {
 
     /// Ends a request whose deadline has passed.
     pub(super) fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
-        let alive = self.heard_devices();
+        let heard = self.heard_devices();
         if let Some(pending) = self.close(number) {
+            let alive = self.holdings.holding(pending.plan_index, heard);
             let missing =
                 self.missing(&pending.attempt, alive) + &pending.failures_said(&self.plans);
             out.push(Command::Fail(pending.token, pending.overdue(missing)));
         }
+    }
+
+    /// Ends without an answer to anybody, and has the devices forget all of it.
+    pub(super) fn leave(&mut self, out: &mut Vec<Command>) {
+        self.pending.clear();
+        self.marked = true;
+        let everybody = self.plans.everybody().iter().collect();
+        out.push(Command::Send(everybody, Frame::Watermark(self.watermark())));
     }
 
     /// Words on who was not heard from, for the error of a deadline.

@@ -23,7 +23,8 @@ pub enum Notice {
     /// The answer to the request of this token, which was given before, has been
     /// checked.
     Audited(u64, Verified),
-    /// The device's bundle lacks this plan of the gateway's.
+    /// The device's bundle lacks this plan of the gateway's, and may lack others:
+    /// requests that go by it do without the device.
     Mismatch(DeviceId, PlanId),
     /// The device's bundle, which lacked a plan of the gateway's, has all now.
     Match(DeviceId),

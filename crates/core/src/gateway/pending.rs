@@ -33,13 +33,20 @@ const ATTEMPT_MIN: Duration = Duration::from_millis(20);
 const OVERTAKEN_MAX: u32 = 4;
 
 /// A shard that will not come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failed {
     pub(super) device: DeviceId,
     pub(super) layer: String,
     pub(super) error: TaskError,
     stage: StageId,
     shard: usize,
+}
+
+impl Failed {
+    /// Were its numbers not finite?
+    fn is_strange(&self) -> bool {
+        self.error.cause == Cause::NotFinite
+    }
 }
 
 /// What is to become of an attempt.
@@ -49,6 +56,8 @@ pub(super) enum Fate {
     Waits,
     /// Others may answer the request.
     Moves,
+    /// Numbers that are not finite are taken as they are.
+    Accepts,
     /// Nobody will: the failure at this place says why.
     Ends(usize),
 }
@@ -72,6 +81,10 @@ pub(super) struct Pending {
     pub(super) audits: Audits,
     /// Shards of this attempt that will not come.
     pub(super) failed: Vec<Failed>,
+    /// Shards of earlier attempts whose numbers were not finite.
+    strange: Vec<Failed>,
+    /// Are such numbers taken as they are?
+    pub(super) lenient: bool,
     /// Attempts that have timed out.
     pub(super) timeouts: u32,
     inputs: Vec<Tensor>,
@@ -124,6 +137,8 @@ impl Pending {
             under_way: 0,
             audits: Audits::default(),
             failed: Vec::new(),
+            strange: Vec::new(),
+            lenient: false,
             timeouts: 0,
             inputs,
             values,
@@ -162,7 +177,7 @@ impl Pending {
         self.wait_until = None;
         self.restarted = DeviceSet::default();
         self.cut = Cut::new();
-        self.failed.clear();
+        self.strange.extend(self.failed.drain(..).filter(Failed::is_strange));
         (self.moved_at, self.quiet, self.overtaken) = (now, Duration::ZERO, 0);
         self.is_excused = false;
         self.moves.clear();
@@ -192,6 +207,11 @@ impl Pending {
             }
         }
         commands
+    }
+
+    /// The model's inputs.
+    pub(super) fn inputs(&self) -> &[Tensor] {
+        &self.inputs
     }
 
     pub(super) fn accept(&mut self, now: Time, from: DeviceId, data: &Data) {
@@ -360,15 +380,36 @@ impl Pending {
         if let Some(failed) = of(Cause::Request) {
             return Fate::Ends(failed);
         }
+        // Devices that are away may come back.
+        let away = self.attempt.members.without(alive);
+        if !self.lenient && self.failed.iter().any(Failed::is_strange) {
+            // Others are asked as long as there are any.
+            return match others {
+                true => Fate::Moves,
+                false if away.is_empty() => Fate::Accepts,
+                false => Fate::Waits,
+            };
+        }
         if others || (anybody && self.failed.is_empty()) {
             return Fate::Moves;
         }
-        // Devices that are away may come back.
-        let away = self.attempt.members.without(alive);
         match of(Cause::Device) {
             Some(failed) if away.is_empty() => Fate::Ends(failed),
             _ => Fate::Waits,
         }
+    }
+
+    /// Devices some of whose numbers were not finite, where that counts.
+    pub(super) fn strange_devices(&self) -> DeviceSet {
+        let now = self.failed.iter().filter(|failed| failed.is_strange());
+        let all = self.strange.iter().chain(now).filter(|_| !self.lenient);
+        all.map(|failed| failed.device).collect()
+    }
+
+    /// Takes out all shards whose numbers were not finite.
+    pub(super) fn take_strange(&mut self) -> Vec<Failed> {
+        let now = self.failed.iter().filter(|failed| failed.is_strange()).cloned();
+        self.strange.drain(..).chain(now).collect()
     }
 
     /// Words on what has failed, for the error of a deadline.

@@ -17,7 +17,8 @@ impl Gateway {
 
     /// Devices that are heard from.
     pub(super) fn heard_devices(&self) -> DeviceSet {
-        self.plans.everybody().without(self.detector.suspects()).without(self.unfit)
+        let useless = self.holdings.useless();
+        self.plans.everybody().without(self.detector.suspects()).without(useless)
     }
 
     /// Suspects whose connection has not ended.
@@ -27,14 +28,14 @@ impl Gateway {
 
     /// Devices whose tasks are believed to succeed, too.
     pub(super) fn reliable_devices(&self) -> DeviceSet {
-        self.alive_devices().without(self.ailments.ailing()).without(self.wrong.ailing())
+        self.alive_devices().without(self.ailments.ailing()).without(self.wrong_devices())
     }
 
-    /// Devices that the roster leaves out.
-    pub(super) fn doubted_devices(&self) -> DeviceSet {
+    /// Devices that the roster leaves out where requests go by this plan.
+    pub(super) fn doubted_devices(&self, plan: usize) -> DeviceSet {
         let apart = self.reach.apart(self.heard_devices());
-        let ailing = self.ailments.ailing().union(self.wrong.ailing());
-        self.detector.suspects().union(ailing).union(apart)
+        let ailing = self.ailments.ailing().union(self.wrong_devices());
+        self.detector.suspects().union(ailing).union(apart).union(self.holdings.lacking(plan))
     }
 
     pub(super) fn on_up(
@@ -44,22 +45,20 @@ impl Gateway {
         held: &[PlanId],
         out: &mut Vec<Command>,
     ) {
-        let missing = self.plans.all().iter().find(|plan| !held.contains(&plan.id()));
-        match missing {
-            Some(plan) => {
-                self.unfit.insert(device);
-                out.push(Command::Notice(Notice::Mismatch(device, plan.id())));
-            }
-            None if self.unfit.contains(device) => {
-                self.unfit.remove(device);
-                out.push(Command::Notice(Notice::Match(device)));
-            }
-            None => {}
+        let id = |plan: usize| self.plans.all()[plan].id();
+        match self.holdings.learn(device, |plan| held.contains(&id(plan))) {
+            (Some(plan), _) => out.push(Command::Notice(Notice::Mismatch(device, id(plan)))),
+            (None, Some(_)) => out.push(Command::Notice(Notice::Match(device))),
+            (None, None) => {}
         }
         // It may have started anew: what it had of these requests is gone, what
         // was wrong with it may be mended, and what is finished it knows no more.
+        if self.ailments.ailing().contains(device) && !self.wrong_devices().contains(device) {
+            out.push(Command::Notice(Notice::Rested(device)));
+        }
         self.ailments.forgive(device);
-        self.wrong.forgive(device);
+        // It is tried out at once, not believed.
+        self.wrong.rest_until(device, now);
         self.connected.insert(device);
         self.reach.up(device);
         self.marked &= self.next_number == 0;

@@ -51,6 +51,8 @@ pub(super) struct Progress {
     pub(super) decoded: u64,
     /// When a gather is to be decided without its roster.
     pub(super) wait_until: Option<Time>,
+    /// Bytes of what was gathered, once it is merged.
+    pub(super) merged_bytes: usize,
 }
 
 /// The current attempt at a request, at one device.
@@ -71,6 +73,7 @@ pub(super) struct Active {
     moves: u32,
     payload_bytes: usize,
     released: bool,
+    is_abandoned: bool,
     /// Values whose shards are held against each other, and what was found.
     audits: Vec<(ValueId, Option<Audited>)>,
     /// What was found and not told yet.
@@ -125,6 +128,7 @@ impl Active {
             moves: 0,
             payload_bytes: 0,
             released: false,
+            is_abandoned: false,
         }
     }
 
@@ -206,7 +210,11 @@ impl Active {
                 false
             }
             Decision::Gathered(gathered) => {
-                into.decoded += u64::from(!decided_before && gathered.is_decoded());
+                if !decided_before {
+                    into.decoded += u64::from(gathered.is_decoded());
+                    into.merged_bytes += gathered.merged_bytes();
+                    self.payload_bytes += gathered.merged_bytes();
+                }
                 true
             }
         }
@@ -222,8 +230,11 @@ impl Active {
     /// What is to be made of the output of a task of this device, which is
     /// `maker`: for each reader of the value, itself included, what it needs.
     pub(super) fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
-        let Attempt { plan, members, request, .. } = &self.attempt;
+        let Attempt { plan, members, request, checks, .. } = &self.attempt;
         let value = plan.stages()[stage.index()].value;
+        // Audits see for themselves.
+        let audited = checks.audit && plan.stage_sharding(stage).has_spares();
+        let finite = !audited && !checks.lenient;
         let recipients = plan.recipients(&self.values, value, shard, *members).into_iter();
         let peers = |devices: Vec<DeviceId>| devices.into_iter().map(Peer::Device).collect();
         let mut groups: Vec<(Option<Region>, Vec<Peer>)> =
@@ -236,7 +247,7 @@ impl Active {
             }
         }
         let (plan, values) = (plan.clone(), self.values.clone());
-        Delivery { plan, values, stage, shard, maker, groups }
+        Delivery { plan, values, stage, shard, maker, finite, groups }
     }
 
     /// The frame that brings a parcel of a job's output.
@@ -334,6 +345,30 @@ impl Active {
         }
         self.is_reported = is_complete;
         (is_complete && !self.audits.is_empty(), std::mem::take(&mut self.untold))
+    }
+
+    /// Bytes of what was gathered, and of what it is merged into.
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
+    /// Lets go of all payloads, and has nothing left to do but what runs; returns
+    /// how many bytes they were.
+    pub(super) fn abandon(&mut self) -> usize {
+        let waiting = |task: &&mut Assignment| task.state != TaskState::Running;
+        self.tasks.iter_mut().filter(waiting).for_each(|task| task.state = TaskState::Over);
+        self.is_abandoned = true;
+        self.release()
+    }
+
+    /// Is nothing done for it any more, though it may have no end yet?
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
+    }
+
+    /// Is a task of it in a lane?
+    pub(super) fn runs(&self) -> bool {
+        self.tasks.iter().any(|task| task.state == TaskState::Running)
     }
 
     /// Lets go of all payloads; returns how many bytes they were.

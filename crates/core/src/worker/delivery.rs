@@ -14,6 +14,7 @@ use quorate_model::tensor::Tensor;
 
 use crate::admit::Peer;
 use crate::failure::TaskError;
+use crate::finite::is_finite;
 use crate::id::{DeviceId, StageId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
@@ -29,6 +30,8 @@ pub struct Delivery {
     pub(super) shard: usize,
     /// The device that makes it.
     pub(super) maker: DeviceId,
+    /// Must its numbers be finite?
+    pub(super) finite: bool,
     /// Parts of the value, `None` for all of the shard, and who reads each.
     pub(super) groups: Vec<(Option<Region>, Vec<Peer>)>,
 }
@@ -55,6 +58,10 @@ impl Delivery {
             let dtype = value.dtype;
             let words = format!("task made {output:?}, plan says {dtype} {shape:?}");
             return Err(TaskError::of_device(words));
+        }
+        if self.finite && !is_finite(output) {
+            let words = format!("made numbers of value {} that are not finite", value.name);
+            return Err(TaskError::not_finite(words));
         }
         let too_large = |e| TaskError::of_request(format!("value {}: {e}", value.name));
         let output = sharding.payload(output).map_err(too_large)?;
@@ -92,7 +99,7 @@ mod tests {
             (Some(vec![0..1, 1..3]), vec![Peer::Device(C)]),
         ];
         let (values, stage, maker) = (plans.values().clone(), StageId(0), A);
-        (Delivery { plan, values, stage, shard: 0, maker, groups }, output)
+        (Delivery { plan, values, stage, shard: 0, maker, finite: true, groups }, output)
     }
 
     #[test]
@@ -109,6 +116,19 @@ mod tests {
 
     fn in_half() -> String {
         edited("value = \"h\"\n", "value = \"h\"\nwire = \"f16\"\n")
+    }
+
+    #[test]
+    fn what_is_not_finite_is_told_unless_it_is_wanted() {
+        let (mut delivery, _) = delivery(PLAN);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let output = Tensor::from_f32(vec![1, 3], &[1.0, value, 0.0]).expect("fits");
+            delivery.finite = true;
+            let error = delivery.prepare(std::slice::from_ref(&output)).expect_err("an error");
+            assert_eq!(error.words, "made numbers of value h that are not finite");
+            delivery.finite = false;
+            assert_eq!(delivery.prepare(&[output]).expect("as it is").len(), 2);
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::id::{DeviceSet, GatewayRun};
 pub enum Event {
     /// A gateway has connected.
     Gateway(GatewayRun),
+    /// The last connection of a gateway has ended.
+    GatewayGone(GatewayRun),
     /// An input or a shard came in.
     Data(Peer, Data),
     /// A gateway says which of its requests are finished.

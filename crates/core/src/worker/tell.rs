@@ -88,8 +88,8 @@ impl Worker {
         // What is on its way may belong to requests that are not known here yet.
         let before = std::mem::replace(&mut self.told_bytes, self.moved_bytes);
         if self.moved_bytes.wrapping_sub(before) >= SOME_BYTES {
-            self.finished.iter().for_each(|(gateway, (epoch, _))| {
-                slow.entry(GatewayRun { gateway: *gateway, epoch: *epoch }).or_default();
+            self.gateways.connected().for_each(|run| {
+                slow.entry(run).or_default();
             });
         } else {
             slow.retain(|_, told| !told.is_empty());

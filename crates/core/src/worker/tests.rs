@@ -60,6 +60,11 @@ impl Bench {
         self.handle(at, Event::Watermark(Peer::Gateway(RUN), mark))
     }
 
+    fn finished_of(&mut self, at: u64, run: GatewayRun, below: u64) -> &mut Bench {
+        let mark = Watermark { run, below, also: Vec::new() };
+        self.handle(at, Event::Watermark(Peer::Gateway(run), mark))
+    }
+
     /// Ends a job with the output its plan wants.
     fn done(&mut self, at: u64, job: Job) -> &mut Bench {
         let plan = self.plans.by_id(job.task.plan).expect("known").clone();

@@ -24,6 +24,8 @@ pub enum Fault {
     Hang(usize),
     /// What tasks make that it begins from now on is wrong.
     Err(usize),
+    /// What tasks make that it begins from now on has a number that is not finite.
+    Stray(usize),
     /// Its tasks succeed again, and those that hang end.
     Heal(usize),
     /// Nothing passes between two nodes. The gateway is the node behind the

@@ -321,9 +321,8 @@ impl Script {
         for device in some(devices, tolerance, random) {
             let mut at = random.between(1, 600) * MS;
             while at < 3000 * MS {
-                let hangs = random.chance(500);
-                let wrong = if hangs { Fault::Hang(device) } else { Fault::Break(device) };
-                self.faults.push((at, wrong));
+                let wrong = [Fault::Hang, Fault::Break, Fault::Stray][random.below(3) as usize];
+                self.faults.push((at, wrong(device)));
                 at += random.between(1, 900) * MS;
                 self.faults.push((at, Fault::Heal(device)));
                 at += random.between(1, 400) * MS;
@@ -340,7 +339,8 @@ impl Script {
         for device in (0..devices).filter(|d| *d != survivor) {
             let mut at = random.between(1, 2000) * MS;
             while random.chance(700) {
-                self.faults.push((at, Fault::Break(device)));
+                let wrong = if random.chance(300) { Fault::Stray } else { Fault::Break };
+                self.faults.push((at, wrong(device)));
                 at += random.between(1, 1500) * MS;
                 self.faults.push((at, Fault::Heal(device)));
                 at += random.between(1, 1500) * MS;
@@ -400,7 +400,9 @@ impl Script {
         let mut at = random.between(1, 800) * MS;
         while at < 2500 * MS {
             self.faults.push((at, Fault::CrashGateway));
-            at += random.between(1, 700) * MS;
+            // Now and then for longer than devices wait for it.
+            let longest = if random.chance(250) { 2500 } else { 700 };
+            at += random.between(1, longest) * MS;
             self.faults.push((at, Fault::RestartGateway));
             at += random.between(200, 1200) * MS;
         }

@@ -296,6 +296,15 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 self.reaches(device);
                 Ok(())
             }
+            Happening::GatewayGone { device, incarnation, life } => {
+                // Unless it is back already: it has another connection.
+                let is_back = life == self.front.life() && !self.is_apart(device);
+                if self.lives(device, incarnation) && !is_back {
+                    let run = Front::<W::Hop>::run_of(life);
+                    self.tell(device, worker::Event::GatewayGone(run));
+                }
+                Ok(())
+            }
             Happening::Disconnected(device) => {
                 if self.front.up {
                     self.ask(gateway::Event::Down(DeviceId(device as u8)))?;
@@ -315,6 +324,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             Happening::Wake { node, .. } => (*node, None),
             Happening::Computed { device, .. }
             | Happening::Audited { device, .. }
+            | Happening::GatewayGone { device, .. }
             | Happening::Reaches(device) => (*device, None),
             Happening::Connected { device, .. } => (*device, Some(gateway)),
             Happening::Done(..)
@@ -343,12 +353,12 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.record.came[index] = self.since(self.now);
         let deadline = self.course.deadline;
         self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
-        let (inputs, pending) = (self.shards.inputs(index), self.front.gateway.pending());
+        let (inputs, number) = (self.shards.inputs(index), self.front.gateway.next_number());
         let (token, verify) = (index as u64, self.course.verify);
         self.ask(gateway::Event::Submit { token, inputs, deadline, verify })?;
         // What was refused at once has no number.
-        if self.front.gateway.pending() > pending {
-            self.front.numbers.push(index);
+        if self.front.gateway.next_number() > number {
+            self.front.numbers.insert(number, index);
         }
         Ok(())
     }
@@ -373,6 +383,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
         Ok(())
     }
 
+    /// Has a device no connection with the gateway?
+    fn is_apart(&self, device: usize) -> bool {
+        !self.front.up || self.apart.contains(&(device, self.devices.len()))
+    }
+
     /// Is a device up, and in this life of its?
     fn lives(&self, device: usize, incarnation: u32) -> bool {
         self.devices[device].up && self.devices[device].incarnation == incarnation
@@ -382,6 +397,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if !self.lives(device, incarnation) || !self.front.up {
             return Ok(());
         }
+        let pair = (device, self.devices.len());
+        if !self.passes(pair) {
+            // It comes up when the link does.
+            self.apart.insert(pair);
+            return Ok(());
+        }
+        self.apart.remove(&pair);
         self.devices[device].gone_at = None;
         let held: Vec<PlanId> = self.shards.plans().all().iter().map(|plan| plan.id()).collect();
         self.tell(device, worker::Event::Gateway(self.front.run()));

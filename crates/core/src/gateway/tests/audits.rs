@@ -215,3 +215,82 @@ fn makers_are_blamed_only_for_what_they_made_of_what_was_right() {
         assert_eq!(bench.input().1.attempt, 1, "another attempt tells more");
     }
 }
+
+#[test]
+fn who_was_wrong_has_to_show_that_it_is_right() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Detect);
+    bench.answered(2, 0, &sent).report(3, A, &sent, suspects(&[1]));
+    assert!(bench.notices().contains(&Notice::Wrong(B)));
+    assert_eq!(bench.answers().len(), 1);
+    // Its rest is over, and it is still wrong.
+    for at in [400, 800, 1003] {
+        bench.beats(at, &[A, B, C]);
+    }
+    let trial = bench.input().1;
+    assert_eq!((trial.request.number, trial.suspects), (1, devices(&[])));
+    bench.submit(1004, 6);
+    assert_eq!(bench.input().1.suspects, devices(&[B]), "nobody else relies on it");
+    bench.handle(1005, Event::Cancel(6)).report(1006, C, &trial, suspects(&[1]));
+    assert!(bench.notices().contains(&Notice::Wrong(B)));
+    // It rests for twice as long, and is right.
+    for at in [1400, 1800, 2200, 2600, 3000] {
+        assert!(bench.beats(at, &[A, B, C]).inputs().is_empty());
+    }
+    let trial = bench.beats(3006, &[A, B, C]).input().1;
+    bench.answered(3007, 3, &trial).results_fit(3008, 3, &trial);
+    for device in [A, B, C] {
+        assert!(!bench.notices().contains(&Notice::Rested(B)));
+        bench.report(3009, device, &trial, Finding::Clean);
+    }
+    assert!(bench.notices().contains(&Notice::Rested(B)));
+    assert!(bench.answers().is_empty() && bench.failures().is_empty(), "nobody asked");
+    bench.submit(3010, 7);
+    assert_eq!(bench.input().1.suspects, DeviceSet::default());
+}
+
+#[test]
+fn a_trial_that_shows_nothing_is_made_again() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Detect);
+    bench.answered(2, 0, &sent).report(3, A, &sent, suspects(&[1]));
+    assert_eq!(bench.answers().len(), 1);
+    bench.handle(4, Event::Down(C)).notices();
+    for at in [400, 800, 1003] {
+        bench.beats(at, &[A, B]);
+    }
+    // Two that have the same: it can be held against a, until that is gone.
+    let trial = bench.input().1;
+    assert_eq!((trial.members, trial.request.number), (devices(&[A, B]), 1));
+    bench.handle(1004, Event::Down(A)).result(1005, 1, 1, &trial);
+    let job = bench.job().expect("a copy is enough");
+    bench.glued(1006, job).beats(1400, &[B]).beats(1800, &[B]);
+    let audits = bench.taken(|command| match command {
+        Command::Audit(job, _) => Some(*job),
+        _ => None,
+    });
+    let unchecked = Audited { have: ShardSet::first(2), ..found(Y, Finding::Unchecked) };
+    bench.handle(1801, Event::Audited(audits[0], vec![unchecked])).up(2100, A);
+    for at in [2200, 2400, 2800, 3200] {
+        assert!(bench.beats(at, &[A, B]).inputs().is_empty());
+    }
+    let again = bench.beats(3401, &[A, B]).input().1;
+    assert_eq!((again.members, again.request.number), (devices(&[A, B]), 2));
+    assert!(!bench.notices().contains(&Notice::Rested(B)));
+    assert!(bench.answers().is_empty() && bench.failures().is_empty());
+}
+
+#[test]
+fn who_starts_anew_is_tried_out_at_once() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Detect);
+    bench.answered(2, 0, &sent).report(3, A, &sent, suspects(&[1]));
+    bench.handle(4, Event::Down(B)).up(10, B).handle(11, Event::Tick);
+    assert!(!bench.notices().contains(&Notice::Rested(B)));
+    let trial = bench.input().1;
+    bench.answered(12, 1, &trial).results_fit(13, 1, &trial);
+    for device in [A, B, C] {
+        bench.report(14, device, &trial, Finding::Clean);
+    }
+    assert!(bench.notices().contains(&Notice::Rested(B)));
+}

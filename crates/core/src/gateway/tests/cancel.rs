@@ -3,6 +3,16 @@
 use super::*;
 
 #[test]
+fn at_its_end_the_devices_forget_all() {
+    let mut bench = Bench::ready();
+    bench.submit(0, 42).submit(0, 43).handle(1, Event::End);
+    assert_eq!(bench.marks(), [(2, vec![])]);
+    bench.handle(20_000, Event::Tick);
+    assert!(bench.answers().is_empty() && bench.failures().is_empty());
+    assert_eq!(bench.gateway.pending(), 0);
+}
+
+#[test]
 fn a_cancelled_request_is_forgotten() {
     let config = GatewayConfig { pending_max: 2, ..GatewayConfig::default() };
     let mut bench = Bench::over(PLAN, config);

@@ -89,18 +89,42 @@ fn another_bundle_takes_no_part() {
     let mut bench = Bench::ready();
     bench.submit(0, 42);
     bench.inputs();
-    let held: Vec<PlanId> = bench.plans.all()[..2].iter().map(|plan| plan.id()).collect();
-    let lacks = bench.plans.all()[2].id();
-    bench.handle(1, Event::Up(B, held.clone()));
+    let lacks = bench.plans.main().id();
+    bench.handle(1, Event::Up(B, vec![PlanId(9)]));
     assert_eq!(bench.notices(), [Notice::Mismatch(B, lacks)]);
     assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]));
     bench.beats(2, &[B]);
     assert_eq!(bench.gateway.alive_devices(), devices(&[A, C]), "it lives, but holds another");
-    bench.handle(3, Event::Up(A, held)).handle(53, Event::Tick);
+    bench.handle(3, Event::Up(A, vec![])).handle(53, Event::Tick);
     assert_eq!(bench.input().1.members, devices(&[C]), "the request under way moves");
     bench.up(54, B).beats(54, &[B]);
     assert_eq!(bench.gateway.alive_devices(), devices(&[B, C]), "until it has this one");
     assert!(bench.notices().contains(&Notice::Match(B)));
+}
+
+/// A bundle of another version may have some plans in common with this one.
+#[test]
+fn a_device_takes_part_in_the_plans_that_it_holds() {
+    let mut bench = Bench::ready();
+    let [main, two, one] = [0, 1, 2].map(|index| bench.plans.all()[index].id());
+    bench.handle(1, Event::Up(B, vec![main, one]));
+    assert_eq!(bench.notices(), [Notice::Mismatch(B, two)]);
+    bench.submit(2, 42);
+    let sent = bench.input().1;
+    assert_eq!((sent.plan, sent.suspects), (main, devices(&[])));
+    // Who lacks the main plan is one that it does without.
+    bench.handle(3, Event::Up(B, vec![two, one])).submit(4, 43);
+    assert_eq!(bench.notices()[0], Notice::Mismatch(B, main));
+    let sent = bench.input().1;
+    assert_eq!((sent.plan, sent.suspects), (main, devices(&[B])));
+    // One more is too many: both move to those that hold the plan for two.
+    bench.handle(5, Event::Down(A)).handle(60, Event::Tick);
+    let by = |bench: &mut Bench| -> Vec<(PlanId, DeviceSet)> {
+        bench.inputs().iter().map(|(_, data)| (data.plan, data.members)).collect()
+    };
+    assert_eq!(by(&mut bench), [(two, devices(&[B, C])); 2]);
+    bench.handle(61, Event::Up(B, vec![one])).handle(200, Event::Tick);
+    assert_eq!(by(&mut bench), [(one, devices(&[B])); 2]);
 }
 
 /// A gateway that heard nobody for a while takes nothing for lost.

@@ -72,6 +72,100 @@ fn what_is_the_requests_own_fault_ends_it_at_once() {
     assert!(bench.notices().is_empty(), "no device is to blame");
 }
 
+fn strange() -> TaskError {
+    TaskError::not_finite("made numbers of value h that are not finite")
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_an_erasure_of_their_device() {
+    let mut bench = Bench::ready();
+    bench.submit(0, 42);
+    let (_, sent) = bench.input();
+    bench.fails(1, B, &sent, 0, strange());
+    assert!(bench.notices().is_empty() && bench.inputs().is_empty());
+    bench.result(2, 0, 0, &sent).result(2, 0, 2, &sent);
+    let job = bench.job().expect("enough without it");
+    bench.glued(3, job);
+    assert_eq!(bench.answers().len(), 1);
+    // The others could do it: the device is at fault.
+    let failing = Notice::Failing(B, "fc1".to_owned(), strange());
+    assert!(bench.notices().contains(&failing));
+    bench.submit(4, 43);
+    assert_eq!(bench.input().1.suspects, devices(&[B]));
+}
+
+#[test]
+fn numbers_that_a_model_makes_itself_are_taken_as_they_are() {
+    let mut bench = Bench::ready();
+    bench.submit(0, 42);
+    let (_, sent) = bench.input();
+    bench.fails(1, B, &sent, 0, strange());
+    bench.fails(2, C, &sent, 0, strange());
+    // A second opinion of the one that is left.
+    let (to, second) = bench.input();
+    assert_eq!((to, second.checks.lenient), (vec![A], false));
+    bench.fails(3, A, &second, 0, strange());
+    bench.handle(100, Event::Tick);
+    let (_, third) = bench.input();
+    assert_eq!((third.attempt, third.members), (2, devices(&[A, B, C])));
+    assert!(third.checks.lenient);
+    bench.result(101, 0, 0, &third).result(101, 0, 1, &third);
+    let job = bench.job().expect("enough");
+    bench.glued(102, job);
+    assert_eq!(bench.answers().len(), 1);
+    assert!(!bench.notices().iter().any(|notice| matches!(notice, Notice::Failing(..))));
+    // It is known from then on.
+    bench.submit(103, 43);
+    assert!(bench.input().1.checks.lenient);
+}
+
+#[test]
+fn where_nobody_else_is_there_such_numbers_are_taken_at_once() {
+    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
+    let text = PLAN[..end].replace("code = \"sum\"", "code = \"none\"");
+    let text = text.replace("parity = [\"c\"]\n", "");
+    let mut bench = Bench::over(&text, GatewayConfig::default());
+    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    bench.submit(0, 42);
+    let (_, sent) = bench.input();
+    bench.fails(1, B, &sent, 0, strange());
+    bench.handle(100, Event::Tick);
+    let (_, second) = bench.input();
+    assert!(second.checks.lenient, "there are no others");
+    bench.result(101, 0, 0, &second).result(101, 0, 1, &second);
+    let job = bench.job().expect("enough");
+    bench.glued(102, job).submit(103, 43);
+    assert!(!bench.input().1.checks.lenient, "one alone does not speak for the model");
+}
+
+/// What a client asked says nothing of the model, and whoever is away may come back.
+#[test]
+fn numbers_are_not_taken_for_the_models_too_soon() {
+    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
+    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    bench.submit(0, 42);
+    let (_, sent) = bench.input();
+    bench.handle(1, Event::Down(C)).fails(2, B, &sent, 0, strange());
+    bench.handle(100, Event::Tick);
+    assert!(bench.inputs().is_empty(), "c may come back");
+    let nan = vec![Tensor::from_f32(vec![1, 8], &[f32::NAN; 8]).expect("fits")];
+    let mut bench = Bench::ready();
+    let (deadline, verify) = (Duration::from_secs(10), Verify::Off);
+    bench.handle(0, Event::Submit { token: 1, inputs: nan, deadline, verify });
+    let (_, mut sent) = bench.input();
+    for (at, makers) in [(1, &[B, C][..]), (100, &[A][..])] {
+        makers.iter().for_each(|device| bench.fails(at, *device, &sent, 0, strange()));
+        bench.handle(at + 50, Event::Tick);
+        sent = bench.input().1;
+    }
+    assert!(sent.checks.lenient);
+    bench.result(300, 0, 0, &sent).result(300, 0, 1, &sent);
+    let job = bench.job().expect("enough");
+    bench.glued(301, job).submit(302, 43);
+    assert!(!bench.input().1.checks.lenient);
+}
+
 /// A device that is away may come back, and one that is late may still do it.
 #[test]
 fn what_may_still_come_is_waited_for() {

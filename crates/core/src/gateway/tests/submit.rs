@@ -26,6 +26,19 @@ fn new_requests_follow_who_is_there() {
 }
 
 #[test]
+fn inputs_that_wait_are_not_pushed_off_every_device() {
+    let mut bench = Bench::ready();
+    bench.handle(1, Event::Crowded(devices(&[A]))).submit(1, 42);
+    assert_eq!(bench.inputs().len(), 1, "one may miss it");
+    bench.handle(2, Event::Crowded(devices(&[A, C]))).submit(2, 43);
+    assert!(bench.inputs().is_empty());
+    let [(43, words)] = &bench.failures()[..] else { panic!("it is refused") };
+    assert!(words.starts_with("inputs for a, c wait to go out, and there is no room"), "{words}");
+    bench.handle(3, Event::Crowded(DeviceSet::default())).submit(3, 44);
+    assert_eq!(bench.inputs().len(), 1);
+}
+
+#[test]
 fn nobody_is_there_yet() {
     let mut bench = Bench::alone();
     assert!(!bench.gateway.is_quorate());

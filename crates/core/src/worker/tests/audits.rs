@@ -17,7 +17,7 @@ impl Bench {
     /// A shard of an audited request, where these are suspects.
     fn audited(&mut self, at: u64, value: ValueId, shard: usize, suspects: &[DeviceId]) {
         let mut data = data(&self.plans, 0, 0, value, shard);
-        data.checks = Checks { audit: true, strict: true, prompt: false };
+        data.checks = Checks { audit: true, strict: true, ..Checks::default() };
         data.suspects = devices(suspects);
         self.frame(at, data);
     }
@@ -26,7 +26,7 @@ impl Bench {
     /// or does not.
     fn asked(&mut self, at: u64, number: u64, (value, shard): (ValueId, usize), prompt: bool) {
         let mut data = data(&self.plans, 0, number, value, shard);
-        data.checks = Checks { audit: true, strict: true, prompt };
+        data.checks = Checks { audit: true, strict: true, prompt, lenient: false };
         self.frame(at, data);
     }
 

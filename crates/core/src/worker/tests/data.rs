@@ -88,7 +88,7 @@ fn requests_and_bytes_are_bounded() {
         assert!(bench.worker.requests() <= 3);
     }
     bench.shard(1, 0, H, 1);
-    assert_eq!(stages(&bench.jobs()), [(0, 1, 1)], "the furthest deadlines stay");
+    assert_eq!(stages(&bench.jobs()), [(0, 1, 1)], "the oldest stay");
 
     let config = WorkerConfig { payload_bytes_max: 100, ..WorkerConfig::default() };
     let mut bench = Bench::new(B, config);
@@ -96,7 +96,31 @@ fn requests_and_bytes_are_bounded() {
         bench.shard(0, number, H, 0);
         assert!(bench.worker.payload_bytes() <= 100);
     }
-    assert_eq!(bench.worker.requests(), 8, "12 bytes each");
+    assert_eq!(bench.worker.payload_bytes(), 96, "12 bytes each");
+    // What is let go of is not begun anew by what comes still, and what is nearly
+    // done is done: the newest give way to what its shards are merged into.
+    for number in [40, 0] {
+        bench.shard(1, number, H, 1);
+    }
+    assert_eq!(stages(&bench.jobs()), [(0, 1, 1)]);
+    assert_eq!(bench.worker.payload_bytes(), 96, "two and the value, and four");
+
+    // One gateway's requests do not cost another's.
+    let config = WorkerConfig { payload_bytes_max: 100, ..WorkerConfig::default() };
+    let mut bench = Bench::new(B, config);
+    let other = GatewayRun { gateway: 99, epoch: 1 };
+    let mut frame = data(&bench.plans, 0, 0, H, 0);
+    frame.request.run = other;
+    for number in 0..20 {
+        bench.shard(0, number, H, 0);
+        if number == 10 {
+            bench.frame(0, frame.clone());
+        }
+    }
+    let mut second = data(&bench.plans, 0, 0, H, 1);
+    second.request.run = other;
+    bench.frame(1, second);
+    assert_eq!(bench.job().request.run, other);
 
     // Frames of a value that no task here reads keep nothing.
     let mut bench = Bench::of(B);

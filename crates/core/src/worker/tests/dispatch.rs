@@ -25,7 +25,7 @@ fn a_superseded_task_is_skipped() {
     for (shards, audit, skipped) in cases {
         let plans = three_layers();
         let mut bench = Bench::over(plans, C, WorkerConfig::default());
-        let checks = Checks { audit, strict: audit, prompt: audit };
+        let checks = Checks { audit, strict: audit, prompt: audit, lenient: false };
         let frame = |bench: &mut Bench, at, number, value, shard| {
             let data = data(&bench.plans, 0, number, value, shard);
             bench.frame(at, Data { checks, ..data });

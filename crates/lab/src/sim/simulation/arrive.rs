@@ -67,7 +67,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
 
     /// Notes that a shard of a result has come.
     fn note(&mut self, device: usize, data: &Data) {
-        let known = self.front.numbers.get(data.request.number as usize);
+        let known = self.front.numbers.get(&data.request.number);
         if let Some(&index) = known.filter(|_| data.request.run == self.front.run()) {
             let after = self.since(self.now).saturating_sub(self.record.came[index]);
             let arrival = ShardArrival { device, shard: data.shard.into(), after };

@@ -11,7 +11,7 @@ use crate::sim::shards::Shards;
 use crate::sim::world::World;
 
 /// From the end of a worker to when its gateway sees the connection end.
-const GOODBYE: Nanos = 100_000;
+pub(super) const GOODBYE: Nanos = 100_000;
 
 impl<S: Shards, W: World> Simulation<S, W> {
     pub(super) fn change(&mut self, change: Change<W::Trouble>) -> Result<(), String> {
@@ -34,6 +34,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             }
             Fault::Slow(device, times) => self.devices[device].slow = times,
             Fault::Err(device) => self.devices[device].ending = TaskEnding::Wrongly,
+            Fault::Stray(device) => self.devices[device].ending = TaskEnding::Strangely,
             Fault::Break(device) => self.devices[device].ending = TaskEnding::Badly,
             Fault::Hang(device) => self.devices[device].ending = TaskEnding::Never,
             Fault::Heal(device) => self.heal(device),

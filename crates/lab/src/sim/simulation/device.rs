@@ -17,6 +17,8 @@ pub(super) enum TaskEnding {
     Well,
     /// With something else than what they should make.
     Wrongly,
+    /// With a number that is not finite.
+    Strangely,
     /// With an error.
     Badly,
     /// Not at all.

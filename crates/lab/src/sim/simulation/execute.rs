@@ -30,10 +30,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
             match command {
                 worker::Command::Run { job, inputs, delivery } => {
                     let outputs = self.shards.run(device, job.task, &inputs);
-                    let wrongly = self.devices[device].ending == TaskEnding::Wrongly;
-                    let outputs = outputs.map_err(TaskError::of_device).map(|outputs| {
-                        if wrongly { outputs.iter().map(wrong).collect() } else { outputs }
-                    });
+                    let ending = self.devices[device].ending;
+                    let outputs =
+                        outputs.map_err(TaskError::of_device).map(|outputs| match ending {
+                            TaskEnding::Wrongly => with_last(&outputs, |value| value * 2.0 + 1.0),
+                            TaskEnding::Strangely => with_last(&outputs, |_| f32::NAN),
+                            _ => outputs,
+                        });
                     let result = outputs.and_then(|outputs| delivery.prepare(&outputs));
                     self.compute(device, job, result);
                 }
@@ -53,7 +56,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 worker::Command::Refuse(..) => self.record.refused += 1,
                 worker::Command::Failed(job, error) => {
                     let well = self.devices[device].ending == TaskEnding::Well;
-                    let own = error.words == BROKEN || error.cause == Cause::Late;
+                    let own = error.words == BROKEN || error.cause != Cause::Device;
                     assert!(own || !well, "{job:?}: {error}");
                 }
                 worker::Command::Beat(beat) => {
@@ -72,7 +75,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let one = &mut self.devices[device];
         let after = slowed(after, one.slow);
         let result = match one.ending {
-            TaskEnding::Well | TaskEnding::Wrongly => result,
+            TaskEnding::Well | TaskEnding::Wrongly | TaskEnding::Strangely => result,
             TaskEnding::Badly => Err(TaskError::of_device(BROKEN)),
             TaskEnding::Never => {
                 one.hanging.push((job, result));
@@ -172,11 +175,14 @@ fn slowed(time: Nanos, times: f64) -> Nanos {
     if times == 1.0 { time } else { (time as f64 * times).round() as Nanos }
 }
 
-/// The same with one value that is wrong.
-fn wrong(right: &Tensor) -> Tensor {
-    let Ok(mut values) = right.to_f32() else { return right.clone() };
-    if let Some(value) = values.last_mut() {
-        *value = *value * 2.0 + 1.0;
-    }
-    Tensor::from_f32(right.shape().to_vec(), &values).unwrap_or_else(|_| right.clone())
+/// The same with the last value of each changed.
+fn with_last(right: &[Tensor], change: impl Fn(f32) -> f32) -> Vec<Tensor> {
+    let changed = |right: &Tensor| {
+        let Ok(mut values) = right.to_f32() else { return right.clone() };
+        if let Some(value) = values.last_mut() {
+            *value = change(*value);
+        }
+        Tensor::from_f32(right.shape().to_vec(), &values).unwrap_or_else(|_| right.clone())
+    };
+    right.iter().map(changed).collect()
 }

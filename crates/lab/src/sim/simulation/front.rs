@@ -1,5 +1,6 @@
 //! The gateway's process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quorate_core::cluster::Nanos;
@@ -19,27 +20,27 @@ pub(super) struct Front<H> {
     /// What came while it was frozen.
     pub(super) inbox: Vec<Happening<H>>,
     /// By the gateway's number: the request.
-    pub(super) numbers: Vec<usize>,
+    pub(super) numbers: BTreeMap<u64, usize>,
     /// Bytes that had come and gone when it was last woken.
     pub(super) moved: u64,
-}
-
-/// The gateway's run in one of its lives.
-fn run_of(life: u32) -> GatewayRun {
-    GatewayRun { gateway: 1, epoch: 1 + u64::from(life) }
 }
 
 impl<H> Front<H> {
     pub(super) fn new(plans: &Arc<Plans>, config: &GatewayConfig) -> Front<H> {
         Front {
-            gateway: Gateway::new(plans.clone(), run_of(0), config.clone()),
+            gateway: Gateway::new(plans.clone(), Self::run_of(0), config.clone()),
             up: true,
             begun: vec![0],
             frozen: false,
             inbox: Vec::new(),
-            numbers: Vec::new(),
+            numbers: BTreeMap::new(),
             moved: 0,
         }
+    }
+
+    /// The gateway's run in one of its lives.
+    pub(super) fn run_of(life: u32) -> GatewayRun {
+        GatewayRun { gateway: 1, epoch: 1 + u64::from(life) }
     }
 
     /// Which life this is, or will be.
@@ -49,12 +50,12 @@ impl<H> Front<H> {
 
     /// Its present run.
     pub(super) fn run(&self) -> GatewayRun {
-        run_of(self.life())
+        Self::run_of(self.life())
     }
 
     /// The run that sent something at `time`.
     pub(super) fn run_at(&self, time: Nanos) -> GatewayRun {
         let begun = self.begun.partition_point(|begun| *begun <= time).max(1);
-        run_of(begun as u32 - 1)
+        Self::run_of(begun as u32 - 1)
     }
 }

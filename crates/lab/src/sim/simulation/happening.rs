@@ -7,7 +7,8 @@ use quorate_core::worker;
 
 use crate::sim::world::Letter;
 
-/// Two devices, the first of which comes before the second.
+/// Two devices, the first of which comes before the second, or a device and the
+/// gateway.
 pub(super) type Pair = (usize, usize);
 
 /// What a worker's job made.
@@ -45,6 +46,13 @@ pub(super) enum Happening<H> {
         incarnation: u32,
     },
     Disconnected(usize),
+    /// A device sees that its connection with the gateway has ended, in that life
+    /// of either.
+    GatewayGone {
+        device: usize,
+        incarnation: u32,
+        life: u32,
+    },
     /// The connection between two devices, in these lives of theirs, ends or
     /// comes up.
     Link {

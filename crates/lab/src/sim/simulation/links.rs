@@ -1,4 +1,4 @@
-//! Connections between devices: they end with a device or with the link they
+//! Connections: they end with a device, with the gateway or with the link they
 //! go over, and come up again some time after both are back.
 
 use quorate_core::cluster::Nanos;
@@ -46,29 +46,65 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn link_at(&mut self, at: Nanos, pair: Pair, up: bool) {
-        // The gateway's links are looked at by its silence.
-        if pair.1 < self.devices.len() {
-            let lives = self.lives_of(pair);
-            self.at(at, Happening::Link { pair, lives, up });
-        }
+        let lives = self.lives_of(pair);
+        self.at(at, Happening::Link { pair, lives, up });
     }
 
     fn lives_of(&self, (one, other): Pair) -> (u32, u32) {
-        (self.devices[one].incarnation, self.devices[other].incarnation)
+        let life = |node: usize| {
+            self.devices.get(node).map_or(self.front.life(), |device| device.incarnation)
+        };
+        (life(one), life(other))
+    }
+
+    /// Are two nodes up, and does everything pass between them?
+    pub(super) fn passes(&self, pair: Pair) -> bool {
+        let up = |node: usize| self.devices.get(node).map_or(self.front.up, |device| device.up);
+        let (one, other) = pair;
+        let deaf = [(one, other), (other, one)].iter().any(|way| self.deaf.contains(way));
+        up(one) && up(other) && !self.cut.contains(&pair) && !deaf
     }
 
     /// A connection ends or comes up, if nothing has changed since.
     pub(super) fn link(&mut self, pair: Pair, lives: (u32, u32), up: bool) {
-        let both_up = self.devices[pair.0].up && self.devices[pair.1].up;
-        let (one, other) = pair;
-        let deaf = [(one, other), (other, one)].iter().any(|way| self.deaf.contains(way));
-        let passes = both_up && !self.cut.contains(&pair) && !deaf;
-        if self.lives_of(pair) != lives || passes != up {
+        if self.lives_of(pair) != lives || self.passes(pair) != up {
             return;
         }
         let changed = if up { self.apart.remove(&pair) } else { self.apart.insert(pair) };
-        if changed {
-            [pair.0, pair.1].into_iter().for_each(|one| self.at(self.now, Happening::Reaches(one)));
+        if !changed {
+            return;
+        }
+        let (one, other) = pair;
+        if other < self.devices.len() {
+            [one, other].into_iter().for_each(|one| self.at(self.now, Happening::Reaches(one)));
+        } else if up {
+            self.at(self.now, Happening::Connected { device: one, incarnation: lives.0 });
+        } else {
+            self.gateway_gone(one, 0);
+            if self.front.up {
+                self.at(self.now, Happening::Disconnected(one));
+            }
+        }
+    }
+
+    /// Has a device see its connection with the gateway end after so long.
+    pub(super) fn gateway_gone(&mut self, device: usize, after: Nanos) {
+        let (incarnation, life) = self.lives_of((device, self.devices.len()));
+        self.at(self.now + after, Happening::GatewayGone { device, incarnation, life });
+    }
+
+    /// Devices from which the gateway, which has just ended, is gone: they see it
+    /// after so long where anything passes.
+    pub(super) fn gateway_ends(&mut self, after: Nanos) {
+        let gateway = self.devices.len();
+        for device in 0..gateway {
+            let pair = (device, gateway);
+            let deaf = self.deaf.contains(&(gateway, device));
+            if !self.apart.insert(pair) || !self.devices[device].up {
+                continue;
+            }
+            let is_told = !self.cut.contains(&pair) && !deaf;
+            self.gateway_gone(device, if is_told { after } else { USER_TIMEOUT });
         }
     }
 

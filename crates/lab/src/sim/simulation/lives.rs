@@ -4,6 +4,7 @@ use quorate_core::cluster::Nanos;
 use quorate_core::gateway::Gateway;
 
 use super::Simulation;
+use super::change::GOODBYE;
 use super::happening::Happening;
 use crate::sim::shards::Shards;
 use crate::sim::world::World;
@@ -29,7 +30,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         }
         let node = self.devices.len();
         self.wakes[node] = (self.wakes[node].0 + 1, None);
-        for index in std::mem::take(&mut self.front.numbers) {
+        for index in std::mem::take(&mut self.front.numbers).into_values() {
             if self.record.endings[index].is_none() && !self.record.cancelled[index] {
                 self.forget_request(index);
             }
@@ -41,6 +42,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
             }
         }
         (self.front.up, self.front.frozen) = (false, false);
+        self.gateway_ends(GOODBYE);
         self.front.begun.push(Nanos::MAX);
         let (plans, config) = (self.shards.plans().clone(), self.course.gateway.clone());
         self.front.gateway = Gateway::new(plans, self.front.run(), config);

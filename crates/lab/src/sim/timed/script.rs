@@ -90,6 +90,7 @@ fn check(fault: Fault, devices: usize) -> anyhow::Result<()> {
         Fault::Err(device) | Fault::Break(device) | Fault::Hang(device) | Fault::Heal(device) => {
             (device, devices)
         }
+        Fault::Stray(device) => (device, devices),
         Fault::Crash { device, .. } | Fault::Restart(device) | Fault::Freeze(device) => {
             (device, devices)
         }

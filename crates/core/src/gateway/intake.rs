@@ -1,0 +1,117 @@
+//! Requests that come in.
+
+use std::time::Duration;
+
+use quorate_model::tensor::Tensor;
+
+use super::checking::Audits;
+use super::pending::Pending;
+use super::token::is_clients;
+use super::{Command, Gateway, RequestError};
+use crate::attempt::Attempt;
+use crate::audit::{Checks, Verify};
+use crate::id::{DeviceSet, RequestId};
+use crate::time::Time;
+
+impl Gateway {
+    /// Takes a request in, or says why not.
+    pub(super) fn submit(
+        &mut self,
+        now: Time,
+        token: u64,
+        inputs: Vec<Tensor>,
+        deadline: Duration,
+        verify: Verify,
+        out: &mut Vec<Command>,
+    ) {
+        let checked = match verify {
+            Verify::Off => Ok(()),
+            _ if self.config.usual.is_empty() => Err(RequestError::Unverifiable),
+            _ => Ok(()),
+        };
+        if let Err(error) = checked.and_then(|()| self.check(now, &inputs)) {
+            out.push(Command::Fail(token, error));
+            return;
+        }
+        // Without a plan for those alive the request waits for devices.
+        let are_wrong = !self.wrong_devices().is_empty();
+        let audited = (verify != Verify::Off && are_wrong)
+            .then(|| self.choose_audited(self.reliable_devices()));
+        let chosen = audited.flatten().or_else(|| self.choose());
+        let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
+        let checks = Checks { lenient: self.lenient, ..Checks::of(verify, are_wrong) };
+        let draft = (index, members, self.doubted_devices(index), checks);
+        self.begin(now, (token, inputs, deadline, verify), draft, out);
+    }
+
+    /// Begins a request by a plan over these members, without those suspects.
+    pub(super) fn begin(
+        &mut self,
+        now: Time,
+        (token, inputs, deadline, verify): (u64, Vec<Tensor>, Duration, Verify),
+        (index, members, suspects, checks): (usize, DeviceSet, DeviceSet, Checks),
+        out: &mut Vec<Command>,
+    ) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let attempt = Attempt {
+            request: RequestId { run: self.run, number },
+            number: 0,
+            plan: self.plans.all()[index].clone(),
+            members,
+            suspects,
+            checks,
+            deadline: now + deadline,
+        };
+        let values = self.plans.values().clone();
+        let first = self.config.resubmit_after;
+        let patience = self.patience[index].limit(first, first / 4);
+        let mut pending = Pending::new(now, token, inputs, deadline, values, patience, attempt);
+        pending.plan_index = index;
+        pending.audits = Audits::new(verify);
+        pending.cut = self.reach.cut();
+        pending.under_way = self.pending.len();
+        if is_clients(token) {
+            self.limits[index].comes(pending.under_way);
+        }
+        out.extend(pending.inputs_out(now));
+        self.pending.insert(number, pending);
+    }
+
+    /// Can a request with these inputs be taken in?
+    fn check(&self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
+        let (flow, got) = (&self.limits[self.plan_in_force], self.clients());
+        let places = flow.places(now).filter(|_| self.config.adapt).unwrap_or(usize::MAX);
+        let limit = self.config.pending_max.min(places);
+        if got >= limit {
+            let again_ms = flow.again().as_millis() as u64;
+            return Err(RequestError::Busy { got, limit, again_ms });
+        }
+        if !self.crowded.is_empty()
+            && let Some((index, members)) = self.choose()
+        {
+            let alive = self.holdings.holding(index, self.alive_devices());
+            let others = alive.without(self.crowded);
+            if !self.plans.all()[index].viable(members, others) {
+                let again_ms = flow.again().as_millis() as u64;
+                let devices = self.plans.device_names(self.crowded);
+                return Err(RequestError::Crowded { devices, again_ms });
+            }
+        }
+        let wanted: Vec<_> = self.plans.main().inputs().collect();
+        if inputs.len() != wanted.len() {
+            return Err(RequestError::Inputs { got: inputs.len(), needed: wanted.len() });
+        }
+        for (tensor, id) in inputs.iter().zip(wanted) {
+            let value = &self.plans.values()[id.index()];
+            if tensor.dtype() != value.dtype || tensor.shape() != value.shape {
+                return Err(RequestError::Input {
+                    name: value.name.clone(),
+                    got: format!("{} {:?}", tensor.dtype(), tensor.shape()),
+                    needed: format!("{} {:?}", value.dtype, value.shape),
+                });
+            }
+        }
+        Ok(())
+    }
+}
