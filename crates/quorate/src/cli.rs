@@ -1,6 +1,8 @@
 //! The command line.
 
 mod engines;
+mod memory;
+mod preprocessing;
 mod shapes;
 mod splitting;
 
@@ -12,6 +14,8 @@ use quorate_core::audit;
 use quorate_core::plan::{WaitPolicy, parse_span};
 
 pub(crate) use engines::{Choice, EngineArgs};
+pub(crate) use memory::MemoryArgs;
+pub(crate) use preprocessing::Preprocessing;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use splitting::Splitting;
 
@@ -247,6 +251,8 @@ pub(crate) struct Worker {
     /// Tasks computed at the same time.
     #[arg(long, default_value_t = 1)]
     pub lanes: usize,
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// Answer when this device would have: pi-3b-plus, pi-4, pi-5, laptop,
     /// paper, paper-literal or a .toml file. The bundle must have been packed
     /// with --measure.
@@ -265,21 +271,6 @@ pub(crate) struct Worker {
     /// End when the process that started this one ends.
     #[arg(long, hide = true)]
     pub end_with_parent: bool,
-}
-
-/// How numbers in a file become the model's input: (v * scale - mean) / std.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Preprocessing {
-    /// Factor of every value, such as 1/255 [default: 1/255 for pictures and
-    /// IDX, 1 for others].
-    #[arg(long, value_parser = quorate::input::parse_fraction)]
-    pub scale: Option<f32>,
-    /// Subtracted after scaling: one number, or one a channel.
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
-    pub mean: Vec<f32>,
-    /// Divided by at last: one number, or one a channel.
-    #[arg(long, value_delimiter = ',')]
-    pub std: Vec<f32>,
 }
 
 /// Arguments of `run`.
@@ -327,6 +318,8 @@ pub(crate) struct Run {
     /// Wait so long for devices.
     #[arg(long, default_value = "5s", value_parser = span)]
     pub patience: std::time::Duration,
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// The network that the workers emulate.
     #[command(flatten)]
     pub emulated: Emulate,

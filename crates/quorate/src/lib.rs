@@ -15,6 +15,7 @@
 pub mod bundle;
 pub mod emulation;
 pub mod input;
+pub mod memory;
 pub mod net;
 pub mod node;
 pub mod random;

@@ -10,18 +10,22 @@
 //! A connection proves nothing until the other side has said hello: a stopped
 //! process still accepts. A frame that does not decode closes its own
 //! connection only. A peer that does not read fills its own queue only, and
-//! the oldest frames in it give way.
+//! the oldest frames in it give way. What comes in, and what waits to go out, has
+//! a bounded number of bytes, of all peers together.
 
 mod converse;
 mod dial;
 mod event;
 mod handshake;
+mod incoming;
 mod link;
 mod links;
 mod listen;
 mod local;
 mod loopback;
 mod outbox;
+mod outgoing;
+mod reader;
 mod stream;
 mod traffic;
 

@@ -3,13 +3,17 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::bundle::{Folder, ModelFile};
 use quorate::node::gateway::{AskError, Handle, Ticket};
 use quorate::node::runtime;
+use quorate_core::frame::{Frame, Hello, Role, Watermark};
 use quorate_core::gateway::{GatewayConfig, Notice, RequestError};
+use quorate_core::plan::Plans;
 use quorate_engine::{Port, Tract};
 use quorate_model::tensor::Tensor;
 use support::{Bundle, lenet};
@@ -91,4 +95,46 @@ fn a_gateway_ends_with_its_handle() {
         drop(handle);
         assert_eq!(ticket.await.unwrap_err(), AskError::Ended);
     });
+}
+
+/// What a worker hears, by a listener in its place: the marks of a gateway, from
+/// its hello to its end.
+fn marks(listener: &TcpListener, plans: &Plans) -> Vec<Watermark> {
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let read = || {
+        let mut length = [0; 4];
+        (&stream).read_exact(&mut length).ok()?;
+        let mut body = vec![0; u32::from_be_bytes(length) as usize];
+        (&stream).read_exact(&mut body).ok()?;
+        Frame::decode(body.into()).ok()
+    };
+    assert!(matches!(read(), Some(Frame::Hello(_))));
+    let held = plans.all().iter().map(|plan| plan.id()).collect();
+    let hello = Hello { role: Role::Worker, name: "pi-1".to_owned(), plans: held };
+    (&stream).write_all(&Frame::Hello(hello).encode().to_bytes()).unwrap();
+    let mut marks = Vec::new();
+    while let Some(frame) = read() {
+        if let Frame::Watermark(mark) = frame {
+            marks.push(mark);
+        }
+    }
+    marks
+}
+
+#[test]
+fn at_its_end_a_gateway_has_the_devices_forget_its_requests() {
+    let bundle = Bundle::new(1, 0);
+    let folder = Folder::open(bundle.path("bundle/gateway").as_ref()).unwrap();
+    let listener = TcpListener::bind(&bundle.hosts[0]).unwrap();
+    let heard = std::thread::spawn(move || marks(&listener, &folder.plans));
+    runtime().unwrap().block_on(async {
+        let handle = start(&bundle, 1);
+        let ticket = submit(&handle).unwrap();
+        assert!(handle.wait_until(LONG, |status| !status.connected.is_empty()).await);
+        handle.close().await;
+        assert_eq!(ticket.await.unwrap_err(), AskError::Ended);
+    });
+    let marks = heard.join().unwrap();
+    assert_eq!(marks.last().map(|mark| mark.below), Some(1), "{marks:?}");
 }

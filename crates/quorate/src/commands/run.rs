@@ -30,10 +30,16 @@ pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     let inputs = input::requests(&args.inputs, &ports, &pre, args.limit)?;
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
-        tokio::select! {
-            end = ask(&folder, &inputs, args) => end,
-            () = interrupted => anyhow::bail!("interrupted"),
-        }
+        let emulation = emulation(&args.emulate, &args.emulated)?;
+        let config = GatewayConfig::default();
+        let memory = args.memory.memory();
+        let handle = Handle::within(&folder, engine(), config, emulation.as_ref(), memory)?;
+        let end = tokio::select! {
+            end = ask(&handle, &folder, &inputs, args) => end,
+            () = interrupted => Err(anyhow::anyhow!("interrupted")),
+        };
+        handle.close().await;
+        end
     })
 }
 
@@ -44,15 +50,13 @@ fn gateway_folder(bundle: &Path) -> PathBuf {
 }
 
 async fn ask(
+    handle: &Handle,
     folder: &Folder,
     inputs: &input::Requests,
     args: &cli::Run,
 ) -> anyhow::Result<ExitCode> {
-    let emulation = emulation(&args.emulate, &args.emulated)?;
-    let config = GatewayConfig::default();
-    let handle = Handle::emulated(folder, engine(), config, emulation.as_ref())?;
     let shown = shown(handle.outputs(), &args.outputs)?;
-    assemble(&handle, args.patience).await?;
+    assemble(handle, args.patience).await?;
     let verify = args.verify.unwrap_or(folder.plans.verify());
     let (mut unanswered, mut kept) = (0, Vec::new());
     for (index, tensors) in inputs.tensors.iter().enumerate() {

@@ -32,7 +32,8 @@ pub(crate) fn run(args: cli::Worker) -> anyhow::Result<ExitCode> {
         (emulation.seed, emulation.overruns) = (args.seed, args.overruns);
     }
     let (name, listen) = (args.name.clone(), args.listen);
-    let options = Options { name, listen, lanes: args.lanes, emulation };
+    let memory = args.memory.memory();
+    let options = Options { name, listen, lanes: args.lanes, emulation, memory };
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         let serve = async {

@@ -40,8 +40,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(device: DeviceId) -> Target {
-        Target { device, outbox: Arc::default(), now: Arc::default() }
+    pub(super) fn new(device: DeviceId, local: &Local) -> Target {
+        let outbox = Arc::new(Outbox::new(local.outgoing.clone()));
+        Target { device, outbox, now: Arc::default() }
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
     let (mut tries, mut far_every) = (0, FAR_EVERY_AT_FIRST);
     while !events.is_closed() {
         tries += 1;
+        outbox.forget_older(local.carrier.stretch(STALE));
         let timeout = if tries % far_every == 0 { FAR_TIMEOUT } else { CONNECT_TIMEOUT };
         match connect(&local, device, address, timeout).await {
             Ok(greeted) => {
@@ -62,7 +64,7 @@ pub(super) async fn keep(local: Arc<Local>, target: Target, events: mpsc::Sender
                 (tries, far_every) = (0, FAR_EVERY);
                 known.clear();
                 outbox.forget_older(local.carrier.stretch(STALE));
-                let end = converse(greeted, outbox.clone(), &events).await;
+                let end = converse(greeted, outbox.clone(), &local.incoming, &events).await;
                 if events.is_closed() {
                     return;
                 }
@@ -90,6 +92,7 @@ async fn connect(
     timeout: Duration,
 ) -> anyhow::Result<Greeted> {
     let patience = local.carrier.stretch(timeout);
-    let dialled = tokio::time::timeout(patience, Stream::connect(address, &local.carrier)).await;
+    let dialled = Stream::connect(address, &local.carrier, patience);
+    let dialled = tokio::time::timeout(patience, dialled).await;
     greet(dialled.context("no connection in time")??, local, Opened::Here(device)).await
 }

@@ -3,6 +3,7 @@
 use quorate_core::frame::Frame;
 use quorate_core::id::PlanId;
 
+use super::incoming::Room;
 use super::link::Link;
 
 /// What the network tells a driver, and over which connection.
@@ -12,6 +13,6 @@ pub(crate) enum NetEvent {
     Up(Link, Vec<PlanId>),
     /// A connection has ended.
     Down(Link),
-    /// A frame came in.
-    Frame(Link, Frame),
+    /// A frame came in, which takes this room until it is taken in.
+    Frame(Link, Frame, Room),
 }

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use futures_util::StreamExt;
 use quorate_core::admit::Peer;
 use quorate_core::frame::{Frame, HEAD_BYTES_MAX, Hello, Role};
 use quorate_core::id::{DeviceId, PlanId};
 use quorate_core::plan::Plans;
 use tokio::io::AsyncWriteExt;
-use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::local::Local;
-use super::stream::{ReadHalf, Stream, WriteHalf};
+use super::reader::Reader;
+use super::stream::{Stream, WriteHalf};
 use super::traffic::{Counted, Traffic};
 
 /// Time a peer has to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time within which a peer that has begun a frame has to send some more of it.
+const STALL: Duration = Duration::from_secs(2);
 
-/// Frames that come in, still encoded.
-pub(super) type Reader = FramedRead<Counted<ReadHalf>, LengthDelimitedCodec>;
 /// Where frames go out.
 pub(super) type Writer = Counted<WriteHalf>;
 
@@ -60,8 +59,7 @@ pub(super) async fn greet(
     let (read, mut writer) =
         (Counted::new(read, traffic.clone()), Counted::new(write, traffic.clone()));
     // Until the peer has said who it is, it gets no room for more than that.
-    let codec = LengthDelimitedCodec::builder().max_frame_length(HEAD_BYTES_MAX).new_codec();
-    let mut reader = FramedRead::new(read, codec);
+    let mut reader = Reader::new(read, HEAD_BYTES_MAX, local.carrier.stretch(STALL));
     let mut own = Frame::Hello(local.hello.clone()).encode().into_buf();
     if let Opened::Here(_) = opened {
         writer.write_all_buf(&mut own).await?;
@@ -73,14 +71,17 @@ pub(super) async fn greet(
         writer.write_all_buf(&mut own).await?;
         writer.flush().await?;
     }
-    reader.decoder_mut().set_max_frame_length(local.frame_bytes_max);
+    reader.allow(local.frame_bytes_max);
     Ok(Greeted { peer, plans: hello.plans, reader, writer, traffic })
 }
 
 async fn read_hello(reader: &mut Reader, patience: Duration) -> anyhow::Result<Hello> {
-    let first = tokio::time::timeout(patience, reader.next()).await;
-    let bytes = first.context("no hello in time")?.context("closed before hello")??;
-    match Frame::decode(bytes.freeze())? {
+    let first = async {
+        let length = reader.length().await?.context("closed before hello")?;
+        anyhow::Ok(reader.body(length).await?)
+    };
+    let bytes = tokio::time::timeout(patience, first).await.context("no hello in time")??;
+    match Frame::decode(bytes)? {
         Frame::Hello(hello) => Ok(hello),
         _ => bail!("first frame is no hello"),
     }
@@ -109,6 +110,7 @@ mod tests {
     use quorate_core::id::GatewayRun;
 
     use super::*;
+    use crate::memory::Memory;
     use crate::net::stream::Carrier;
 
     const RUN: GatewayRun = GatewayRun { gateway: 3, epoch: 1 };
@@ -124,7 +126,9 @@ mod tests {
     /// answered.
     fn meet(dials: (Role, &str), answers: (Role, &str)) -> [Result<Peer, String>; 2] {
         let plans = plans();
-        let local = |(role, name): (Role, &str)| Local::new(role, name, &plans, Carrier::Plain);
+        let memory = Memory::of(1 << 20);
+        let local =
+            |(role, name): (Role, &str)| Local::new(role, name, &plans, Carrier::Plain, memory);
         let (dials, answers) = (local(dials), local(answers));
         let device = plans.cluster().find("b").unwrap();
         let (here, there) = Stream::pair();

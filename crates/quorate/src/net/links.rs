@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_core::admit::Peer;
 use quorate_core::frame::Frame;
@@ -30,7 +31,8 @@ pub(crate) struct Links {
     /// Also keeps the channel open while every peer is away.
     sender: mpsc::Sender<NetEvent>,
     devices: BTreeMap<DeviceId, Target>,
-    gateways: BTreeMap<GatewayRun, Link>,
+    /// By run: its connections, the newest last.
+    gateways: BTreeMap<GatewayRun, Vec<Link>>,
     /// Connections with devices, and the bytes that had come over each when that
     /// was last asked.
     up: Vec<(Link, u64)>,
@@ -51,7 +53,7 @@ impl Links {
     /// ends.
     pub(crate) fn dial(&mut self, devices: impl Iterator<Item = DeviceId>) {
         for device in devices {
-            let target = Target::new(device);
+            let target = Target::new(device, &self.local);
             self.devices.insert(device, target.clone());
             tokio::spawn(dial::keep(self.local.clone(), target, self.sender.clone()));
         }
@@ -80,7 +82,7 @@ impl Links {
     fn opened(&mut self, link: &Link) {
         match link.peer() {
             Peer::Gateway(run) => {
-                self.gateways.insert(run, link.clone());
+                self.gateways.entry(run).or_default().push(link.clone());
             }
             // It is there: no need to wait before dialling it.
             Peer::Device(device) => {
@@ -109,9 +111,12 @@ impl Links {
     fn closed(&mut self, link: &Link) {
         self.up.retain(|(other, _)| other != link);
         if let Peer::Gateway(run) = link.peer()
-            && self.gateways.get(&run) == Some(link)
+            && let Some(links) = self.gateways.get_mut(&run)
         {
-            self.gateways.remove(&run);
+            links.retain(|other| other != link);
+            if links.is_empty() {
+                self.gateways.remove(&run);
+            }
         }
     }
 
@@ -140,6 +145,11 @@ impl Links {
         heard
     }
 
+    /// Has this gateway a connection?
+    pub(crate) fn has_gateway(&self, run: GatewayRun) -> bool {
+        self.gateways.contains_key(&run)
+    }
+
     /// Gateways with a connection.
     pub(crate) fn gateways(&self) -> Vec<Peer> {
         self.gateways.keys().map(|run| Peer::Gateway(*run)).collect()
@@ -152,8 +162,9 @@ impl Links {
             return 0;
         }
         let frame = frame.encode();
+        let charge = self.local.outgoing.charge(frame.size());
         let outboxes = peers.iter().filter_map(|peer| self.outbox(*peer));
-        let dropped = outboxes.map(|outbox| outbox.push(frame.clone())).sum();
+        let dropped = outboxes.map(|outbox| outbox.push(frame.clone(), charge.clone())).sum();
         if dropped > 0 {
             let names: Vec<String> = peers.iter().map(|p| format!("{p:?}")).collect();
             tracing::debug!("{} of {}: queue full", names.join(" "), self.local.plans.model());
@@ -161,10 +172,35 @@ impl Links {
         dropped
     }
 
+    /// Devices with a connection for which so many bytes more would have something
+    /// that waits give way.
+    pub(crate) fn crowded(&self, bytes: usize) -> DeviceSet {
+        let crowded = |device: &DeviceId| {
+            let target = self.devices.get(device);
+            target.is_some_and(|target| !target.outbox.has_room(bytes))
+        };
+        self.reached().iter().filter(crowded).collect()
+    }
+
+    /// Waits until all that was queued for devices with a connection is out, but
+    /// no longer than `limit`. Over an emulated network it is out once that has
+    /// taken it.
+    pub(crate) async fn flush(&self, limit: Duration) {
+        let reached = self.reached();
+        let all = async {
+            for (_, target) in self.devices.iter().filter(|(device, _)| reached.contains(**device))
+            {
+                target.outbox.flushed().await;
+            }
+        };
+        // What is not out by then is told by the connection's end.
+        let _ = tokio::time::timeout(self.local.carrier.stretch(limit), all).await;
+    }
+
     fn outbox(&self, peer: Peer) -> Option<&Outbox> {
         match peer {
             Peer::Device(device) => self.devices.get(&device).map(|target| &*target.outbox),
-            Peer::Gateway(run) => self.gateways.get(&run).map(Link::outbox),
+            Peer::Gateway(run) => self.gateways.get(&run)?.last().map(Link::outbox),
         }
     }
 }

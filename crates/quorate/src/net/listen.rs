@@ -12,6 +12,7 @@ use super::converse::converse;
 use super::event::NetEvent;
 use super::handshake::{Opened, greet};
 use super::local::Local;
+use super::outbox::Outbox;
 use super::stream::Stream;
 
 /// Connections served at once.
@@ -77,7 +78,10 @@ pub(super) async fn serve(listener: Listener, local: Arc<Local>, events: mpsc::S
 /// One connection, from hello to end; says why it ended.
 async fn attend(stream: Stream, local: &Local, events: &mpsc::Sender<NetEvent>) -> anyhow::Error {
     match greet(stream, local, Opened::There).await {
-        Ok(greeted) => converse(greeted, Arc::default(), events).await,
+        Ok(greeted) => {
+            let outbox = Arc::new(Outbox::new(local.outgoing.clone()));
+            converse(greeted, outbox, &local.incoming, events).await
+        }
         Err(error) => error,
     }
 }

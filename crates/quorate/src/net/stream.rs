@@ -5,11 +5,13 @@
 //! [`Carrier`].
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
 
 use crate::emulation::{EmulatedReader, EmulatedWriter, Wire};
 
@@ -23,6 +25,9 @@ const EMULATED_USER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection without any traffic is probed after this long, and so often.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 8;
 
 /// Where bytes come in.
 pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
@@ -56,9 +61,15 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Connects to whoever listens at `address`.
-    pub(super) async fn connect(address: &str, carrier: &Carrier) -> io::Result<Stream> {
-        Stream::over(TcpStream::connect(address).await?, carrier)
+    /// Connects to whoever listens at `address`, each of whose addresses gets its
+    /// chance within `patience`.
+    pub(super) async fn connect(
+        address: &str,
+        carrier: &Carrier,
+        patience: Duration,
+    ) -> io::Result<Stream> {
+        let addresses: Vec<SocketAddr> = lookup_host(address).await?.take(ADDRESSES_MAX).collect();
+        Stream::over(first(&addresses, patience).await?, carrier)
     }
 
     /// What has been connected, as `carrier` has it.
@@ -98,5 +109,57 @@ impl Stream {
     /// One half to read from and one to write to.
     pub(super) fn into_halves(self) -> (ReadHalf, WriteHalf) {
         (self.read, self.write)
+    }
+}
+
+/// A connection with the first of these addresses that answers. The next one is
+/// tried once its share of the time has come, or those before have failed.
+async fn first(addresses: &[SocketAddr], patience: Duration) -> io::Result<TcpStream> {
+    let share = patience / addresses.len().max(1) as u32;
+    let mut tries = JoinSet::new();
+    let mut left = addresses.iter();
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        let is_last = match left.next() {
+            Some(address) => {
+                tries.spawn(TcpStream::connect(*address));
+                left.len() == 0
+            }
+            None => true,
+        };
+        let answer = match is_last {
+            true => tries.join_next().await,
+            false => tokio::time::timeout(share, tries.join_next()).await.unwrap_or_default(),
+        };
+        match answer {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(error))) => failed = error,
+            Some(Err(error)) => failed = error.into(),
+            // Its time is up; it may answer still.
+            None if !is_last => {}
+            None => return Err(failed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_gets_its_chance() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let open = open.local_addr().map(|address| (address, open)).unwrap();
+        // Nobody answers at the first, which is kept free for examples.
+        let nobody: SocketAddr = "192.0.2.1:9".parse().unwrap();
+        let patience = Duration::from_millis(300);
+        let found = first(&[nobody, closed, open.0], patience).await.unwrap();
+        assert_eq!(found.peer_addr().unwrap(), open.0);
+        assert!(first(&[closed, closed], patience).await.is_err());
+        let nowhere = first(&[], patience).await.unwrap_err();
+        assert_eq!(nowhere.to_string(), "the name has no address");
     }
 }

@@ -11,6 +11,8 @@ mod answer;
 mod assemble;
 mod driver;
 mod handle;
+mod identity;
+mod places;
 mod status;
 mod ticket;
 

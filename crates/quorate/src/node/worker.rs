@@ -16,6 +16,7 @@ use super::compute::ComputeLanes;
 use super::tasks::TaskStore;
 use crate::bundle::{Checked, Folder, check_files};
 use crate::emulation::{EmulatedEngine, Emulation, Wire};
+use crate::memory::Memory;
 use crate::net::{Carrier, Links, Listener, Local};
 use driver::Driver;
 use load_ahead::load_ahead;
@@ -31,6 +32,8 @@ pub struct Options {
     pub lanes: usize,
     /// The device that it emulates, if it does.
     pub emulation: Option<Emulation>,
+    /// What it may take for requests.
+    pub memory: Memory,
 }
 
 /// A worker that listens, before it serves.
@@ -106,11 +109,18 @@ impl Listening {
         let Listening { folder, device, options, listener, store, carrier } = self;
         let plans = folder.plans;
         let (lanes, computed) = ComputeLanes::start(&store, options.lanes)?;
-        let mut links = Links::new(Local::new(Role::Worker, &options.name, &plans, carrier));
+        let memory = options.memory;
+        let local = Local::new(Role::Worker, &options.name, &plans, carrier, memory);
+        let mut links = Links::new(local);
         links.dial(plans.everybody().iter().filter(|other| *other != device));
         links.listen(listener);
         let (lanes_count, usual) = (options.lanes, folder.usual);
-        let config = WorkerConfig { lanes: lanes_count, usual, ..WorkerConfig::default() };
+        let config = WorkerConfig {
+            lanes: lanes_count,
+            usual,
+            payload_bytes_max: memory.kept(),
+            ..WorkerConfig::default()
+        };
         let dilation = options.emulation.map_or(1.0, |emulation| emulation.dilation);
         let clock = Clock::start(dilation);
         Driver::new(clock, &plans, device, config, lanes, links).run(computed).await

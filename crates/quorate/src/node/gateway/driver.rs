@@ -10,14 +10,17 @@ use quorate_core::audit::{Audited, Finding, Verified, Verify};
 use quorate_core::failure::TaskError;
 use quorate_core::frame::{Frame, Heartbeat, Role};
 use quorate_core::gateway::{Command, Event, Gateway, GatewayConfig, Job, Notice};
-use quorate_core::id::{DeviceId, GatewayRun, ValueId};
+use quorate_core::id::{DeviceId, DeviceSet, GatewayRun, ValueId};
 use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_model::tensor::Tensor;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::answer::{Answer, AskError};
+use super::places::Place;
 use super::status::Status;
 use crate::emulation::{Emulation, Lateness, Wire};
+use crate::memory::Memory;
 use crate::net::{Carrier, Link, Links, Local, NetEvent};
 use crate::node::clock::Clock;
 use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
@@ -31,6 +34,9 @@ const NOTICES_MAX: usize = 256;
 /// take in.
 const EVENTS_MAX: u32 = 64;
 
+/// Time that last words have to get out.
+const FLUSH_MAX: Duration = Duration::from_millis(100);
+
 /// What a handle, or a ticket, asks of the driver.
 #[derive(Debug)]
 pub(super) enum Ask {
@@ -40,7 +46,7 @@ pub(super) enum Ask {
         deadline: Duration,
         verify: Verify,
         reply: Reply,
-        place: OwnedSemaphorePermit,
+        place: Place,
     },
     Cancel {
         token: u64,
@@ -61,6 +67,21 @@ enum Made {
     Audited(Vec<Audited>),
 }
 
+/// Which run of a gateway it is, where it seems to run, and in how much memory.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) run: GatewayRun,
+    pub(super) emulation: Option<&'a Emulation>,
+    pub(super) memory: Memory,
+}
+
+/// A driver that runs: what it shows, what it tells, and its end.
+pub(super) struct Started {
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) end: JoinHandle<()>,
+}
+
 type Reply = oneshot::Sender<Result<Answer, AskError>>;
 
 /// A gateway's state machine, and all that it acts on.
@@ -71,7 +92,9 @@ pub(super) struct Driver {
     lanes: ComputeLanes<Work, Made>,
     links: Links,
     /// By token: where the answer goes, and the place that the request takes.
-    replies: BTreeMap<u64, (Reply, OwnedSemaphorePermit)>,
+    replies: BTreeMap<u64, (Reply, Place)>,
+    /// Devices that had no room for what was submitted last.
+    crowded: DeviceSet,
     status: watch::Sender<Status>,
     notices: broadcast::Sender<Notice>,
     refusals: Refusals,
@@ -85,16 +108,16 @@ impl Driver {
         plans: &Arc<Plans>,
         store: &Arc<TaskStore>,
         config: GatewayConfig,
-        emulation: Option<&Emulation>,
+        who: &Who<'_>,
         asked: mpsc::UnboundedReceiver<Ask>,
-    ) -> anyhow::Result<(watch::Receiver<Status>, broadcast::Sender<Notice>)> {
+    ) -> anyhow::Result<Started> {
         let (lanes, computed) = ComputeLanes::start(store, 1)?;
-        let run = new_run();
+        let Who { run, emulation, memory } = *who;
         let carrier = match emulation {
             None => Carrier::Plain,
             Some(emulation) => Carrier::Emulated(Wire::new(emulation)?),
         };
-        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans, carrier));
+        let mut links = Links::new(Local::new(Role::Gateway(run), "", plans, carrier, memory));
         links.dial(plans.everybody().iter());
         let beats = vec![Heartbeat::default(); plans.cluster().devices().len()];
         let (status, shown) = watch::channel(Status { beats, ..Status::default() });
@@ -106,13 +129,14 @@ impl Driver {
             lanes,
             links,
             replies: BTreeMap::new(),
+            crowded: DeviceSet::default(),
             status,
             notices: notices.clone(),
             refusals: Refusals::default(),
             lateness: emulation.map(|emulation| emulation.lateness.clone()),
         };
-        tokio::spawn(driver.run(asked, computed));
-        Ok((shown, notices))
+        let end = tokio::spawn(driver.run(asked, computed));
+        Ok(Started { status: shown, notices, end })
     }
 
     async fn run(
@@ -139,7 +163,7 @@ impl Driver {
                     self.handle(done(work, made), None);
                 }
                 ask = asked.recv(), if overdue <= EVENTS_MAX => match ask {
-                    None => return,
+                    None => return self.leave().await,
                     Some(ask) => self.on_ask(ask),
                 },
                 // Before the time: what came in while this process stood still
@@ -154,6 +178,12 @@ impl Driver {
             }
             events += 1;
         }
+    }
+
+    /// Nobody asks any more: the devices are told, and need not find out.
+    async fn leave(mut self) {
+        self.handle(Event::End, None);
+        self.links.flush(FLUSH_MAX).await;
     }
 
     /// The time has come, and halves of frames may have.
@@ -171,6 +201,11 @@ impl Driver {
         match ask {
             Ask::Submit { token, inputs, deadline, verify, reply, place } => {
                 self.replies.insert(token, (reply, place));
+                let bytes = inputs.iter().map(|tensor| tensor.data().len()).sum();
+                let crowded = self.links.crowded(bytes);
+                if std::mem::replace(&mut self.crowded, crowded) != crowded {
+                    self.handle(Event::Crowded(crowded), None);
+                }
                 self.handle(Event::Submit { token, inputs, deadline, verify }, None);
             }
             Ask::Cancel { token } => {
@@ -193,11 +228,11 @@ impl Driver {
                 self.status.send_modify(|status| status.connected.remove(device));
                 self.handle(Event::Down(device), None);
             }
-            NetEvent::Frame(link, Frame::Data(data)) => {
+            NetEvent::Frame(link, Frame::Data(data), _room) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Data(device, data), Some(&link));
             }
-            NetEvent::Frame(link, Frame::Heartbeat(beat)) => {
+            NetEvent::Frame(link, Frame::Heartbeat(beat), _room) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Beat(device, beat), Some(&link));
                 let (beat, alive) = (self.gateway.beat(device), self.gateway.alive_devices());
@@ -206,15 +241,15 @@ impl Driver {
                     status.alive = alive;
                 });
             }
-            NetEvent::Frame(link, Frame::Progress(progress)) => {
+            NetEvent::Frame(link, Frame::Progress(progress), _room) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Progress(device, progress), Some(&link));
             }
-            NetEvent::Frame(link, Frame::Report(report)) => {
+            NetEvent::Frame(link, Frame::Report(report), _room) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Report(device, report), Some(&link));
             }
-            NetEvent::Frame(link, Frame::Failure(failure)) => {
+            NetEvent::Frame(link, Frame::Failure(failure), _room) => {
                 let Some(device) = device(&link) else { return };
                 self.handle(Event::Failure(device, failure), Some(&link));
             }
@@ -234,7 +269,11 @@ impl Driver {
         match command {
             Command::Send(devices, frame) => {
                 let peers: Vec<Peer> = devices.into_iter().map(Peer::Device).collect();
-                self.links.send(&peers, &frame);
+                let dropped = self.links.send(&peers, &frame);
+                // A mark that gives way to a later one is no loss.
+                if dropped > 0 && matches!(frame, Frame::Data(_)) {
+                    self.on_dropped(dropped);
+                }
             }
             Command::Run(job, inputs) => {
                 let task = Some((OUTPUT_TASK.to_owned(), inputs));
@@ -277,6 +316,17 @@ impl Driver {
         }
     }
 
+    /// Frames gave way to newer ones, as devices do not take them fast enough.
+    fn on_dropped(&mut self, frames: u64) {
+        let before = self.status.borrow().dropped;
+        let now = before + frames;
+        self.status.send_modify(|status| status.dropped = now);
+        // Told of ever more rarely.
+        if before.checked_ilog2() != now.checked_ilog2() {
+            tracing::warn!("{now} frames gave way so far: devices do not take them fast enough");
+        }
+    }
+
     fn on_notice(&mut self, notice: Notice) {
         tell(&self.plans, &notice);
         let alive = self.gateway.alive_devices();
@@ -316,7 +366,7 @@ fn tell(plans: &Plans, notice: &Notice) {
         Notice::Audited(token, _) => tracing::warn!("answer {token} could not be verified"),
         Notice::Rested(device) => tracing::info!("{} is relied on again", name(device)),
         Notice::Mismatch(device, plan) => tracing::error!(
-            "{} holds another bundle: it lacks plan {plan}; copy this one to it",
+            "{} holds another bundle: requests by plan {plan} do without it; copy this one to it",
             name(device)
         ),
         Notice::Match(device) => tracing::info!("{} holds this bundle now", name(device)),
@@ -343,14 +393,6 @@ fn done(work: Work, made: Result<Made, TaskError>) -> Event {
             Event::Audited(job, values.into_iter().map(unchecked).collect())
         }
     }
-}
-
-/// A run of a gateway that nobody has seen before.
-fn new_run() -> GatewayRun {
-    use std::hash::{BuildHasher, Hasher};
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    GatewayRun { gateway: random, epoch: since.as_micros() as u64 }
 }
 
 #[cfg(test)]

@@ -5,37 +5,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_core::audit::Verify;
-use quorate_core::gateway::{GatewayConfig, Notice, RequestError};
+use quorate_core::gateway::{GatewayConfig, Notice};
 use quorate_core::plan::{OUTPUT_TASK, Plans};
 use quorate_engine::{Engine, Port};
 use quorate_model::tensor::Tensor;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::answer::AskError;
-use super::driver::{Ask, Driver};
+use super::driver::{Ask, Driver, Started, Who};
+use super::identity::Identity;
+use super::places::Places;
 use super::status::Status;
 use super::ticket::Ticket;
 use crate::bundle::{Folder, check_files, input_ports};
 use crate::emulation::Emulation;
+use crate::memory::Memory;
 use crate::node::tasks::TaskStore;
 
-/// When to try again where more requests are under way than the gateway is given
-/// at all.
-const AGAIN_MS: u64 = 100;
-
-/// The handle of a running gateway. The gateway ends when it is dropped.
+/// The handle of a running gateway. The gateway ends when it is dropped; who can
+/// wait ends it by [`Handle::close`].
 pub struct Handle {
     plans: Arc<Plans>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     asks: mpsc::UnboundedSender<Ask>,
     next_token: AtomicU64,
-    /// One permit for each request that may be under way.
-    places: Arc<Semaphore>,
-    pending_max: usize,
+    /// For requests that may be under way.
+    places: Places,
     status: watch::Receiver<Status>,
     notices: broadcast::Sender<Notice>,
     dilation: f64,
+    end: JoinHandle<()>,
+    /// Keeps the gateway's name its own.
+    _identity: Identity,
 }
 
 impl Handle {
@@ -56,26 +59,40 @@ impl Handle {
         config: GatewayConfig,
         emulation: Option<&Emulation>,
     ) -> anyhow::Result<Handle> {
+        Handle::within(folder, engine, config, emulation, Memory::of_machine())
+    }
+
+    /// The same where requests and what waits to go out take so much memory.
+    pub fn within(
+        folder: &Folder,
+        engine: Arc<dyn Engine>,
+        config: GatewayConfig,
+        emulation: Option<&Emulation>,
+        memory: Memory,
+    ) -> anyhow::Result<Handle> {
         folder.check_engine(&*engine)?;
         check_files(&folder.path, &mut |_, _| ())?;
         let plans = folder.plans.clone();
         let store = Arc::new(TaskStore::new(engine, &folder.path));
         let outputs = store.outputs(OUTPUT_TASK)?;
-        let pending_max = config.pending_max;
+        let places = Places::new(&plans, config.pending_max, memory);
         let config = GatewayConfig { usual: folder.usual.clone(), ..config };
         let (asks, asked) = mpsc::unbounded_channel();
-        let (status, notices) = Driver::start(&plans, &store, config, emulation, asked)?;
+        let identity = Identity::take(&folder.path);
+        let who = Who { run: identity.run, emulation, memory };
+        let Started { status, notices, end } = Driver::start(&plans, &store, config, &who, asked)?;
         Ok(Handle {
             inputs: input_ports(&plans),
             outputs,
             plans,
             asks,
             next_token: AtomicU64::new(0),
-            places: Arc::new(Semaphore::new(pending_max)),
-            pending_max,
+            places,
             status,
             notices,
             dilation: emulation.map_or(1.0, |emulation| emulation.dilation),
+            end,
+            _identity: identity,
         })
     }
 
@@ -105,7 +122,8 @@ impl Handle {
 
     /// Asks for the answer to `inputs` within `deadline`; the ticket is a
     /// future of it. An error where as many requests are under way as
-    /// [`GatewayConfig::pending_max`] allows, or where the gateway has ended.
+    /// [`GatewayConfig::pending_max`] or memory allows, or where the gateway has
+    /// ended.
     pub fn submit(&self, inputs: Vec<Tensor>, deadline: Duration) -> Result<Ticket, AskError> {
         self.submit_verified(inputs, deadline, self.plans.verify())
     }
@@ -118,15 +136,20 @@ impl Handle {
         deadline: Duration,
         verify: Verify,
     ) -> Result<Ticket, AskError> {
-        let limit = self.pending_max;
-        let place = self.places.clone().try_acquire_owned();
-        let busy = RequestError::Busy { got: limit, limit, again_ms: AGAIN_MS };
-        let place = place.map_err(|_| busy)?;
+        let place = self.places.take(&inputs)?;
         let (reply, answer) = oneshot::channel();
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
         let ask = Ask::Submit { token, inputs, deadline, verify, reply, place };
         self.asks.send(ask).map_err(|_| AskError::Ended)?;
         Ok(Ticket::new(token, answer, self.asks.downgrade()))
+    }
+
+    /// Ends the gateway, and waits until the devices have been told to forget its
+    /// requests. Whoever waits for an answer gets [`AskError::Ended`].
+    pub async fn close(self) {
+        drop(self.asks);
+        // One that has panicked has ended, too.
+        let _ = self.end.await;
     }
 
     /// Suspects devices after this much silence from now on.

@@ -21,6 +21,8 @@ pub struct Status {
     pub mismatched: DeviceSet,
     /// Place in the file of the plan for new requests.
     pub plan: usize,
+    /// Frames that gave way to newer ones so far.
+    pub dropped: u64,
     /// Requests that went out again so far.
     pub resubmitted: u64,
 }

@@ -128,19 +128,27 @@ impl Driver {
                 }
                 Peer::Device(_) => return,
             },
-            NetEvent::Frame(link, Frame::Data(data)) => {
+            NetEvent::Frame(link, Frame::Data(data), _room) => {
                 let from = link.peer();
                 (link, Event::Data(from, data))
             }
-            NetEvent::Frame(link, Frame::Watermark(mark)) => {
+            NetEvent::Frame(link, Frame::Watermark(mark), _room) => {
                 let from = link.peer();
                 (link, Event::Watermark(from, mark))
             }
-            NetEvent::Frame(link, Frame::Failure(failure)) => {
+            NetEvent::Frame(link, Frame::Failure(failure), _room) => {
                 let from = link.peer();
                 (link, Event::Failure(from, failure))
             }
-            NetEvent::Frame(..) | NetEvent::Down(_) => return,
+            NetEvent::Down(link) => match link.peer() {
+                // One that has another connection is not gone.
+                Peer::Gateway(run) if !self.links.has_gateway(run) => {
+                    tracing::info!("gateway {:x} is gone", run.gateway);
+                    (link, Event::GatewayGone(run))
+                }
+                _ => return,
+            },
+            NetEvent::Frame(..) => return,
         };
         self.handle(event, Some(&link), commands);
     }
