@@ -44,6 +44,13 @@ impl Detector {
         was
     }
 
+    /// Takes a sign of life that was given so long ago; true if the device was a
+    /// suspect, and should not have been.
+    pub(crate) fn heard_before(&mut self, now: Time, device: DeviceId, ago: Duration) -> bool {
+        let known = self.heard[device.index()].is_some_and(|known| known >= now - ago);
+        !known && ago < self.after && self.heard(now - ago, device)
+    }
+
     /// Whoever listens stood still for so long: what was said meanwhile is about
     /// to be heard. Nobody's silence is excused twice.
     pub(crate) fn stood_still(&mut self, by: Duration) {
@@ -123,5 +130,20 @@ mod tests {
         detector.heard(ms(840), device);
         detector.stood_still(Duration::from_millis(10));
         assert_eq!(detector.next(), Some(ms(1000)));
+    }
+
+    /// What is told late counts from when it was given.
+    #[test]
+    fn an_old_sign_of_life_puts_nothing_off() {
+        let ms = |n: u64| Time(n * 1000);
+        let (device, ago) = (DeviceId(0), Duration::from_millis);
+        let mut detector = Detector::new(1, Duration::from_millis(500));
+        detector.heard(ms(0), device);
+        assert!(!detector.heard_before(ms(500), device, ago(450)));
+        assert_eq!(detector.next(), Some(ms(550)));
+        assert!(!detector.heard_before(ms(540), device, ago(520)), "that is known better");
+        assert_eq!(detector.expire(ms(550)), DeviceSet::first(1));
+        assert!(!detector.heard_before(ms(600), device, ago(500)), "it is silent for too long");
+        assert!(detector.heard_before(ms(600), device, ago(10)));
     }
 }

@@ -222,7 +222,7 @@ impl Gateway {
             Event::Report(from, report) => self.on_report(now, from, &report, out),
             Event::Done(job, result) => self.on_done(now, job, result, out),
             Event::Progress(from, progress) => self.on_progress(now, from, &progress, out),
-            Event::Heard(from) => self.alive(now, from, out),
+            Event::Heard(from, ago) => self.was_alive(now, from, ago, out),
             Event::Moved => self.pending.values_mut().for_each(|p| p.bytes_move(now, None)),
             Event::Failure(from, failure) => self.on_failure(now, from, &failure, out),
             Event::SuspectAfter(after) => self.detector.set_after(after),

@@ -41,8 +41,8 @@ pub enum Event {
     Beat(DeviceId, Heartbeat),
     /// A device says how far requests are there.
     Progress(DeviceId, Progress),
-    /// A part of a frame has come in from a device.
-    Heard(DeviceId),
+    /// A part of a frame has come in from a device, so long ago.
+    Heard(DeviceId, Duration),
     /// Some bytes have gone out since the last time.
     Moved,
     /// The audits of a [`Command::Audit`](super::Command::Audit) ended.

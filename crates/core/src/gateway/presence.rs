@@ -1,6 +1,8 @@
 //! Who is there: devices that are heard from, reach each other, and can be
 //! relied on.
 
+use std::time::Duration;
+
 use super::pending::Pending;
 use super::reach::pair;
 use super::{Command, Gateway, Notice, SETTLE};
@@ -85,6 +87,20 @@ impl Gateway {
             let cut =
                 |pending: &mut Pending| pending.cut.extend(lost.iter().map(|to| pair(from, to)));
             self.pending.values_mut().for_each(cut);
+            self.regroup(now, SETTLE, out);
+        }
+    }
+
+    /// A device was heard from so long ago.
+    pub(super) fn was_alive(
+        &mut self,
+        now: Time,
+        device: DeviceId,
+        ago: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        if self.detector.heard_before(now, device, ago) {
+            out.push(Command::Notice(Notice::Healthy(device)));
             self.regroup(now, SETTLE, out);
         }
     }

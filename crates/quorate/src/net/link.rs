@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use quorate_core::admit::Peer;
 use tokio::sync::Notify;
@@ -54,6 +55,11 @@ impl Link {
     /// Bytes that have come over it.
     pub(super) fn received(&self) -> u64 {
         self.0.traffic.received()
+    }
+
+    /// How long none have.
+    pub(super) fn silence(&self) -> Duration {
+        self.0.traffic.silence()
     }
 
     /// Where frames to this peer go.

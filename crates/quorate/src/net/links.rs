@@ -131,15 +131,16 @@ impl Links {
         sent.wrapping_sub(std::mem::replace(&mut self.sent, sent)) >= SOME_BYTES
     }
 
-    /// Devices from which anything has come since this was last asked.
-    pub(crate) fn heard(&mut self) -> Vec<DeviceId> {
+    /// Devices from which anything has come since this was last asked, and how
+    /// long ago the last of it did: it is asked rarely.
+    pub(crate) fn heard(&mut self) -> Vec<(DeviceId, Duration)> {
         let mut heard = Vec::new();
         for (link, known) in &mut self.up {
             let received = link.received();
             if std::mem::replace(known, received) != received
                 && let Peer::Device(device) = link.peer()
             {
-                heard.push(device);
+                heard.push((device, link.silence()));
             }
         }
         heard

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -28,16 +29,35 @@ impl Total {
 }
 
 /// Bytes that have come over one connection so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Traffic {
+    start: Instant,
     received: AtomicU64,
+    /// When the last of them came, in microseconds since the start.
+    last: AtomicU64,
     total: Arc<Total>,
 }
 
 impl Traffic {
     /// None yet, of a process that counts all in `total`.
     pub(super) fn new(total: Arc<Total>) -> Traffic {
-        Traffic { received: AtomicU64::default(), total }
+        let (received, last) = (AtomicU64::default(), AtomicU64::default());
+        Traffic { start: Instant::now(), received, last, total }
+    }
+
+    /// Some have come.
+    fn came(&self, bytes: u64) {
+        if bytes > 0 {
+            self.received.fetch_add(bytes, Ordering::Relaxed);
+            self.total.received.fetch_add(bytes, Ordering::Relaxed);
+            self.last.store(self.start.elapsed().as_micros() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// How long none have come.
+    pub(super) fn silence(&self) -> Duration {
+        let last = Duration::from_micros(self.last.load(Ordering::Relaxed));
+        self.start.elapsed().saturating_sub(last)
     }
 
     /// Bytes that have come.
@@ -66,9 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(context, into);
-        let bytes = (into.filled().len() - before) as u64;
-        self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
-        self.traffic.total.received.fetch_add(bytes, Ordering::Relaxed);
+        self.traffic.came((into.filled().len() - before) as u64);
         polled
     }
 }
@@ -128,5 +146,23 @@ mod tests {
         let mut two = [0; 2];
         one.read_exact(&mut two).await.unwrap();
         assert_eq!((traffic.received(), total.sent(), total.both()), (2, 5, 7));
+    }
+
+    #[tokio::test]
+    async fn what_came_before_is_no_sign_of_life_now() {
+        let traffic = Arc::new(Traffic::new(Arc::default()));
+        let (one, mut other) = tokio::io::duplex(64);
+        let mut one = Counted::new(one, traffic.clone());
+        other.write_all(b"ab").await.unwrap();
+        one.read_exact(&mut [0; 2]).await.unwrap();
+        let (came, before) = (Instant::now(), traffic.silence());
+        while came.elapsed() < Duration::from_millis(5) {
+            tokio::task::yield_now().await;
+        }
+        assert!(traffic.silence() >= before + Duration::from_millis(4));
+        // Nothing is read.
+        drop(other);
+        assert_eq!(one.read(&mut [0; 2]).await.unwrap(), 0);
+        assert!(traffic.silence() >= before + Duration::from_millis(4));
     }
 }

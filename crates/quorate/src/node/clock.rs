@@ -31,6 +31,11 @@ impl Clock {
         Time((elapsed.as_secs_f64() * 1e6 / self.dilation) as u64)
     }
 
+    /// How long `span` is for the state machines.
+    pub(super) fn span(self, span: Duration) -> Duration {
+        span.div_f64(self.dilation)
+    }
+
     /// The operating system's instant for `time`.
     pub(super) fn instant(self, time: Time) -> Instant {
         let left = Duration::from_micros(time.0.saturating_sub(self.now().0));

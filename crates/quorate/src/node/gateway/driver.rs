@@ -188,8 +188,8 @@ impl Driver {
 
     /// The time has come, and halves of frames may have.
     fn on_time(&mut self) {
-        for device in self.links.heard() {
-            self.handle(Event::Heard(device), None);
+        for (device, ago) in self.links.heard() {
+            self.handle(Event::Heard(device, self.clock.span(ago)), None);
         }
         if self.links.have_sent() {
             self.handle(Event::Moved, None);
