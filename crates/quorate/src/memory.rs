@@ -1,8 +1,12 @@
 //! How much memory a process may take for what requests bring and make.
 
+mod allowance;
+
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+
+pub(crate) use allowance::Allowance;
 
 /// The share of the machine's memory that a process takes by itself.
 const SHARE: u64 = 4;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::pending::{Failed, Fate, Pending};
 use super::{Command, Gateway, Notice, RequestError};
 use crate::attempt::Attempt;
-use crate::audit::Checks;
 use crate::failure::Cause;
 use crate::finite::is_finite;
 use crate::frame::{Failure, Frame};
@@ -111,8 +110,7 @@ impl Gateway {
             }
             let (strange, timeouts) = (pending.strange_devices(), pending.timeouts);
             let others = self.reliable_devices().without(strange);
-            let without = || self.choose_among(others, *number, timeouts);
-            let without = (!strange.is_empty()).then(without).flatten();
+            let without = self.choose_among(others, *number, timeouts);
             let chosen = without.or_else(|| self.choose_after(*number, timeouts));
             let Some(chosen) = chosen else { break };
             let suspects = self.doubted_devices(chosen.0).union(strange);
@@ -134,10 +132,9 @@ impl Gateway {
         out: &mut Vec<Command>,
     ) {
         let first = self.config.resubmit_after;
-        let are_wrong = !self.wrong_devices().is_empty();
+        let Some(pending) = self.pending.get(&number) else { return };
+        let checks = self.checks(pending.audits.verify, pending.lenient);
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        let checks = Checks::of(pending.audits.verify, are_wrong);
-        let checks = Checks { lenient: self.lenient || pending.lenient, ..checks };
         let plan = self.plans.all()[index].clone();
         pending.be_patient(self.patience[index].limit(first, first / 4));
         pending.restart(now, (index, plan), members, suspects, checks);

@@ -39,8 +39,7 @@ impl Gateway {
             .then(|| self.choose_audited(self.reliable_devices()));
         let chosen = audited.flatten().or_else(|| self.choose());
         let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
-        let checks = Checks { lenient: self.lenient, ..Checks::of(verify, are_wrong) };
-        let draft = (index, members, self.doubted_devices(index), checks);
+        let draft = (index, members, self.doubted_devices(index));
         self.begin(now, (token, inputs, deadline, verify), draft, out);
     }
 
@@ -49,7 +48,7 @@ impl Gateway {
         &mut self,
         now: Time,
         (token, inputs, deadline, verify): (u64, Vec<Tensor>, Duration, Verify),
-        (index, members, suspects, checks): (usize, DeviceSet, DeviceSet, Checks),
+        (index, members, suspects): (usize, DeviceSet, DeviceSet),
         out: &mut Vec<Command>,
     ) {
         let number = self.next_number;
@@ -60,7 +59,7 @@ impl Gateway {
             plan: self.plans.all()[index].clone(),
             members,
             suspects,
-            checks,
+            checks: self.checks(verify, false),
             deadline: now + deadline,
         };
         let values = self.plans.values().clone();
@@ -76,6 +75,13 @@ impl Gateway {
         }
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
+    }
+
+    /// What an attempt asks of those who gather, where answers are checked so, and
+    /// numbers that are not finite may be taken as they are for this request.
+    pub(super) fn checks(&self, verify: Verify, lenient: bool) -> Checks {
+        let are_wrong = !self.wrong_devices().is_empty();
+        Checks { lenient: self.lenient || lenient, ..Checks::of(verify, are_wrong) }
     }
 
     /// Can a request with these inputs be taken in?

@@ -399,17 +399,22 @@ impl Pending {
         }
     }
 
-    /// Devices some of whose numbers were not finite, where that counts.
-    pub(super) fn strange_devices(&self) -> DeviceSet {
-        let now = self.failed.iter().filter(|failed| failed.is_strange());
-        let all = self.strange.iter().chain(now).filter(|_| !self.lenient);
-        all.map(|failed| failed.device).collect()
+    /// Shards of any attempt whose numbers were not finite.
+    fn all_strange(&self) -> impl Iterator<Item = &Failed> {
+        self.strange.iter().chain(self.failed.iter().filter(|failed| failed.is_strange()))
     }
 
-    /// Takes out all shards whose numbers were not finite.
+    /// Devices some of whose numbers were not finite, where that counts.
+    pub(super) fn strange_devices(&self) -> DeviceSet {
+        self.all_strange().filter(|_| !self.lenient).map(|failed| failed.device).collect()
+    }
+
+    /// Shards of any attempt whose numbers were not finite; those of earlier ones
+    /// are told once.
     pub(super) fn take_strange(&mut self) -> Vec<Failed> {
-        let now = self.failed.iter().filter(|failed| failed.is_strange()).cloned();
-        self.strange.drain(..).chain(now).collect()
+        let all = self.all_strange().cloned().collect();
+        self.strange.clear();
+        all
     }
 
     /// Words on what has failed, for the error of a deadline.

@@ -99,14 +99,18 @@ impl Gateway {
         ago: Duration,
         out: &mut Vec<Command>,
     ) {
-        if self.detector.heard_before(now, device, ago) {
-            out.push(Command::Notice(Notice::Healthy(device)));
-            self.regroup(now, SETTLE, out);
-        }
+        let was_suspect = self.detector.heard_before(now, device, ago);
+        self.is_back(now, device, was_suspect, out);
     }
 
     pub(super) fn alive(&mut self, now: Time, device: DeviceId, out: &mut Vec<Command>) {
-        if self.detector.heard(now, device) {
+        let was_suspect = self.detector.heard(now, device);
+        self.is_back(now, device, was_suspect, out);
+    }
+
+    /// A device was heard from: others may be about to be, where it was a suspect.
+    fn is_back(&mut self, now: Time, device: DeviceId, was_suspect: bool, out: &mut Vec<Command>) {
+        if was_suspect {
             out.push(Command::Notice(Notice::Healthy(device)));
             self.regroup(now, SETTLE, out);
         }

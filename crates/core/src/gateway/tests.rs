@@ -21,6 +21,11 @@ struct Bench {
     commands: Vec<Command>,
 }
 
+/// The fixture without plans for fewer devices.
+fn without_fallbacks() -> &'static str {
+    &PLAN[..PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0]
+}
+
 impl Bench {
     /// Nobody is there yet.
     fn alone() -> Bench {
@@ -35,7 +40,12 @@ impl Bench {
 
     /// All three devices have said hello.
     fn ready() -> Bench {
-        let mut bench = Bench::alone();
+        Bench::ready_over(PLAN, GatewayConfig::default())
+    }
+
+    /// The same over another plan.
+    fn ready_over(text: &str, config: GatewayConfig) -> Bench {
+        let mut bench = Bench::over(text, config);
         [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
         bench
     }

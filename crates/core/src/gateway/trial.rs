@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::pending::Pending;
 use super::token::{is_clients, of_trial};
 use super::{Command, Gateway, Notice};
-use crate::audit::{Checks, Verify};
+use crate::audit::Verify;
 use crate::id::{DeviceId, DeviceSet};
 use crate::time::Time;
 
@@ -49,8 +49,7 @@ impl Gateway {
         })?;
         let suspects = self.plans.everybody().without(self.holdings.holding(index, taking));
         let number = self.next_number;
-        let checks = Checks { lenient: self.lenient, ..Checks::of(Verify::Correct, true) };
-        let draft = (index, members, suspects, checks);
+        let draft = (index, members, suspects);
         self.begin(now, (of_trial(device), inputs, DEADLINE, Verify::Correct), draft, out);
         self.trials.insert(device, number);
         Some(())

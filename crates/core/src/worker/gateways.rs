@@ -49,17 +49,13 @@ impl Gateways {
         let new = || Known { line: Line::Up, finished: Finished::default(), heard };
         let known = self.runs.entry(run).or_insert_with(new);
         (known.line, known.heard) = (Line::Up, heard);
-        self.end(|other, line| {
-            other.gateway == run.gateway && other.epoch < run.epoch && *line != Line::Up
-        })
+        self.end(|other, line| is_newer(run, *other) && *line != Line::Up)
     }
 
     /// A run's connection has ended: it is ended at `at`, or now where a newer
     /// run of its gateway has a connection. Returns the runs that have ended.
     pub(super) fn disconnect(&mut self, run: GatewayRun, at: Time) -> Vec<GatewayRun> {
-        let newer = |other: &GatewayRun| other.gateway == run.gateway && other.epoch > run.epoch;
-        let is_replaced =
-            self.runs.iter().any(|(other, known)| newer(other) && known.line == Line::Up);
+        let is_replaced = self.connected().any(|other| is_newer(other, run));
         self.heard += 1;
         if let Some(known) = self.runs.get_mut(&run).filter(|known| known.line == Line::Up) {
             (known.line, known.heard) = (Line::Down(at), self.heard);
@@ -105,8 +101,7 @@ impl Gateways {
             known.heard = self.heard;
             return known.line != Line::Ended;
         }
-        let newer = |other: &GatewayRun| other.gateway == run.gateway && other.epoch > run.epoch;
-        if self.runs.keys().any(newer) {
+        if self.runs.keys().any(|other| is_newer(*other, run)) {
             return false;
         }
         if self.unconnected() >= RUNS_MAX && self.drop_oldest(busy).is_none() {
@@ -153,4 +148,9 @@ impl Gateways {
     pub(super) fn count(&self) -> usize {
         self.runs.len()
     }
+}
+
+/// Is `run` a later run of the same gateway than `other`?
+fn is_newer(run: GatewayRun, other: GatewayRun) -> bool {
+    run.gateway == other.gateway && run.epoch > other.epoch
 }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quorate_core::admit::Peer;
+use quorate_core::frame::HEAD_BYTES_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that room is counted in.
-const UNIT: usize = 1024;
-/// Frames below this length need no room.
-const SMALL: usize = 4096;
+use crate::memory::Allowance;
+
+/// Frames below this length need no room: they carry next to no payload.
+pub(super) const SMALL: usize = HEAD_BYTES_MAX;
 
 /// The room that a frame takes, until this is dropped.
 pub(crate) type Room = Option<OwnedSemaphorePermit>;
@@ -36,20 +37,14 @@ struct Half {
     /// Bytes of all shares.
     shares: usize,
     connections: AtomicUsize,
-    free: Arc<Semaphore>,
-    units: u32,
+    /// What is beside the shares.
+    rest: Allowance,
 }
 
 impl Half {
     fn new(bytes: usize) -> Arc<Half> {
-        let most = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        let units = (bytes / 2 / UNIT).clamp(1, most);
-        Arc::new(Half {
-            shares: bytes / 2,
-            connections: AtomicUsize::new(0),
-            free: Arc::new(Semaphore::new(units)),
-            units: units as u32,
-        })
+        let (shares, rest) = (bytes / 2, Allowance::new(bytes / 2));
+        Arc::new(Half { shares, connections: AtomicUsize::new(0), rest })
     }
 }
 
@@ -91,10 +86,7 @@ impl Entry {
         {
             return Some(own);
         }
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let free = self.half.free.clone();
-        // It is never closed.
-        free.acquire_many_owned(units.min(self.half.units)).await.ok()
+        self.half.rest.take(bytes).await
     }
 }
 
@@ -145,7 +137,7 @@ mod tests {
         let incoming = Incoming::new(400 * KIB);
         let device = |id| incoming.join(Peer::Device(DeviceId(id)));
         let one = device(0);
-        let all = one.half.free.clone().try_acquire_many_owned(100).unwrap();
+        let all = one.half.rest.try_take(100 * KIB).unwrap();
         assert!(has_room(&one, 100 * KIB).await);
         let other = device(1);
         assert!(!has_room(&one, 100 * KIB).await);

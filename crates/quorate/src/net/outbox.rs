@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use quorate_core::frame::Encoded;
 use tokio::sync::Notify;
 
+use super::incoming::SMALL;
 use super::outgoing::{Charge, Outgoing};
 
 /// Small frames that may wait for one peer, and others.
 const FRAMES_MAX: usize = 256;
-/// Frames of fewer bytes are bounded by their number alone.
-const SMALL: usize = 4096;
 
 /// A bounded queue that is never waited for: when it is full, its oldest
 /// frames give way, for they are the ones most likely to come too late. It is

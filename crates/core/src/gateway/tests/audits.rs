@@ -22,9 +22,7 @@ fn bench() -> Bench {
         [H, Y].iter().for_each(|value| usual.saw(plan.id(), *value, 0.0));
     }
     let config = GatewayConfig { usual: Arc::new(usual), ..GatewayConfig::default() };
-    let mut bench = Bench::over(&text, config);
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
-    bench
+    Bench::ready_over(&text, config)
 }
 
 impl Bench {

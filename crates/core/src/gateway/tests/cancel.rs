@@ -15,8 +15,7 @@ fn at_its_end_the_devices_forget_all() {
 #[test]
 fn a_cancelled_request_is_forgotten() {
     let config = GatewayConfig { pending_max: 2, ..GatewayConfig::default() };
-    let mut bench = Bench::over(PLAN, config);
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    let mut bench = Bench::ready_over(PLAN, config);
     bench.submit(0, 42).submit(0, 43);
     let sent = bench.inputs();
     bench.result(1, 0, 0, &sent[0].1).result(1, 0, 1, &sent[0].1);

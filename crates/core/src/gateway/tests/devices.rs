@@ -140,8 +140,7 @@ fn a_pause_of_the_gateway_moves_nothing() {
 
 #[test]
 fn whether_a_request_could_be_answered_is_told_when_it_changes() {
-    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
-    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    let mut bench = Bench::over(without_fallbacks(), GatewayConfig::default());
     let quorate = |bench: &mut Bench| -> Vec<bool> {
         let told = |notice: Notice| match notice {
             Notice::Quorate(now) => Some(now),

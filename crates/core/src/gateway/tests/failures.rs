@@ -121,11 +121,9 @@ fn numbers_that_a_model_makes_itself_are_taken_as_they_are() {
 
 #[test]
 fn where_nobody_else_is_there_such_numbers_are_taken_at_once() {
-    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
-    let text = PLAN[..end].replace("code = \"sum\"", "code = \"none\"");
+    let text = without_fallbacks().replace("code = \"sum\"", "code = \"none\"");
     let text = text.replace("parity = [\"c\"]\n", "");
-    let mut bench = Bench::over(&text, GatewayConfig::default());
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    let mut bench = Bench::ready_over(&text, GatewayConfig::default());
     bench.submit(0, 42);
     let (_, sent) = bench.input();
     bench.fails(1, B, &sent, 0, strange());
@@ -141,9 +139,7 @@ fn where_nobody_else_is_there_such_numbers_are_taken_at_once() {
 /// What a client asked says nothing of the model, and whoever is away may come back.
 #[test]
 fn numbers_are_not_taken_for_the_models_too_soon() {
-    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
-    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    let mut bench = Bench::ready_over(without_fallbacks(), GatewayConfig::default());
     bench.submit(0, 42);
     let (_, sent) = bench.input();
     bench.handle(1, Event::Down(C)).fails(2, B, &sent, 0, strange());
@@ -169,11 +165,9 @@ fn numbers_are_not_taken_for_the_models_too_soon() {
 /// A device that is away may come back, and one that is late may still do it.
 #[test]
 fn what_may_still_come_is_waited_for() {
-    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
     let late = || TaskError::late("has been running for 700 ms");
     for (away, error) in [(true, broken()), (false, late())] {
-        let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
-        [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+        let mut bench = Bench::ready_over(without_fallbacks(), GatewayConfig::default());
         bench.submit(0, 42);
         let (_, sent) = bench.input();
         if away {
@@ -206,8 +200,7 @@ fn only_the_maker_of_a_shard_says_that_it_fails() {
 #[test]
 fn a_deadline_tells_of_what_failed() {
     let config = GatewayConfig { resubmit_after: Duration::from_secs(60), ..Default::default() };
-    let mut bench = Bench::over(PLAN, config);
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    let mut bench = Bench::ready_over(PLAN, config);
     bench.submit_with(0, 42, 400);
     let (_, sent) = bench.input();
     bench.fails(1, B, &sent, 0, broken());

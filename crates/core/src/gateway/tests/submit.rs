@@ -56,8 +56,7 @@ fn nobody_is_there_yet() {
 /// Without fallbacks a request waits for enough devices, and then goes out.
 #[test]
 fn a_request_waits_for_enough_devices() {
-    let end = PLAN.match_indices("[[plan]]").nth(1).expect("a fallback").0;
-    let mut bench = Bench::over(&PLAN[..end], GatewayConfig::default());
+    let mut bench = Bench::over(without_fallbacks(), GatewayConfig::default());
     bench.submit(0, 42).up(50, A);
     bench.handle(2000, Event::Tick).beats(2500, &[A]);
     assert!(bench.inputs().iter().all(|(to, _)| to.is_empty()));
@@ -93,8 +92,7 @@ fn wrong_requests_fail_at_once() {
 #[test]
 fn what_is_too_much_is_refused_at_once() {
     let config = GatewayConfig { adapt: true, ..GatewayConfig::default() };
-    let mut bench = Bench::over(PLAN, config);
-    [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+    let mut bench = Bench::ready_over(PLAN, config);
     // One device that does a request each 10 ms, and three times as many.
     let (mut at, mut queue, mut most) = (0, std::collections::VecDeque::new(), 0);
     let mut refused = 0;

@@ -36,8 +36,7 @@ fn a_deadline_says_what_is_missing() {
     for (alive, words) in cases {
         let config =
             GatewayConfig { resubmit_after: Duration::from_secs(60), ..GatewayConfig::default() };
-        let mut bench = Bench::over(PLAN, config);
-        [A, B, C].iter().for_each(|device| drop(bench.up(0, *device).notices()));
+        let mut bench = Bench::ready_over(PLAN, config);
         bench.submit(0, 42);
         let (_, sent) = bench.input();
         bench.result(1, 0, 0, &sent);

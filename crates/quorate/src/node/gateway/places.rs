@@ -7,21 +7,18 @@ use quorate_core::plan::Plans;
 use quorate_model::tensor::Tensor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::memory::Memory;
+use crate::memory::{Allowance, Memory};
 
 /// When to try again where more requests are under way than the gateway is given
 /// at all.
 const AGAIN_MS: u64 = 100;
-/// Bytes that room is counted in.
-const UNIT: usize = 1024;
 
 /// Places for requests under way.
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
     most: usize,
-    room: Arc<Semaphore>,
-    units: u32,
+    room: Allowance,
     /// Bytes of a request's results, as gathered and merged.
     result_bytes: usize,
 }
@@ -38,13 +35,10 @@ impl Places {
     pub(super) fn new(plans: &Plans, most: usize, memory: Memory) -> Places {
         let result = plans.main().result().iter();
         let bytes = result.map(|value| plans.values()[value.index()].bytes());
-        let most_units = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        let units = (memory.kept() / UNIT).clamp(1, most_units);
         Places {
             free: Arc::new(Semaphore::new(most)),
             most,
-            room: Arc::new(Semaphore::new(units)),
-            units: units as u32,
+            room: Allowance::new(memory.kept()),
             result_bytes: 2 * bytes.sum::<usize>(),
         }
     }
@@ -57,10 +51,8 @@ impl Places {
         let one = self.free.clone().try_acquire_owned().map_err(|_| busy)?;
         let inputs: usize = inputs.iter().map(|tensor| tensor.data().len()).sum();
         let got = inputs.saturating_add(self.result_bytes);
-        let units = u32::try_from(got.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
-        let limit = self.units as usize * UNIT;
-        let full = RequestError::Full { got, limit, again_ms: AGAIN_MS };
-        let room = self.room.clone().try_acquire_many_owned(units).map_err(|_| full)?;
+        let full = RequestError::Full { got, limit: self.room.bytes(), again_ms: AGAIN_MS };
+        let room = self.room.try_take(got).ok_or(full)?;
         Ok(Place { _one: one, _room: room })
     }
 }
