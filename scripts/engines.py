@@ -2,15 +2,17 @@
 """How fast the engines are against ONNX Runtime: docs/engines.md.
 
     cargo build --release -p quorate -p quorate-lab
+    cargo build --profile fast -p quorate-lab
     python3 -m venv target/venv
     target/venv/bin/pip install -r scripts/requirements.txt
     target/venv/bin/python scripts/engines.py -o docs/engines.md
 
 Each model is packed for one device. Its task files are run by the built-in
-engine and by ONNX Runtime's library through the program (`--engine auto` where
-the library is installed), and the model's own file by ONNX Runtime in Python:
-one process each, in turns, the fastest of all turns counts. Nothing else should
-run meanwhile. `--models NAME,...` takes some only.
+engine, as built for release and as built to be fast (where that was done), and by
+ONNX Runtime's library through the program (`--engine auto` where the library is
+installed), and the model's own file by ONNX Runtime in Python: one process each,
+in turns, the fastest of all turns counts. Nothing else should run meanwhile.
+`--models NAME,...` takes some only.
 """
 
 import argparse
@@ -29,6 +31,7 @@ import onnxruntime
 from golden import ROOT
 
 PROGRAMS = ROOT / "target/release"
+FAST = ROOT / "target/fast/quorate-lab"
 # Names of the zoo, and files that are looked for in the folder beside the project.
 MODELS = {
     "AlexNet": "alexnet",
@@ -43,7 +46,7 @@ MODELS = {
     "MLP": "mlp",
 }
 TYPES = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64, "tensor(uint8)": numpy.uint8}
-ENGINES = ["built-in", "library"]
+ENGINES = ["built-in", *(["fast"] if FAST.exists() else []), "library"]
 
 
 def memory_mb(key):
@@ -102,13 +105,13 @@ def packed(name, source, folder):
 
 def measure(model, tasks, threads, turns, rounds):
     """The least of every figure over the turns, by engine."""
-    time_tasks = [PROGRAMS / "quorate-lab", "time", *tasks]
-    shared = ["--threads", str(threads), "--rounds", str(rounds)]
-    commands = {
-        "alone": [sys.executable, __file__, "--one", model, *shared],
-        "built-in": [*time_tasks, *shared],
-        "library": [*time_tasks, "--onnxruntime", *shared],
-    }
+    time_tasks = ["time", *tasks, "--threads", str(threads), "--rounds", str(rounds)]
+    alone = ["--one", model, "--threads", str(threads), "--rounds", str(rounds)]
+    program = PROGRAMS / "quorate-lab"
+    commands = {"alone": [sys.executable, __file__, *alone]}
+    for engine in ENGINES:
+        commands[engine] = [FAST if engine == "fast" else program, *time_tasks]
+    commands["library"].append("--onnxruntime")
     best = {}
     for _ in range(turns):
         for engine, command in commands.items():
@@ -128,8 +131,9 @@ def page(rows, threads):
         "",
         "Times against ONNX Runtime running the model's own file in Python: below 1 is faster. "
         "`library` is what `--engine auto` takes where ONNX Runtime's library is installed, "
-        "`built-in` (tract) what it takes elsewhere; both run the task files of a plan for one "
-        "device. Made by `scripts/engines.py` on "
+        "`built-in` (tract) what it takes elsewhere, `fast` the same where the program was built "
+        "by `cargo build --profile fast`; all run the task files of a plan for one device. "
+        "Made by `scripts/engines.py` on "
         f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {processor()}, "
         f"ONNX Runtime {onnxruntime.__version__}.",
     ]

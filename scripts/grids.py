@@ -8,10 +8,11 @@ layer before each and asks ONNX Runtime.
 from itertools import product
 
 import numpy
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
-FLOAT, LONG = TensorProto.FLOAT, TensorProto.INT64
-TYPES = {"f": FLOAT, "i": LONG}
+SIGNED = [numpy.int8, numpy.int16, numpy.int32, numpy.int64]
+UNSIGNED = [numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64]
+TYPES = [numpy.float32, numpy.float64, numpy.bool_] + SIGNED + UNSIGNED
 
 
 class Maker:
@@ -23,24 +24,52 @@ class Maker:
     def floats(self, *shape):
         return self.random.uniform(-2, 2, shape).astype(numpy.float32)
 
-    def case(self, name, op, inputs, outputs=1, opset=17, **attributes):
-        """`inputs` are arrays, or None where there is none."""
-        given = [(f"in{at}", array) for at, array in enumerate(inputs) if array is not None]
+    def numbers(self, kind, *shape, least=-9, most=9):
+        """Small numbers of a type: whole ones, or fourths where it has them."""
+        least = max(least, 0) if numpy.dtype(kind).kind in "ub" else least
+        fourths = 4 if numpy.dtype(kind).kind == "f" else 1
+        least, most = (min(least, 1), 1) if kind is numpy.bool_ else (least, max(least, most))
+        whole = self.random.integers(least * fourths, most * fourths, shape, endpoint=True)
+        return numpy.asarray(whole / fourths).astype(kind)
+
+    def case(self, name, op, inputs, outputs=1, opset=17, fixed=(), **attributes):
+        """`inputs` are arrays, or None where there is none; those at the places
+        `fixed` are constants whatever happens to the others."""
+        held = [numpy_helper.from_array(inputs[at], f"in{at}") for at in fixed]
+        given = [
+            (f"in{at}", array)
+            for at, array in enumerate(inputs)
+            if array is not None and at not in fixed
+        ]
         names = ["" if array is None else f"in{at}" for at, array in enumerate(inputs)]
         made = [f"out{at}" for at in range(outputs)]
         attributes = {key: value for key, value in attributes.items() if value is not None}
         node = helper.make_node(op, names, made, name="node", **attributes)
         infos = [
-            helper.make_tensor_value_info(key, TYPES[array.dtype.kind], array.shape)
+            helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
             for key, array in given
         ]
-        results = [helper.make_tensor_value_info(key, FLOAT, None) for key in made]
-        graph = helper.make_graph([node], "grid", infos, results)
+        types = made_types(op, inputs, attributes)
+        results = [helper.make_tensor_value_info(*pair, None) for pair in zip(made, types)]
+        graph = helper.make_graph([node], "grid", infos, results, held)
         for output in graph.output:
             output.type.tensor_type.ClearField("shape")
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         model.ir_version = 8
         return f"grid_{name}", model, [array for _, array in given]
+
+
+def made_types(op, inputs, attributes):
+    """The types of a node's outputs."""
+    chosen = {"Where": 1, "OneHot": 2}.get(op, 0)
+    like = helper.np_dtype_to_tensor_dtype(inputs[chosen].dtype)
+    if op == "Cast":
+        return [attributes["to"]]
+    if op in ("ArgMax", "ArgMin"):
+        return [TensorProto.INT64]
+    if op in ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"):
+        return [TensorProto.BOOL]
+    return [like, TensorProto.INT64] if op == "TopK" else [like] * 3
 
 
 def words(*parts):
@@ -220,8 +249,123 @@ def norms(make):
         yield make.case(name, "LRN", [make.floats(1, 5, 3, 3)], size=size, alpha=alpha, bias=bias, beta=0.6)
 
 
+def name_of(kind):
+    return numpy.dtype(kind).name
+
+
+def casts(make):
+    for old, new in product(TYPES, TYPES):
+        # Beyond what the new type holds, nobody says what comes out; among whole
+        # numbers it wraps around.
+        wraps = numpy.dtype(old).kind in "iu" and numpy.dtype(new).kind in "iu"
+        bounds = {}
+        if wraps:
+            held = numpy.iinfo(old)
+            bounds = {"least": max(-300, held.min), "most": min(300, held.max)}
+        elif numpy.dtype(new).kind == "u":
+            bounds = {"least": 0}
+        to = helper.np_dtype_to_tensor_dtype(numpy.dtype(new))
+        given = [make.numbers(old, 2, 3, 4, **bounds)]
+        yield make.case(words("cast", name_of(old), name_of(new)), "Cast", given, to=to)
+
+
+def places(make):
+    """What moves elements, of every type."""
+    for kind in TYPES:
+        x, y = make.numbers(kind, 2, 3, 4), make.numbers(kind, 2, 5, 4)
+        at = numpy.array([2, 0, 1, 2], numpy.int64)
+        yes = make.numbers(numpy.bool_, 2, 3, 4)
+        each = numpy.argsort(make.floats(2, 3, 4), axis=1)
+        three = [numpy.array(v, numpy.int64) for v in ([0, 1], [2, 4], [1, 2])]
+        cases = {
+            "identity": ("Identity", [x], {}),
+            "reshape": ("Reshape", [x, numpy.array([4, 6])], {}),
+            "unsqueeze": ("Unsqueeze", [x, numpy.array([1])], {}),
+            "transpose": ("Transpose", [x], {"perm": [2, 0, 1]}),
+            "concat": ("Concat", [x, y], {"axis": 1}),
+            "slice": ("Slice", [x, *three], {}),
+            "gather_i64": ("Gather", [x, at], {"axis": 1}),
+            "gather_i32": ("Gather", [x, at.astype(numpy.int32)], {"axis": 1}),
+            "elements": ("GatherElements", [x, each], {"axis": 1}),
+            "nd": ("GatherND", [x, numpy.array([[1, 2], [0, 1]])], {}),
+            "expand": ("Expand", [x, numpy.array([3, 2, 3, 4])], {}),
+            "tile": ("Tile", [x, numpy.array([1, 2, 1])], {}),
+            "split": ("Split", [x, numpy.array([1, 2])], {"axis": 1}),
+            "pad": ("Pad", [x, numpy.array([0, 1, 0, 0, 0, 2])], {}),
+            "where": ("Where", [yes, x, make.numbers(kind, 3, 4)], {}),
+            "scatter": ("ScatterElements", [x, each, make.numbers(kind, 2, 3, 4)], {"axis": 1}),
+            "scatter_nd": ("ScatterND", [x, numpy.array([[1, 2], [0, 1]]), make.numbers(kind, 2, 4)], {}),
+            "one_hot": ("OneHot", [at, numpy.array(4), make.numbers(kind, 2)], {}),
+            "trilu": ("Trilu", [x], {}),
+        }
+        for name, (op, given, attributes) in cases.items():
+            outputs = 2 if op == "Split" else 1
+            name = words("place", name, name_of(kind))
+            yield make.case(name, op, given, outputs, **attributes)
+    # Ids and masks that a model is given, not constants.
+    for kind in (numpy.int32, numpy.int64):
+        ids = make.numbers(kind, 2, 5, least=0, most=6)
+        table = numpy.arange(7 * 3).reshape(7, 3).astype(numpy.int64)
+        for table in (table, table.astype(numpy.float32)):
+            name = words("place", "table", name_of(table.dtype), name_of(kind))
+            yield make.case(name, "Gather", [table, ids], fixed=[0])
+
+
+def arithmetic(make):
+    """What computes, of every type of numbers but f32."""
+    pairs = ["Add", "Sub", "Mul", "Div", "Mod", "Max", "Min"]
+    pairs += ["Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"]
+    alone = ["Abs", "Neg", "Sign", "Relu", "Sqrt", "Exp", "Floor", "Not", "Sigmoid", "Tanh"]
+    folds = ["Sum", "Mean", "Max", "Min", "Prod"]
+    for kind in TYPES[1:]:
+        whole = numpy.dtype(kind).kind != "f"
+        x = make.numbers(kind, 2, 3, 4)
+        for op, shape in product(pairs, ([2, 3, 4], [4], [])):
+            # No whole number is divided by nothing, nor goes below what it can hold.
+            least = 1 if op in ("Div", "Mod") or kind is numpy.bool_ else -9
+            y = make.numbers(kind, *shape, least=least)
+            if least == 1 and kind in SIGNED:
+                y = numpy.where(y % 2 == 1, y, -y)
+            left = numpy.maximum(x, numpy.max(y)) if op == "Sub" and kind in UNSIGNED else x
+            name = words("whole" if whole else "wide", op.lower(), name_of(kind), shape)
+            yield make.case(name, op, [left, y], **({"fmod": 1} if op == "Mod" and not whole else {}))
+        for op in alone:
+            yield make.case(words("whole" if whole else "wide", op.lower(), name_of(kind)), op, [x])
+        for op, axes in product(folds, ([1], [0, 2])):
+            given = [make.numbers(kind, 2, 3, 4, least=-3, most=3)]
+            name = words("reduce", op.lower(), name_of(kind), axes)
+            if op == "Sum":
+                yield make.case(name, "ReduceSum", [*given, numpy.array(axes)], opset=13)
+            else:
+                yield make.case(name, f"Reduce{op}", given, opset=13, axes=axes)
+        bounds = [make.numbers(kind, least=-3, most=-1), make.numbers(kind, least=2, most=5)]
+        yield make.case(words("clip", name_of(kind)), "Clip", [x, *bounds])
+        yield make.case(words("cumsum", name_of(kind)), "CumSum", [x, numpy.array(1)])
+        for op in ("ArgMax", "ArgMin"):
+            yield make.case(words(op.lower(), name_of(kind)), op, [x], axis=1)
+        apart = apart_numbers(kind)
+        for largest in (0, 1):
+            name = words("topk", name_of(kind), largest)
+            yield make.case(name, "TopK", [apart, numpy.array([2])], 2, axis=1, largest=largest)
+        left, right = make.numbers(kind, 3, 4), make.numbers(kind, 4, 5)
+        yield make.case(words("matmul", name_of(kind)), "MatMul", [left, right])
+    for op, kind in product(("And", "Or", "Xor"), (numpy.bool_,)):
+        given = [make.numbers(kind, 2, 3, 4), make.numbers(kind, 3, 1)]
+        yield make.case(words("truth", op.lower()), op, given)
+    for op, kind in product(("And", "Or", "Xor"), SIGNED + UNSIGNED):
+        given = [make.numbers(kind, 2, 3, 4), make.numbers(kind, 3, 1)]
+        yield make.case(words("bits", op.lower(), name_of(kind)), f"Bitwise{op}", given, opset=18)
+
+
+def apart_numbers(kind):
+    """Numbers of which no two along an axis are the same."""
+    order = numpy.array([3, 0, 5, 1, 4, 2]).reshape(1, 6, 1)
+    apart = (order + numpy.arange(4)) % 6 + numpy.zeros((2, 6, 4))
+    return (apart > 2 if kind is numpy.bool_ else apart).astype(kind)
+
+
 def grids():
     make = Maker()
     kinds = (convolutions, transposed, pools, resizes, recurrents, reductions, products)
-    for kind in kinds + (slices, paddings, norms):
+    for kind in kinds + (slices, paddings, norms, casts, places, arithmetic):
         yield from kind(make)

@@ -32,6 +32,9 @@ OTHERS = {
     TensorProto.INT8,
     TensorProto.UINT8,
     TensorProto.INT16,
+    TensorProto.UINT16,
+    TensorProto.UINT32,
+    TensorProto.UINT64,
     TensorProto.BOOL,
     TensorProto.DOUBLE,
 }

@@ -2,13 +2,14 @@
 """Models as PyTorch exports them, with ONNX Runtime's answers to one input.
 
     python3 -m venv target/torch
-    target/torch/bin/pip install torch torchvision onnxscript -r scripts/requirements.txt
+    target/torch/bin/pip install torch torchvision onnxscript transformers -r scripts/requirements.txt
     target/torch/bin/python scripts/torch_exports.py crates/lab/tests/torch
     target/torch/bin/python scripts/torch_exports.py --full target/data/torch
 
 writes a case for each model and exporter: NAME.ts.onnx by TorchScript, NAME.dynamo.onnx
-by torch.export. The small ones have the layers of torchvision's networks at a
-fraction of the width, with seeded weights; they are kept in the repository.
+by torch.export. The small ones have the layers of torchvision's networks, and of
+those of Hugging Face's transformers, at a fraction of the width, with seeded
+weights; they are kept in the repository.
 `--full` takes torchvision's own at full size: about 3 GB. `quorate-lab import
 FOLDER` tries either.
 """
@@ -28,6 +29,7 @@ from torch import nn
 from torchvision.models import convnext, densenet, efficientnet, mobilenetv2
 from torchvision.models import mobilenetv3, regnet, resnet, shufflenetv2, squeezenet
 from torchvision.models import swin_transformer, vision_transformer
+import transformers
 
 PICTURE = (1, 3, 32, 32)
 OPSET = 17
@@ -177,6 +179,75 @@ class Speech(nn.Module):
         return torch.log_softmax(self.head(self.cell(x)[0]), -1)
 
 
+class First(nn.Module):
+    """The first output of one of transformers' models."""
+
+    def __init__(self, model, *names):
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs):
+        return self.model(**dict(zip(self.names, inputs)), return_dict=False)[0]
+
+
+def text(name, **extra):
+    """A model of words: with a mask, and half a sentence of padding."""
+    torch.manual_seed(1)
+    common = {
+        "vocab_size": 100,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 32,
+        "attn_implementation": "eager",
+    }
+    config = getattr(transformers, f"{name}Config")(**{**common, **extra})
+    model = getattr(transformers, f"{name}Model")(config)
+    words = torch.randint(3, 100, (1, 12))
+    mask = torch.ones(1, 12, dtype=torch.int64)
+    mask[:, 7:], words[:, 7:] = 0, getattr(config, "pad_token_id", None) or 0
+    return model, {"input_ids": words, "attention_mask": mask}
+
+
+def hugging():
+    model, given = text("Bert")
+    kinds = torch.zeros(1, 12, dtype=torch.int64)
+    kinds[:, 4:] = 1
+    yield "bert", model, {**given, "token_type_ids": kinds}
+    yield "roberta", *text("Roberta", max_position_embeddings=40)
+    yield "distilbert", *text("DistilBert", dim=16, hidden_dim=32, n_layers=2, n_heads=2)
+    yield "electra", *text("Electra", embedding_size=8)
+    sizes = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32}
+    yield "gpt2", *text("GPT2", use_cache=False, **sizes)
+    yield "llama", *text("Llama", num_key_value_heads=1, use_cache=False)
+    config = transformers.T5Config(
+        vocab_size=100, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2
+    )
+    yield "t5", transformers.T5EncoderModel(config), text("Bert")[1]
+    config = transformers.WhisperConfig(
+        num_mel_bins=8, d_model=16, encoder_layers=2, encoder_attention_heads=2,
+        encoder_ffn_dim=32, decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32,
+        max_source_positions=16, vocab_size=100, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=1, attn_implementation="eager",
+    )
+    torch.manual_seed(1)
+    sound = {"input_features": torch.randn(1, 8, 32)}
+    yield "whisper", transformers.WhisperModel(config).get_encoder(), sound
+    config = transformers.Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        conv_dim=(8, 8), conv_stride=(4, 2), conv_kernel=(8, 3),
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, vocab_size=32,
+        attn_implementation="eager",
+    )
+    yield "wav2vec2", transformers.Wav2Vec2Model(config), {"input_values": torch.randn(1, 400)}
+    config = transformers.CLIPVisionConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        image_size=32, patch_size=8, attn_implementation="eager",
+    )
+    yield "clip", transformers.CLIPVisionModel(config), {"pixel_values": torch.randn(PICTURE)}
+
+
 def small():
     yield "resnet_basic", narrow(resnet.BasicBlock), PICTURE
     yield "resnet_bottleneck", narrow(resnet.Bottleneck), PICTURE
@@ -195,6 +266,8 @@ def small():
     yield "decoder", Decoder(), (1, 6, 16)
     yield "speech_lstm", Speech(nn.LSTM), (1, 8, 20)
     yield "speech_gru", Speech(nn.GRU), (1, 8, 20)
+    for name, model, given in hugging():
+        yield name, First(model, *given), given
 
 
 def full():
@@ -218,12 +291,13 @@ def settle(model):
 
 
 def export(model, given, path, dynamo):
-    names = {"input_names": ["input"], "output_names": ["output"]}
+    names = {"input_names": list(given), "output_names": ["output"]}
+    inputs = tuple(given.values())
     if dynamo:
-        made = torch.onnx.export(model, (given,), dynamo=True, verbose=False, **names)
+        made = torch.onnx.export(model, inputs, dynamo=True, verbose=False, **names)
         proto = made.model_proto
     else:
-        torch.onnx.export(model, (given,), path, dynamo=False, opset_version=OPSET, **names)
+        torch.onnx.export(model, inputs, path, dynamo=False, opset_version=OPSET, **names)
         proto = onnx.load(path)
     for node in proto.graph.node:
         # Lines of the exporter's own code, several times as long as the model.
@@ -253,23 +327,31 @@ def main():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         model = settle(model)
-        if isinstance(shape, list):
-            given = torch.randint(0, 100, (1, *shape))
+        if isinstance(shape, dict):
+            given = shape
+        elif isinstance(shape, list):
+            given = {"input": torch.randint(0, 100, (1, *shape))}
         else:
-            given = torch.randn(shape)
+            given = {"input": torch.randn(shape)}
         for kind in ("ts", "dynamo"):
             path = args.folder / f"{name}.{kind}.onnx"
             try:
                 export(model, given, path, kind == "dynamo")
+                session = onnxruntime.InferenceSession(path)
+                # An exporter leaves out what the model does not use.
+                wanted = [port.name for port in session.get_inputs()]
+                arrays = {name: given[name].numpy() for name in wanted}
+                answers = session.run(None, arrays)
             except Exception as error:  # an exporter that cannot is no case
-                print(f"{path.name}: not exported, {str(error).splitlines()[0]}", file=sys.stderr)
+                why = (str(error).splitlines() or [type(error).__name__])[0]
+                print(f"{path.name}: not exported, {why}", file=sys.stderr)
+                path.unlink(missing_ok=True)
                 failed += 1
                 continue
-            answers = onnxruntime.InferenceSession(path).run(None, {"input": given.numpy()})
-            cases = {"in:input": given.numpy(), "out:output": answers[0]}
-            numpy.savez_compressed(path.with_suffix(".npz"), **cases)
+            cases = {f"in:{name}": array for name, array in arrays.items()}
+            numpy.savez_compressed(path.with_suffix(".npz"), **cases, **{"out:output": answers[0]})
             with torch.no_grad():
-                apart = numpy.abs(model(given).numpy() - answers[0]).max()
+                apart = numpy.abs(model(*given.values()).numpy() - answers[0]).max()
             print(f"{path.name}: {path.stat().st_size} bytes, torch differs by {apart:.1e}")
     return failed
 

@@ -22,7 +22,8 @@ pub(crate) fn is_finite(tensor: &Tensor) -> bool {
             let high = chunk.chunks_exact(8).map(|b| u16::from_le_bytes([b[6], b[7]]));
             high.fold(true, |all, bits| all & (bits & 0x7ff0 != 0x7ff0))
         }),
-        DType::I8 | DType::U8 | DType::I16 | DType::I32 | DType::I64 | DType::Bool => true,
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => true,
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::Bool => true,
     }
 }
 

@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn fields_are_bounded() {
         let cases: [(usize, u8, &str); 4] = [
-            (8 + 68, 99, "frame field dtype is 99, limit 11"),
+            (8 + 68, 99, "frame field dtype is 99, limit 13"),
             (8 + 69, 200, "frame field rank is 200, limit 8"),
             (8 + 72, 9, "frame payload of 8 bytes, its shape needs 72"),
             (8 + 60, 7, "frame field first row is 7, limit 6"),

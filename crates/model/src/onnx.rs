@@ -124,6 +124,15 @@ pub(crate) fn external_tensor(
     }
 }
 
+/// The name of an element type in the format's description; its number where it
+/// has none.
+pub(crate) fn type_name(number: i32) -> String {
+    match tensor_proto::DataType::try_from(number) {
+        Ok(known) => known.as_str_name().to_lowercase(),
+        Err(_) => number.to_string(),
+    }
+}
+
 /// A tensor's elements where they are in fields of their own type instead of
 /// raw bytes; `None` where one does not fit.
 pub(crate) fn typed_data(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
@@ -141,9 +150,12 @@ pub(crate) fn typed_data(dtype: DType, proto: &TensorProto) -> Option<Bytes> {
     match dtype {
         DType::F32 => pack(&proto.float_data, |v| Some(v.to_le_bytes())),
         DType::F64 => pack(&proto.double_data, |v| Some(v.to_le_bytes())),
+        DType::U64 => pack(&proto.uint64_data, |v| Some(v.to_le_bytes())),
+        DType::U32 => pack(&proto.uint64_data, |v| Some(u32::try_from(v).ok()?.to_le_bytes())),
         DType::I64 => pack(&proto.int64_data, |v| Some(v.to_le_bytes())),
         DType::I32 => pack(int32, |v| Some(v.to_le_bytes())),
         DType::I16 => pack(int32, |v| Some(i16::try_from(v).ok()?.to_le_bytes())),
+        DType::U16 => pack(int32, |v| Some(u16::try_from(v).ok()?.to_le_bytes())),
         DType::I8 => pack(int32, |v| Some(i8::try_from(v).ok()?.to_le_bytes())),
         DType::U8 => pack(int32, |v| Some([u8::try_from(v).ok()?])),
         DType::Bool => pack(int32, |v| Some([u8::from(v != 0)])),

@@ -17,10 +17,16 @@ pub enum DType {
     U8,
     /// Signed 16-bit integer.
     I16,
+    /// Unsigned 16-bit integer.
+    U16,
     /// Signed 32-bit integer.
     I32,
+    /// Unsigned 32-bit integer.
+    U32,
     /// Signed 64-bit integer.
     I64,
+    /// Unsigned 64-bit integer.
+    U64,
     /// One byte a truth value.
     Bool,
 }
@@ -30,9 +36,9 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
-            DType::F16 | DType::I16 => 2,
-            DType::F32 | DType::I32 => 4,
-            DType::F64 | DType::I64 => 8,
+            DType::F16 | DType::I16 | DType::U16 => 2,
+            DType::F32 | DType::I32 | DType::U32 => 4,
+            DType::F64 | DType::I64 | DType::U64 => 8,
         }
     }
 
@@ -42,18 +48,21 @@ impl DType {
             DType::F32 => 1,
             DType::U8 => 2,
             DType::I8 => 3,
+            DType::U16 => 4,
             DType::I16 => 5,
             DType::I32 => 6,
             DType::I64 => 7,
             DType::Bool => 9,
             DType::F16 => 10,
             DType::F64 => 11,
+            DType::U32 => 12,
+            DType::U64 => 13,
         }
     }
 
     /// The type that [`Display`](std::fmt::Display) writes as `word`.
     pub fn from_word(word: &str) -> Option<DType> {
-        (1..=11).filter_map(DType::from_onnx).find(|dtype| dtype.to_string() == word)
+        (1..=13).filter_map(DType::from_onnx).find(|dtype| dtype.to_string() == word)
     }
 
     /// The type behind an ONNX number; `None` for those not supported.
@@ -62,12 +71,15 @@ impl DType {
             1 => DType::F32,
             2 => DType::U8,
             3 => DType::I8,
+            4 => DType::U16,
             5 => DType::I16,
             6 => DType::I32,
             7 => DType::I64,
             9 => DType::Bool,
             10 => DType::F16,
             11 => DType::F64,
+            12 => DType::U32,
+            13 => DType::U64,
             _ => return None,
         })
     }
@@ -82,8 +94,11 @@ impl std::fmt::Display for DType {
             DType::I8 => "i8",
             DType::U8 => "u8",
             DType::I16 => "i16",
+            DType::U16 => "u16",
             DType::I32 => "i32",
+            DType::U32 => "u32",
             DType::I64 => "i64",
+            DType::U64 => "u64",
             DType::Bool => "bool",
         })
     }
@@ -221,8 +236,11 @@ impl Tensor {
                 DType::I8 => data.extend((v as i8).to_le_bytes()),
                 DType::U8 => data.push(v as u8),
                 DType::I16 => data.extend((v as i16).to_le_bytes()),
+                DType::U16 => data.extend((v as u16).to_le_bytes()),
                 DType::I32 => data.extend((v as i32).to_le_bytes()),
+                DType::U32 => data.extend((v as u32).to_le_bytes()),
                 DType::I64 => data.extend((v as i64).to_le_bytes()),
+                DType::U64 => data.extend((v as u64).to_le_bytes()),
                 DType::Bool => data.push(u8::from(v != 0.0)),
             }
         }
@@ -237,8 +255,11 @@ impl Tensor {
                 DType::I8 => data.extend(i8::try_from(v).ok()?.to_le_bytes()),
                 DType::U8 => data.push(u8::try_from(v).ok()?),
                 DType::I16 => data.extend(i16::try_from(v).ok()?.to_le_bytes()),
+                DType::U16 => data.extend(u16::try_from(v).ok()?.to_le_bytes()),
                 DType::I32 => data.extend(i32::try_from(v).ok()?.to_le_bytes()),
+                DType::U32 => data.extend(u32::try_from(v).ok()?.to_le_bytes()),
                 DType::I64 => data.extend(v.to_le_bytes()),
+                DType::U64 => data.extend(u64::try_from(v).ok()?.to_le_bytes()),
                 DType::Bool => data.push(u8::from(v != 0)),
                 DType::F32 | DType::F16 | DType::F64 => return None,
             }
@@ -248,32 +269,46 @@ impl Tensor {
 
     /// The values as numbers; whole ones beyond 2^53 lose their last digits.
     pub fn to_numbers(&self) -> Vec<f64> {
-        fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-            bytes.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
-        }
         match self.dtype {
             DType::F32 => each(&self.data, |b| f32::from_le_bytes(b).into()),
             DType::F16 => each(&self.data, |b| half::f16::from_le_bytes(b).to_f64()),
             DType::F64 => each(&self.data, f64::from_le_bytes),
-            _ => self.to_wholes().into_iter().map(|v| v as f64).collect(),
+            DType::I8 => each(&self.data, |b| i8::from_le_bytes(b).into()),
+            DType::U8 => each(&self.data, |[b]| b.into()),
+            DType::Bool => each(&self.data, |[b]| f64::from(u8::from(b != 0))),
+            DType::I16 => each(&self.data, |b| i16::from_le_bytes(b).into()),
+            DType::U16 => each(&self.data, |b| u16::from_le_bytes(b).into()),
+            DType::I32 => each(&self.data, |b| i32::from_le_bytes(b).into()),
+            DType::U32 => each(&self.data, |b| u32::from_le_bytes(b).into()),
+            DType::I64 => each(&self.data, |b| i64::from_le_bytes(b) as f64),
+            DType::U64 => each(&self.data, |b| u64::from_le_bytes(b) as f64),
         }
     }
 
-    /// The values as whole numbers; of floats, what is before the point.
-    pub(crate) fn to_wholes(&self) -> Vec<i64> {
-        fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
-            bytes.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
-        }
-        match self.dtype {
+    /// The values of a type of whole numbers or of truth; `None` for floats,
+    /// and where one is beyond i64.
+    pub(crate) fn to_wholes(&self) -> Option<Vec<i64>> {
+        Some(match self.dtype {
             DType::I8 => each(&self.data, |b| i8::from_le_bytes(b).into()),
             DType::U8 => each(&self.data, |[b]| b.into()),
             DType::Bool => each(&self.data, |[b]| i64::from(b != 0)),
             DType::I16 => each(&self.data, |b| i16::from_le_bytes(b).into()),
+            DType::U16 => each(&self.data, |b| u16::from_le_bytes(b).into()),
             DType::I32 => each(&self.data, |b| i32::from_le_bytes(b).into()),
+            DType::U32 => each(&self.data, |b| u32::from_le_bytes(b).into()),
             DType::I64 => each(&self.data, i64::from_le_bytes),
-            _ => self.to_numbers().into_iter().map(|v| v as i64).collect(),
-        }
+            DType::U64 => {
+                let wholes = each(&self.data, |b| i64::try_from(u64::from_le_bytes(b)).ok());
+                return wholes.into_iter().collect();
+            }
+            DType::F32 | DType::F16 | DType::F64 => return None,
+        })
     }
+}
+
+/// What `f` makes of each element of `N` bytes.
+fn each<const N: usize, T>(bytes: &[u8], f: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
 }
 
 /// The f32 values in little-endian `bytes`; an incomplete one at the end is left
@@ -298,6 +333,42 @@ mod tests {
         assert_eq!(short.unwrap_err().to_string(), "tensor of f32 [2, 3] has 23 bytes, needs 24");
         let huge = Tensor::new(DType::F64, vec![usize::MAX, 2], Bytes::new());
         assert!(matches!(huge, Err(TensorError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn every_type_has_its_numbers() {
+        let types = (1..=13).filter_map(DType::from_onnx);
+        for dtype in types {
+            let numbers = [0.0, 1.0, if dtype == DType::Bool { 1.0 } else { 100.0 }];
+            let tensor = Tensor::from_numbers(dtype, vec![3], &numbers).unwrap();
+            assert_eq!(tensor.data().len(), 3 * dtype.size());
+            assert_eq!(tensor.to_numbers(), numbers, "{dtype}");
+            assert_eq!(DType::from_word(&dtype.to_string()), Some(dtype));
+            assert_eq!(DType::from_onnx(dtype.onnx()), Some(dtype));
+            let float = matches!(dtype, DType::F32 | DType::F16 | DType::F64);
+            let wholes = numbers.map(|v| v as i64).to_vec();
+            assert_eq!(tensor.to_wholes(), (!float).then_some(wholes.clone()), "{dtype}");
+            let again = Tensor::from_wholes(dtype, vec![3], &wholes);
+            assert_eq!(again, (!float).then_some(tensor), "{dtype}");
+        }
+    }
+
+    #[test]
+    fn what_a_type_of_whole_numbers_lacks_is_none() {
+        for (dtype, value) in [
+            (DType::U8, -1),
+            (DType::I8, 128),
+            (DType::U16, 65_536),
+            (DType::I16, -32_769),
+            (DType::U32, -1),
+            (DType::I32, 1 << 31),
+            (DType::U64, -1),
+        ] {
+            assert_eq!(Tensor::from_wholes(dtype, vec![1], &[value]), None, "{dtype} {value}");
+        }
+        let large = Tensor::new(DType::U64, vec![1], vec![0xff; 8].into()).unwrap();
+        assert_eq!(large.to_wholes(), None);
+        assert_eq!(large.to_numbers(), [u64::MAX as f64]);
     }
 
     #[test]

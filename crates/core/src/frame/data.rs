@@ -85,7 +85,7 @@ impl Data {
         let dtype = DType::from_onnx(dtype.into()).ok_or(FrameError::Field {
             what: "dtype",
             got: dtype.into(),
-            limit: 11,
+            limit: 13,
         })?;
         let rank = bounded("rank", bytes.get_u8().into(), RANK_MAX)?;
         let bits = bytes.get_u16_le();

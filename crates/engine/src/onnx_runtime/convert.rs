@@ -13,8 +13,11 @@ pub(super) fn dtype(kind: TensorElementType) -> Option<DType> {
         TensorElementType::Int8 => DType::I8,
         TensorElementType::Uint8 => DType::U8,
         TensorElementType::Int16 => DType::I16,
+        TensorElementType::Uint16 => DType::U16,
         TensorElementType::Int32 => DType::I32,
+        TensorElementType::Uint32 => DType::U32,
         TensorElementType::Int64 => DType::I64,
+        TensorElementType::Uint64 => DType::U64,
         TensorElementType::Bool => DType::Bool,
         _ => return None,
     })
@@ -43,8 +46,11 @@ pub(super) fn value(tensor: &Tensor) -> Result<SessionInputValue<'static>, Strin
         DType::I8 => made(tensor, elements(tensor, i8::from_le_bytes)),
         DType::U8 => made(tensor, tensor.data().to_vec()),
         DType::I16 => made(tensor, elements(tensor, i16::from_le_bytes)),
+        DType::U16 => made(tensor, elements(tensor, u16::from_le_bytes)),
         DType::I32 => made(tensor, elements(tensor, i32::from_le_bytes)),
+        DType::U32 => made(tensor, elements(tensor, u32::from_le_bytes)),
         DType::I64 => made(tensor, elements(tensor, i64::from_le_bytes)),
+        DType::U64 => made(tensor, elements(tensor, u64::from_le_bytes)),
         DType::Bool => made(tensor, elements(tensor, |[byte]| byte != 0)),
     }
 }
@@ -73,8 +79,11 @@ pub(super) fn tensor(value: &ValueRef<'_>) -> Result<Tensor, String> {
         DType::I8 => copied(value, kind, |v: &i8| v.to_le_bytes()),
         DType::U8 => copied(value, kind, |v: &u8| [*v]),
         DType::I16 => copied(value, kind, |v: &i16| v.to_le_bytes()),
+        DType::U16 => copied(value, kind, |v: &u16| v.to_le_bytes()),
         DType::I32 => copied(value, kind, |v: &i32| v.to_le_bytes()),
+        DType::U32 => copied(value, kind, |v: &u32| v.to_le_bytes()),
         DType::I64 => copied(value, kind, |v: &i64| v.to_le_bytes()),
+        DType::U64 => copied(value, kind, |v: &u64| v.to_le_bytes()),
         DType::Bool => copied(value, kind, |v: &bool| [u8::from(*v)]),
     }
 }

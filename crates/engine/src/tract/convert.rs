@@ -21,8 +21,11 @@ pub(super) fn datum_type(dtype: DType) -> DatumType {
         DType::I8 => DatumType::I8,
         DType::U8 => DatumType::U8,
         DType::I16 => DatumType::I16,
+        DType::U16 => DatumType::U16,
         DType::I32 => DatumType::I32,
+        DType::U32 => DatumType::U32,
         DType::I64 => DatumType::I64,
+        DType::U64 => DatumType::U64,
         DType::Bool => DatumType::Bool,
     }
 }
@@ -36,7 +39,10 @@ pub(super) fn dtype(datum_type: DatumType) -> Option<DType> {
         DatumType::I8 => DType::I8,
         DatumType::U8 => DType::U8,
         DatumType::I16 => DType::I16,
+        DatumType::U16 => DType::U16,
         DatumType::I32 => DType::I32,
+        DatumType::U32 => DType::U32,
+        DatumType::U64 => DType::U64,
         // Shapes that are computed in the graph; all are numbers by the time
         // they come out.
         DatumType::I64 | DatumType::TDim => DType::I64,
@@ -69,17 +75,21 @@ pub(super) fn from_tract(port: &Port, value: TValue) -> Result<Tensor, EngineErr
         got,
         expected: format!("{} {:?}", port.dtype, port.shape),
     };
-    let value = if value.datum_type() == DatumType::TDim {
-        value.cast_to::<i64>().map_err(|e| mismatch(format!("{e:#}")))?.into_owned().into_tvalue()
-    } else {
-        value
-    };
+    let value = plain(value).map_err(|e| mismatch(format!("{e:#}")))?;
     let (got, shape) = (value.datum_type(), value.shape());
     if dtype(got) != Some(port.dtype) || shape != port.shape || !value.is_plain_ram() {
         return Err(mismatch(format!("{got:?} {shape:?}")));
     }
     let bytes = Bytes::from_owner(Held(value));
     Tensor::new(port.dtype, port.shape.clone(), bytes).map_err(|e| mismatch(e.to_string()))
+}
+
+/// The value in numbers, where tract has computed shapes in a form of its own.
+pub(super) fn plain(value: TValue) -> TractResult<TValue> {
+    if value.datum_type() != DatumType::TDim {
+        return Ok(value);
+    }
+    Ok(value.cast_to::<i64>()?.into_owned().into_tvalue())
 }
 
 /// tract's value as an owner of bytes. Its storage must be plain.
@@ -98,7 +108,7 @@ mod tests {
     #[test]
     fn every_type_there_and_back() {
         use DType::*;
-        for kind in [F32, F16, F64, I8, U8, I16, I32, I64, Bool] {
+        for kind in [F32, F16, F64, I8, U8, I16, U16, I32, U32, I64, U64, Bool] {
             let data: Vec<u8> = (0..6 * kind.size()).map(|i| (i % 2) as u8).collect();
             let tensor = Tensor::new(kind, vec![2, 3], data.into()).unwrap();
             let port = Port { name: "x".into(), dtype: kind, shape: vec![2, 3] };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Limits, ModelError, describe};
 use crate::graph::{Node, ValueType};
-use crate::onnx::{GraphProto, TypeProto, tensor_shape_proto, type_proto};
+use crate::onnx::{GraphProto, TypeProto, tensor_shape_proto, type_name, type_proto};
 use crate::tensor::DType;
 
 /// A shape as declared: `None` for a dimension left open.
@@ -29,7 +29,7 @@ pub(super) fn read_type(name: &str, proto: Option<&TypeProto>) -> Result<Declare
         None => return Err(refuse("left open".to_owned())),
     };
     let dtype = DType::from_onnx(tensor.elem_type())
-        .ok_or_else(|| refuse(tensor.elem_type().to_string()))?;
+        .ok_or_else(|| refuse(type_name(tensor.elem_type())))?;
     let dim = |d: &tensor_shape_proto::Dimension| match d.value {
         // Some writers put 0 or -1 where a dimension is open.
         Some(tensor_shape_proto::dimension::Value::DimValue(v)) if v > 0 => usize::try_from(v).ok(),

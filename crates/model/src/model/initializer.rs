@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{Limits, ModelError, Resolver};
-use crate::onnx::{TensorProto, tensor_proto::DataLocation, typed_data};
+use crate::onnx::{TensorProto, tensor_proto::DataLocation, type_name, typed_data};
 use crate::tensor::{DType, Tensor, byte_len};
 
 /// ONNX's number of bfloat16.
@@ -25,7 +25,7 @@ pub(super) fn read(
     let number = proto.data_type();
     // bfloat16 has the size of f16, and is read in its place.
     let dtype = DType::from_onnx(if number == BFLOAT16 { DType::F16.onnx() } else { number })
-        .ok_or_else(|| form(format!("element type {} is not supported", proto.data_type())))?;
+        .ok_or_else(|| form(format!("element type {} is not supported", type_name(number))))?;
     let mut shape = Vec::with_capacity(proto.dims.len().min(limits.rank));
     for &dim in &proto.dims {
         shape.push(usize::try_from(dim).map_err(|_| form(format!("dimension {dim}")))?);

@@ -60,7 +60,8 @@ pub(super) fn computed(op: &TypedNode<'_>, x: &Tensor, to: &ValueType) -> Made {
         }
         (None, false) => {
             let Some(f) = whole_unary(word) else { return Ok(None) };
-            wholes(to, x.to_wholes().into_iter().map(f).collect())
+            let Some(values) = x.to_wholes() else { return Ok(None) };
+            wholes(to, values.into_iter().map(f).collect())
         }
         (Some(y), true) => {
             let (a, b) = (x.to_numbers(), y.to_numbers());
@@ -74,7 +75,7 @@ pub(super) fn computed(op: &TypedNode<'_>, x: &Tensor, to: &ValueType) -> Made {
             bytes(to, &pairs.map(|(a, b)| f(a, b)).collect::<Vec<_>>())
         }
         (Some(y), false) => {
-            let (a, b) = (x.to_wholes(), y.to_wholes());
+            let (Some(a), Some(b)) = (x.to_wholes(), y.to_wholes()) else { return Ok(None) };
             let (pa, pb) = (Places::new(x.shape(), &to.shape), Places::new(y.shape(), &to.shape));
             let pairs = (0..count).map(|at| (a[pa.of(at)], b[pb.of(at)]));
             if let Some(f) = compared(word) {
@@ -185,12 +186,15 @@ pub(super) fn cast(_: &TypedNode<'_>, x: &Tensor, to: &ValueType) -> Made {
     if float(x.dtype()) || float(to.dtype) {
         return bytes(to, &x.to_numbers());
     }
-    let values = x.to_wholes().into_iter().map(|v| match to.dtype {
+    let Some(values) = x.to_wholes() else { return Ok(None) };
+    let values = values.into_iter().map(|v| match to.dtype {
         DType::Bool => i64::from(v != 0),
         DType::I8 => i64::from(v as i8),
         DType::U8 => i64::from(v as u8),
         DType::I16 => i64::from(v as i16),
+        DType::U16 => i64::from(v as u16),
         DType::I32 => i64::from(v as i32),
+        DType::U32 => i64::from(v as u32),
         _ => v,
     });
     wholes(to, Some(values.collect()))
@@ -246,7 +250,8 @@ pub(super) fn reduced(op: &TypedNode<'_>, x: &Tensor, to: &ValueType) -> Made {
         return bytes(to, &made);
     }
     let mut made: Vec<Option<i64>> = vec![None; count];
-    for (at, value) in x.to_wholes().into_iter().enumerate() {
+    let Some(values) = x.to_wholes() else { return Ok(None) };
+    for (at, value) in values.into_iter().enumerate() {
         let slot = slots.of(at);
         let Some(old) = made[slot] else {
             made[slot] = Some(value);

@@ -74,8 +74,11 @@ fn descr(dtype: DType) -> &'static str {
         DType::I8 => "|i1",
         DType::U8 => "|u1",
         DType::I16 => "<i2",
+        DType::U16 => "<u2",
         DType::I32 => "<i4",
+        DType::U32 => "<u4",
         DType::I64 => "<i8",
+        DType::U64 => "<u8",
         DType::Bool => "|b1",
     }
 }
@@ -89,7 +92,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npz");
         let kinds = [DType::F32, DType::F16, DType::F64, DType::I8, DType::U8, DType::I16];
-        let kinds = kinds.into_iter().chain([DType::I32, DType::I64, DType::Bool]);
+        let more = [DType::U16, DType::I32, DType::U32, DType::I64, DType::U64, DType::Bool];
+        let kinds = kinds.into_iter().chain(more);
         let arrays: Vec<(String, Tensor)> = kinds
             .map(|kind| {
                 let data: Vec<u8> = (0..6 * kind.size()).map(|i| (i % 2) as u8).collect();

@@ -102,6 +102,7 @@ fn range(dtype: DType) -> Result<(f64, f64), NodeError> {
         DType::U8 => (0.0, 255.0),
         DType::I8 => (-128.0, 127.0),
         DType::I16 => (-32768.0, 32767.0),
+        DType::U16 => (0.0, 65535.0),
         other => {
             return Err(NodeError::Unsupported { what: format!("quantization to {other}") });
         }
