@@ -2,16 +2,15 @@
 """How fast the engines are against ONNX Runtime: docs/engines.md.
 
     cargo build --release -p quorate -p quorate-lab
-    cargo build --profile fast -p quorate-lab
     python3 -m venv target/venv
     target/venv/bin/pip install -r scripts/requirements.txt
     target/venv/bin/python scripts/engines.py -o docs/engines.md
 
 Each model is packed for one device. Its task files are run by the built-in
-engine, as built for release and as built to be fast (where that was done), and by
-ONNX Runtime's library through the program (`--engine auto` where the library is
-installed), and the model's own file by ONNX Runtime in Python: one process each,
-in turns, the fastest of all turns counts. Nothing else should run meanwhile.
+engine and by ONNX Runtime's library through the program (`--engine auto` where the
+library is installed), and the model's own file by ONNX Runtime in Python: one
+process each, in turns, the fastest of all turns counts. Nothing else should run
+meanwhile.
 `--models NAME,...` takes some only.
 """
 
@@ -31,7 +30,6 @@ import onnxruntime
 from golden import ROOT
 
 PROGRAMS = ROOT / "target/release"
-FAST = ROOT / "target/fast/quorate-lab"
 # Names of the zoo, and files that are looked for in the folder beside the project.
 MODELS = {
     "AlexNet": "alexnet",
@@ -46,7 +44,7 @@ MODELS = {
     "MLP": "mlp",
 }
 TYPES = {"tensor(float)": numpy.float32, "tensor(int64)": numpy.int64, "tensor(uint8)": numpy.uint8}
-ENGINES = ["built-in", *(["fast"] if FAST.exists() else []), "library"]
+ENGINES = ["built-in", "library"]
 
 
 def memory_mb(key):
@@ -110,7 +108,7 @@ def measure(model, tasks, threads, turns, rounds):
     program = PROGRAMS / "quorate-lab"
     commands = {"alone": [sys.executable, __file__, *alone]}
     for engine in ENGINES:
-        commands[engine] = [FAST if engine == "fast" else program, *time_tasks]
+        commands[engine] = [program, *time_tasks]
     commands["library"].append("--onnxruntime")
     best = {}
     for _ in range(turns):
@@ -131,8 +129,8 @@ def page(rows, threads):
         "",
         "Times against ONNX Runtime running the model's own file in Python: below 1 is faster. "
         "`library` is what `--engine auto` takes where ONNX Runtime's library is installed, "
-        "`built-in` (tract) what it takes elsewhere, `fast` the same where the program was built "
-        "by `cargo build --profile fast`; all run the task files of a plan for one device. "
+        "`built-in` (tract) what it takes elsewhere; both run the task files of a plan for one "
+        "device. "
         "Made by `scripts/engines.py` on "
         f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {processor()}, "
         f"ONNX Runtime {onnxruntime.__version__}.",

@@ -4,12 +4,12 @@ mod convert;
 mod erf;
 mod extreme;
 mod load;
+mod pieces;
 mod proven;
 mod reversed;
 mod stride;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use quorate_model::tensor::Tensor;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
@@ -49,10 +49,10 @@ impl Tract {
     ) -> Result<Box<dyn Task>, EngineError> {
         let loaded = unwind(|| load::load(&model, bytes, folder));
         let failed = |reason| EngineError::Load { engine: NAME, model: model.clone(), reason };
-        let load::Loaded { inputs, outputs, plan } = loaded.map_err(failed)??;
-        let state = plan.spawn().map_err(|e| failed(format!("{e:#}")))?;
+        let loaded = loaded.map_err(failed)??;
+        let states = spawned(&loaded).map_err(|e| failed(format!("{e:#}")))?;
         let executor = self.executor.clone();
-        Ok(Box::new(TractTask { model, inputs, outputs, plan, state, executor }))
+        Ok(Box::new(TractTask { model, loaded, states, executor }))
     }
 }
 
@@ -76,14 +76,16 @@ impl Engine for Tract {
     }
 }
 
+/// What operators keep from one run to the next, by piece.
+fn spawned(loaded: &load::Loaded) -> TractResult<Vec<TypedSimpleState>> {
+    loaded.pieces.iter().map(|piece| piece.plan.spawn()).collect()
+}
+
 /// A model in tract's optimised form.
 struct TractTask {
     model: String,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
-    plan: Arc<TypedSimplePlan>,
-    /// What operators keep from one run to the next.
-    state: TypedSimpleState,
+    loaded: load::Loaded,
+    states: Vec<TypedSimpleState>,
     executor: Executor,
 }
 
@@ -98,33 +100,60 @@ impl TractTask {
             .map(|t| convert::to_tract(t).map(TValue::from))
             .collect::<TractResult<TVec<TValue>>>()
             .map_err(|e| self.failed(format!("{e:#}")))?;
-        let run = || multithread_tract_scope(self.executor.clone(), || self.state.run(values));
+        let (loaded, states) = (&self.loaded, &mut self.states);
+        let executor = self.executor.clone();
+        let run = || multithread_tract_scope(executor, || run_pieces(loaded, states, values));
         let outputs = unwind(run)
             .map_err(|reason| self.failed(reason))?
             .map_err(|e| self.failed(format!("{e:#}")))?;
-        if outputs.len() != self.outputs.len() {
-            let (got, expected) = (outputs.len(), self.outputs.len());
+        let ports = self.loaded.outputs.iter();
+        if outputs.len() != ports.len() {
+            let (got, expected) = (outputs.len(), ports.len());
             return Err(self.failed(format!("{got} outputs, expected {expected}")));
         }
-        self.outputs.iter().zip(outputs).map(|(port, v)| convert::from_tract(port, v)).collect()
+        ports.zip(outputs).map(|(port, v)| convert::from_tract(port, v)).collect()
     }
+}
+
+/// Runs one piece after the other; the model's outputs.
+fn run_pieces(
+    loaded: &load::Loaded,
+    states: &mut [TypedSimpleState],
+    inputs: TVec<TValue>,
+) -> TractResult<TVec<TValue>> {
+    let mut values: Vec<Option<TValue>> = inputs.into_iter().map(Some).collect();
+    values.resize(loaded.values, None);
+    for (piece, state) in loaded.pieces.iter().zip(states) {
+        let take = |(value, is_last): &(usize, bool)| {
+            let value = &mut values[*value];
+            let taken = if *is_last { value.take() } else { value.clone() };
+            taken.ok_or_else(|| TractError::msg("a value that no piece has made"))
+        };
+        let taken = piece.takes.iter().map(take).collect::<TractResult<TVec<TValue>>>()?;
+        for (value, made) in piece.gives.iter().zip(state.run(taken)?) {
+            values[*value] = Some(convert::plain(made)?);
+        }
+    }
+    let missing = || TractError::msg("an output that no piece has made");
+    let end = |value: &usize| values[*value].clone().ok_or_else(missing);
+    loaded.ends.iter().map(end).collect()
 }
 
 impl Task for TractTask {
     fn inputs(&self) -> &[Port] {
-        &self.inputs
+        &self.loaded.inputs
     }
 
     fn outputs(&self) -> &[Port] {
-        &self.outputs
+        &self.loaded.outputs
     }
 
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        check_inputs(&self.model, &self.inputs, inputs)?;
+        check_inputs(&self.model, &self.loaded.inputs, inputs)?;
         let result = self.run_state(inputs);
         if result.is_err() {
             // The failed run may have left half of its values behind.
-            self.state = self.plan.spawn().map_err(|e| self.failed(format!("{e:#}")))?;
+            self.states = spawned(&self.loaded).map_err(|e| self.failed(format!("{e:#}")))?;
         }
         result
     }

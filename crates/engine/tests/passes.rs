@@ -128,3 +128,33 @@ fn outputs_that_no_node_makes() {
         .unwrap();
     assert_eq!(made, [Tensor::from_f32(vec![2], &[0.0, 2.0]).unwrap(), constant, x]);
 }
+
+/// A graph of so many nodes is loaded in pieces; a value of the first is read by
+/// the last.
+#[test]
+fn a_long_chain_in_pieces() {
+    const LENGTH: usize = 2500;
+    const SHAPE: &[usize] = &[1, 6];
+    let (x, w) = (numbers(SHAPE, 5), numbers(SHAPE, 3));
+    let names: Vec<String> = (0..LENGTH).map(|at| format!("v{at}")).collect();
+    let mut nodes = vec![node("Add", &["x", "w"], "v0", 1)];
+    for at in 1..LENGTH {
+        let before = names[at - 1].as_str();
+        nodes.push(match at % 2 {
+            1 => node("Relu", &[before], &names[at], 1),
+            _ => node("Sub", &[before, "w"], &names[at], 1),
+        });
+    }
+    nodes.push(node("Add", &[names[LENGTH - 1].as_str(), "v0"], "y", 1));
+    let between: Vec<(&str, &[usize])> = names.iter().map(|name| (name.as_str(), SHAPE)).collect();
+    let got = run(&nodes, &[("x", x.clone())], &[("w", w.clone())], ("y", SHAPE), &between);
+    let pairs = x.to_f32().unwrap().into_iter().zip(w.to_f32().unwrap());
+    let wanted = pairs.map(|(x, w)| {
+        let first = x + w;
+        let step = |v: f32, at: usize| if at % 2 == 1 { v.max(0.0) } else { v - w };
+        (1..LENGTH).fold(first, step) + first
+    });
+    for (got, wanted) in got.iter().zip(wanted) {
+        assert!((got - wanted).abs() <= 1e-4 * wanted.abs().max(1.0), "{got} {wanted}");
+    }
+}

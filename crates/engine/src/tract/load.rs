@@ -1,6 +1,6 @@
-//! ONNX bytes to a plan that tract can run, and the ports of it.
+//! ONNX bytes to plans that tract can run, and the ports of the model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,14 +12,29 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::dummy::Dummy;
 use tract_onnx::tract_core::optim::Optimizer;
 
-use super::{NAME, convert, erf, extreme, reversed, stride};
+use super::{NAME, convert, erf, extreme, pieces, reversed, stride};
+use crate::unwind::unwind;
 use crate::{EngineError, Port};
 
 /// A model that is ready to run.
 pub(super) struct Loaded {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
+    /// Its pieces, in their order.
+    pub(super) pieces: Vec<Piece>,
+    /// Values that go into and out of pieces: the model's inputs first.
+    pub(super) values: usize,
+    /// Those of them that are the model's outputs.
+    pub(super) ends: Vec<usize>,
+}
+
+/// A part of a model.
+pub(super) struct Piece {
     pub(super) plan: Arc<TypedSimplePlan>,
+    /// The values that it reads, and whether nobody does after it.
+    pub(super) takes: Vec<(usize, bool)>,
+    /// The values that it makes.
+    pub(super) gives: Vec<usize>,
 }
 
 /// Loads `bytes`; external data is looked up in `folder`. `model` is for
@@ -35,20 +50,111 @@ pub(super) fn load(
         Some(Ok(folder)) => Some(folder),
         Some(Err(f)) => return Err(failed(format!("folder {} is not UTF-8", f.display()))),
     };
-    let (names, typed) = parse(bytes, folder).map_err(|e| failed(format!("{e:#}")))?;
-    let mut optimized = typed.into_optimized().map_err(|e| failed(format!("{e:#}")))?;
-    if optimized.nodes.iter().any(|node| node.op_is::<Dummy>()) {
-        let again = parse(bytes, folder).and_then(|(_, typed)| optimized_without_splits(typed));
-        optimized = again.map_err(|e| failed(format!("{e:#}")))?;
+    let reason = |e: TractError| failed(format!("{e:#}"));
+    let (names, protos) = read(bytes).map_err(reason)?;
+    let mut values: BTreeMap<String, usize> = BTreeMap::new();
+    names.inputs.iter().for_each(|name| number(&mut values, name));
+    let (mut pieces, mut ports) = (Vec::new(), BTreeMap::new());
+    let names_of = |proto| (ports_of(proto, true), ports_of(proto, false));
+    let of_pieces: Vec<_> = protos.iter().map(names_of).collect();
+    for ((reads, makes), piece) in of_pieces.into_iter().zip(all_optimized(bytes, folder, protos)) {
+        let optimized = piece.map_err(reason)?;
+        for (name, outlet) in reads.iter().zip(&optimized.inputs) {
+            if names.inputs.contains(name) && !ports.contains_key(name) {
+                ports.insert(name.clone(), port(model, name.clone(), &optimized, *outlet)?);
+            }
+        }
+        for (name, outlet) in makes.iter().zip(&optimized.outputs) {
+            number(&mut values, name);
+            if names.outputs.contains(name) {
+                ports.insert(name.clone(), port(model, name.clone(), &optimized, *outlet)?);
+            }
+        }
+        let places = |names: &[String]| names.iter().map(|name| values[name]).collect();
+        let takes: Vec<usize> = places(&reads);
+        let takes = takes.into_iter().map(|value| (value, false)).collect();
+        let gives = places(&makes);
+        let plan = optimized.into_runnable().map_err(reason)?;
+        pieces.push(Piece { plan, takes, gives });
     }
-    let ports = |names: Vec<String>, outlets: &[OutletId]| {
-        let each = names.into_iter().zip(outlets);
-        each.map(|(name, outlet)| port(model, name, &optimized, *outlet)).collect::<Result<_, _>>()
+    let ends: Vec<usize> = names.outputs.iter().map(|name| values[name]).collect();
+    mark_last(&mut pieces, &ends);
+    let listed = |names: &[String]| -> Vec<Port> {
+        names.iter().filter_map(|name| ports.get(name).cloned()).collect()
     };
-    let inputs = ports(names.inputs, &optimized.inputs)?;
-    let outputs = ports(names.outputs, &optimized.outputs)?;
-    let plan = optimized.into_runnable().map_err(|e| failed(format!("{e:#}")))?;
-    Ok(Loaded { inputs, outputs, plan })
+    let (inputs, outputs) = (listed(&names.inputs), listed(&names.outputs));
+    Ok(Loaded { inputs, outputs, pieces, values: values.len(), ends })
+}
+
+/// Gives a value the next number, unless it has one.
+fn number(values: &mut BTreeMap<String, usize>, name: &str) {
+    let next = values.len();
+    values.entry(name.to_owned()).or_insert(next);
+}
+
+/// Notes who reads each value last.
+fn mark_last(pieces: &mut [Piece], ends: &[usize]) {
+    let mut read: BTreeSet<usize> = ends.iter().copied().collect();
+    for piece in pieces.iter_mut().rev() {
+        for (value, is_last) in piece.takes.iter_mut().rev() {
+            *is_last = read.insert(*value);
+        }
+    }
+}
+
+/// The names of a graph's inputs that are no constants, or of its outputs.
+fn ports_of(proto: &ModelProto, inputs: bool) -> Vec<String> {
+    let Some(graph) = &proto.graph else { return Vec::new() };
+    let is_constant =
+        |info: &ValueInfoProto| graph.initializer.iter().any(|tensor| tensor.name == info.name);
+    let all = if inputs { &graph.input } else { &graph.output };
+    all.iter().filter(|info| !inputs || !is_constant(info)).map(|info| info.name.clone()).collect()
+}
+
+/// All pieces, ready to run. Where there are several, cores share them.
+fn all_optimized(
+    bytes: &[u8],
+    folder: Option<&str>,
+    protos: Vec<ModelProto>,
+) -> Vec<TractResult<TypedModel>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(protos.len());
+    if cores < 2 {
+        let each = protos.into_iter().enumerate();
+        return each.map(|(at, proto)| optimized(bytes, folder, at, proto)).collect();
+    }
+    let mut shares: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
+    for (at, proto) in protos.into_iter().enumerate() {
+        shares[at % cores].push((at, proto));
+    }
+    let load = |(at, proto)| {
+        let loaded = unwind(|| optimized(bytes, folder, at, proto));
+        (at, loaded.unwrap_or_else(|words| Err(TractError::msg(words))))
+    };
+    let mut all: Vec<(usize, TractResult<TypedModel>)> = std::thread::scope(|scope| {
+        let load = |share: Vec<_>| share.into_iter().map(load).collect::<Vec<_>>();
+        let run = |share: Vec<_>| scope.spawn(move || load(share));
+        let threads: Vec<_> = shares.into_iter().map(run).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, piece)| piece).collect()
+}
+
+/// The piece at place `at`, ready to run.
+fn optimized(
+    bytes: &[u8],
+    folder: Option<&str>,
+    at: usize,
+    proto: ModelProto,
+) -> TractResult<TypedModel> {
+    let optimized = typed(proto, folder)?.into_optimized()?;
+    if !optimized.nodes.iter().any(|node| node.op_is::<Dummy>()) {
+        return Ok(optimized);
+    }
+    drop(optimized);
+    let again = read(bytes)?.1.into_iter().nth(at);
+    let again = again.ok_or_else(|| TractError::msg("a piece fewer than before"))?;
+    optimized_without_splits(typed(again, folder)?)
 }
 
 /// A model optimised but for the pass that has several slices of one value made
@@ -68,11 +174,17 @@ struct Names {
     outputs: Vec<String>,
 }
 
-fn parse(bytes: &[u8], folder: Option<&str>) -> TractResult<(Names, TypedModel)> {
-    let onnx = tract_onnx::onnx();
-    let mut proto = onnx.proto_model_for_read(&mut &*bytes)?;
+/// The model's ports, and its pieces.
+fn read(bytes: &[u8]) -> TractResult<(Names, Vec<ModelProto>)> {
+    let mut proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes)?;
     let names = prepare(&mut proto)?;
-    let parsed = onnx.parse(&proto, folder)?;
+    let graph = proto.graph.take().unwrap_or_default();
+    let model = |graph| ModelProto { graph: Some(graph), ..proto.clone() };
+    Ok((names, pieces::cut(graph).into_iter().map(model).collect()))
+}
+
+fn typed(proto: ModelProto, folder: Option<&str>) -> TractResult<TypedModel> {
+    let parsed = tract_onnx::onnx().parse(&proto, folder)?;
     // The weights are in `parsed` by now: do not keep them twice.
     drop(proto);
     if let Some(value) = parsed.unresolved_inputs.first() {
@@ -81,7 +193,7 @@ fn parse(bytes: &[u8], folder: Option<&str>) -> TractResult<(Names, TypedModel)>
     let mut typed = parsed.model.into_typed()?;
     forget(&mut typed);
     erf::take(&mut typed);
-    Ok((names, typed))
+    Ok(typed)
 }
 
 /// Makes recurrent nodes start every run from their initial state; by default
