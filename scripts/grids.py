@@ -166,10 +166,15 @@ def resizes(make):
 
 
 def recurrents(make):
-    length, inputs, hidden = 4, 3, 5
+    inputs, hidden = 3, 5
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}
-    for op, direction, bias, state, extra in product(
-        gates, ("forward", "reverse", "bidirectional"), (0, 1), (0, 1), ("none", "clip", "other")
+    for op, direction, bias, state, extra, (length, batch) in product(
+        gates,
+        ("forward", "reverse", "bidirectional"),
+        (0, 1),
+        (0, 1),
+        ("none", "clip", "other"),
+        ((4, 1), (13, 2)),
     ):
         ways = 2 if direction == "bidirectional" else 1
         rows = gates[op] * hidden
@@ -183,15 +188,15 @@ def recurrents(make):
         if extra == "other" and op == "RNN":
             attributes["activations"] = ["Relu"] * ways
         given = [
-            make.floats(length, 1, inputs),
+            make.floats(length, batch, inputs),
             make.floats(ways, rows, inputs) / 2,
             make.floats(ways, rows, hidden) / 2,
             make.floats(ways, 2 * rows) if bias else None,
             None,
-            make.floats(ways, 1, hidden) if state else None,
+            make.floats(ways, batch, hidden) if state else None,
         ]
         outputs = 3 if op == "LSTM" else 2
-        name = words(op.lower(), direction, "b", bias, "h", state, extra)
+        name = words(op.lower(), direction, "b", bias, "h", state, extra, *([length] if length > 4 else []))
         yield make.case(name, op, given, outputs, **attributes)
 
 

@@ -15,6 +15,8 @@ mod bias;
 mod error;
 mod layer;
 mod layout;
+mod looped;
+mod roll;
 mod rows;
 mod spec;
 mod store;

@@ -23,6 +23,9 @@ pub struct RecurrentCell {
     /// Names of the nodes that multiply the state, each after those whose
     /// result it needs.
     pub steps: Vec<String>,
+    /// Names of all nodes of each step, by direction, in the order in which the
+    /// steps are taken.
+    pub rounds: Vec<Vec<Vec<String>>>,
     /// The values `Y`, `Y_h` and `Y_c` of the node, as far as they are read.
     pub outputs: Vec<String>,
 }

@@ -18,6 +18,7 @@ pub(super) fn unroll(read: &Recurrent, node: &Node, emit: &mut Emitter<'_>) -> R
         op: node.op.clone(),
         projections: Vec::new(),
         steps: Vec::new(),
+        rounds: Vec::new(),
         outputs: node.outputs.iter().filter(|o| !o.is_empty()).cloned().collect(),
     };
     let x = sequence(read, node, emit);
@@ -35,6 +36,7 @@ pub(super) fn unroll(read: &Recurrent, node: &Node, emit: &mut Emitter<'_>) -> R
         let mut steps = Steps::new(read, direction, scope, emit);
         done.push(steps.run(&pieces, hidden[at].clone(), inner[at].clone()));
         cell.steps.append(&mut steps.products);
+        cell.rounds.push(steps.rounds);
     }
     outputs(read, node, &done, emit);
     cell
@@ -166,6 +168,8 @@ struct Steps<'a, 'g> {
     at: String,
     /// Names of the nodes that multiply a state.
     products: Vec<String>,
+    /// Names of all nodes, by step.
+    rounds: Vec<Vec<String>>,
 }
 
 impl<'a, 'g> Steps<'a, 'g> {
@@ -210,7 +214,7 @@ impl<'a, 'g> Steps<'a, 'g> {
             })
         });
         let (kind, batch, coupled) = (read.kind, read.dims.batch, read.coupled);
-        let (at, products) = (String::new(), Vec::new());
+        let (at, products, rounds) = (String::new(), Vec::new(), Vec::new());
         Steps {
             emit,
             kind,
@@ -224,6 +228,7 @@ impl<'a, 'g> Steps<'a, 'g> {
             peepholes,
             at,
             products,
+            rounds,
         }
     }
 
@@ -237,6 +242,7 @@ impl<'a, 'g> Steps<'a, 'g> {
             let piece = if self.direction.reverse { pieces.len() - 1 - step } else { step };
             self.at = format!("{}step_{step}", self.scope);
             let x = &pieces[piece];
+            let before = self.emit.graph.nodes.len();
             last = match self.kind {
                 Kind::Rnn => self.rnn(x, &state),
                 Kind::Lstm => {
@@ -247,6 +253,8 @@ impl<'a, 'g> Steps<'a, 'g> {
                 Kind::Gru { linear_before_reset: false } => self.gru(x, &state),
                 Kind::Gru { linear_before_reset: true } => self.gru_linear(x, &state),
             };
+            let nodes = &self.emit.graph.nodes[before..];
+            self.rounds.push(nodes.iter().map(|node| node.name.clone()).collect());
             hidden.push(last.clone());
             state = State::Value(last.clone());
         }

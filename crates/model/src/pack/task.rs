@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::error::PackError;
 use super::layout::{Layout, Place, Task};
+use super::roll::roll;
 use super::spec::{TaskValue, Work};
 use crate::graph::ValueType;
 use crate::onnx::{
@@ -179,6 +180,7 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
     graph.name = Some(task.spec.name.clone());
     graph.input = inputs.iter().map(info).collect();
     graph.output = outputs.iter().map(info).collect();
+    roll(&mut graph, &staged.model.graph.cells);
     let opset_import = domains
         .into_iter()
         .map(|domain| OperatorSetIdProto {
