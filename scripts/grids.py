@@ -308,12 +308,14 @@ def places(make):
             name = words("place", name, name_of(kind))
             yield make.case(name, op, given, outputs, **attributes)
     # Ids and masks that a model is given, not constants.
-    for kind in (numpy.int32, numpy.int64):
+    for kind, of in product((numpy.int32, numpy.int64), (numpy.int32, numpy.int64, numpy.float32)):
         ids = make.numbers(kind, 2, 5, least=0, most=6)
-        table = numpy.arange(7 * 3).reshape(7, 3).astype(numpy.int64)
-        for table in (table, table.astype(numpy.float32)):
-            name = words("place", "table", name_of(table.dtype), name_of(kind))
-            yield make.case(name, "Gather", [table, ids], fixed=[0])
+        table = numpy.arange(7 * 3).reshape(7, 3).astype(of)
+        name = words("place", "table", name_of(of), name_of(kind))
+        yield make.case(name, "Gather", [table, ids], fixed=[0])
+        rows = numpy.arange(2 * 7).reshape(2, 7).astype(of)
+        name = words("place", "each", name_of(of), name_of(kind))
+        yield make.case(name, "GatherElements", [rows, ids], fixed=[0], axis=1)
 
 
 def arithmetic(make):
