@@ -159,10 +159,13 @@ fn port(model: &str, outlet: &ort::value::Outlet) -> Result<Port, EngineError> {
 fn run(model: &str, session: &mut Session, inputs: &[Named]) -> Result<Vec<Named>, EngineError> {
     let failed = |reason: String| EngineError::Run { model: model.to_owned(), reason };
     let ran = crate::unwind::unwind(|| -> Result<Vec<Named>, String> {
-        let mut given: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
-        for (name, tensor) in inputs {
-            given.push((name, convert::value(tensor)?));
-        }
+        // What comes out may be what went in, where a model hands it through: these
+        // must be there until it was copied.
+        let values = inputs.iter().map(|(_, tensor)| convert::value(tensor));
+        let values = values.collect::<Result<Vec<_>, String>>()?;
+        let names = inputs.iter().map(|(name, _)| name.as_str());
+        let given: Vec<(&str, SessionInputValue<'_>)> =
+            names.zip(values.iter().map(SessionInputValue::from)).collect();
         let made = session.run(given).map_err(|e| e.to_string())?;
         made.iter().map(|(name, value)| Ok((name.to_owned(), convert::tensor(&value)?))).collect()
     });

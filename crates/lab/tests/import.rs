@@ -33,7 +33,7 @@ fn models_that_broke_us_are_right() {
 /// width, by both exporters of PyTorch: `scripts/torch_exports.py`.
 fn what_torch_exports_is_right() {
     let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torch")).unwrap();
-    assert_eq!(cases.len(), 34);
+    assert_eq!(cases.len(), 53);
     let outcomes = cases.iter().map(|case| (&case.name, case.outcome(Trust::Proven, true)));
     let bad = outcomes.filter(|(_, outcome)| !matches!(outcome, Outcome::Right { .. }));
     let bad: Vec<String> = bad.map(|(name, outcome)| format!("{name}: {outcome}")).collect();

@@ -1,7 +1,6 @@
 //! Tensors to ONNX Runtime's and back.
 
-use ort::session::SessionInputValue;
-use ort::value::{PrimitiveTensorElementType, TensorElementType, Value, ValueRef};
+use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, Value, ValueRef};
 use quorate_model::tensor::{DType, Tensor};
 
 /// The element type behind ONNX Runtime's name; `None` for those not supported.
@@ -28,17 +27,17 @@ fn elements<T, const N: usize>(tensor: &Tensor, of: impl Fn([u8; N]) -> T) -> Ve
     tensor.data().as_chunks::<N>().0.iter().map(|bytes| of(*bytes)).collect()
 }
 
-fn made<T>(tensor: &Tensor, values: Vec<T>) -> Result<SessionInputValue<'static>, String>
+fn made<T>(tensor: &Tensor, values: Vec<T>) -> Result<DynValue, String>
 where
     T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
 {
     let shape: Vec<i64> = tensor.shape().iter().map(|&d| d as i64).collect();
     let value = Value::from_array((shape, values)).map_err(|e| e.to_string())?;
-    Ok(value.into())
+    Ok(value.into_dyn())
 }
 
 /// Copies `tensor` into one of ONNX Runtime's.
-pub(super) fn value(tensor: &Tensor) -> Result<SessionInputValue<'static>, String> {
+pub(super) fn value(tensor: &Tensor) -> Result<DynValue, String> {
     match tensor.dtype() {
         DType::F32 => made(tensor, elements(tensor, f32::from_le_bytes)),
         DType::F16 => made(tensor, elements(tensor, half::f16::from_le_bytes)),
