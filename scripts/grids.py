@@ -356,8 +356,8 @@ def arithmetic(make):
             yield make.case(name, "TopK", [apart, numpy.array([2])], 2, axis=1, largest=largest)
         left, right = make.numbers(kind, 3, 4), make.numbers(kind, 4, 5)
         yield make.case(words("matmul", name_of(kind)), "MatMul", [left, right])
-    for op, kind in product(("And", "Or", "Xor"), (numpy.bool_,)):
-        given = [make.numbers(kind, 2, 3, 4), make.numbers(kind, 3, 1)]
+    for op in ("And", "Or", "Xor"):
+        given = [make.numbers(numpy.bool_, 2, 3, 4), make.numbers(numpy.bool_, 3, 1)]
         yield make.case(words("truth", op.lower()), op, given)
     for op, kind in product(("And", "Or", "Xor"), SIGNED + UNSIGNED):
         given = [make.numbers(kind, 2, 3, 4), make.numbers(kind, 3, 1)]

@@ -98,8 +98,7 @@ def tried(folder, engine):
     environment = {"QUORATE_LAB_ENGINE": engine, "ORT_DYLIB_PATH": str(found)}
     command = [ROOT / "target/release/quorate-lab", "import", folder, "--all"]
     said = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
-    lines = [line.split(": ", 1) for line in said.stdout.splitlines() if ": " in line]
-    return {name: words for name, words in lines}
+    return dict(line.split(": ", 1) for line in said.stdout.splitlines() if ": " in line)
 
 
 def table(folder, shapes):

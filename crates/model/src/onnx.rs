@@ -27,6 +27,22 @@ pub fn model(graph: GraphProto, opset: i64) -> ModelProto {
     }
 }
 
+/// A node without attributes.
+pub(crate) fn node<I: AsRef<str>, O: AsRef<str>>(
+    name: &str,
+    op: &str,
+    inputs: &[I],
+    outputs: &[O],
+) -> NodeProto {
+    NodeProto {
+        name: Some(name.to_owned()),
+        op_type: Some(op.to_owned()),
+        input: inputs.iter().map(|input| input.as_ref().to_owned()).collect(),
+        output: outputs.iter().map(|output| output.as_ref().to_owned()).collect(),
+        ..Default::default()
+    }
+}
+
 /// An attribute holding one integer.
 pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
     AttributeProto {

@@ -140,8 +140,11 @@ fn all_optimized(
     all.into_iter().map(|(_, piece)| piece).collect()
 }
 
+/// The pass that has several slices of one value made together: it may leave a
+/// node in the graph that is none.
+const SPLITS: &str = "PushSplitDown";
 /// Passes of tract's that a model runs without, if more slowly.
-const OPTIONAL: [&str; 2] = ["ChangeAxes", "PushSplitDown"];
+const OPTIONAL: [&str; 2] = ["ChangeAxes", SPLITS];
 
 /// The piece at place `at`, ready to run: without a pass that fails on it.
 fn optimized(
@@ -155,14 +158,12 @@ fn optimized(
     loop {
         let result = optimize(&mut model, &without);
         let failed = match &result {
-            // Of several slices of one value that are to be made together it may
-            // leave a node in the graph that is none.
-            Ok(()) if model.nodes.iter().any(|node| node.op_is::<Dummy>()) => OPTIONAL.get(1),
+            Ok(()) if model.nodes.iter().any(|node| node.op_is::<Dummy>()) => Some(SPLITS),
             Ok(()) => return Ok(model),
-            Err(e) => OPTIONAL.iter().find(|pass| is_of_pass(e, pass)),
+            Err(e) => OPTIONAL.into_iter().find(|pass| is_of_pass(e, pass)),
         };
         match failed {
-            Some(pass) if !without.contains(pass) => without.push(pass),
+            Some(pass) if !without.contains(&pass) => without.push(pass),
             _ => return result.map(|()| model),
         }
         let again = read(bytes)?.1.into_iter().nth(at);

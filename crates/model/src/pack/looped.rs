@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::onnx::tensor_proto::DataType;
-use crate::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::graph::ValueType;
+use crate::onnx::{GraphProto, NodeProto, TensorProto};
+use crate::tensor::DType;
 
 /// Fewer alike steps than this are not worth a loop.
 const STEPS_MIN: usize = 8;
@@ -48,7 +49,7 @@ pub(super) struct State {
     pub(super) initial: String,
     /// What the other steps read of the step before.
     pub(super) next: Value,
-    pub(super) shape: Vec<usize>,
+    pub(super) shape: [usize; 2],
 }
 
 /// A Concat that reads one value of each step, one after the other.
@@ -75,7 +76,7 @@ impl Loop {
     /// The loop that the nodes of these names are, each step's in its order;
     /// `None` where not all are there, or something is not alike, or is read by
     /// others.
-    pub(super) fn find(graph: &GraphProto, steps: &[Vec<String>]) -> Option<Loop> {
+    pub(super) fn find(graph: &GraphProto, types: &Types, steps: &[Vec<String>]) -> Option<Loop> {
         let steps = steps.get(1..)?;
         let places: BTreeMap<&str, usize> =
             graph.node.iter().enumerate().map(|(at, node)| (node.name(), at)).collect();
@@ -88,15 +89,14 @@ impl Loop {
         }
         let alike = Alike::new(graph, &steps)?;
         let read = alike.inputs()?;
-        let types: Types<'_> = graph.value_info.iter().map(|info| (info.name(), info)).collect();
-        let piece = alike.pieces(read.pieces, &types)?;
+        let piece = alike.pieces(read.pieces, types)?;
         let mut states = Vec::with_capacity(read.states.len());
         for (next, initial) in read.states {
-            let shape = matrix(types.get(alike.name(0, next)))?.to_vec();
+            let shape = matrix(types, alike.name(0, next))?;
             states.push(State { initial, next, shape });
         }
         let is_state = |value: Value| states.iter().any(|state| state.next == value);
-        let joined = alike.readers(&is_state, &types)?;
+        let joined = alike.readers(&is_state, types)?;
         let Piece { split, start, first: piece, reverse, shape: [lines, width] } = piece;
         let constants = read.constants;
         Some(Loop { steps, split, start, piece, lines, width, reverse, states, constants, joined })
@@ -108,22 +108,13 @@ impl Loop {
     }
 }
 
-/// Types of values, by name, as the file says them.
-type Types<'a> = BTreeMap<&'a str, &'a ValueInfoProto>;
+/// Types of values, by name.
+type Types = BTreeMap<String, ValueType>;
 
 /// Rows and columns of a matrix of f32.
-fn matrix(info: Option<&&ValueInfoProto>) -> Option<[usize; 2]> {
-    use crate::onnx::{tensor_shape_proto::dimension::Value as Dim, type_proto};
-    let Some(type_proto::Value::TensorType(tensor)) = info?.r#type.as_ref()?.value.as_ref() else {
-        return None;
-    };
-    let [lines, width] = tensor.shape.as_ref()?.dim.as_slice() else { return None };
-    let length = |dim: &Option<Dim>| match dim {
-        Some(Dim::DimValue(length)) => usize::try_from(*length).ok(),
-        _ => None,
-    };
-    let is_float = tensor.elem_type == Some(DataType::Float as i32);
-    if is_float { Some([length(&lines.value)?, length(&width.value)?]) } else { None }
+fn matrix(types: &Types, name: &str) -> Option<[usize; 2]> {
+    let ValueType { dtype: DType::F32, shape } = types.get(name)? else { return None };
+    shape.as_slice().try_into().ok()
 }
 
 /// What steps read from outside.
@@ -148,6 +139,8 @@ struct Piece {
 struct Alike<'a> {
     graph: &'a GraphProto,
     steps: &'a [Vec<usize>],
+    /// Places of all their nodes.
+    places: BTreeSet<usize>,
     /// Who makes a value: step, and value of the step.
     made: BTreeMap<&'a str, (usize, Value)>,
     constants: BTreeMap<&'a str, &'a TensorProto>,
@@ -172,7 +165,13 @@ impl<'a> Alike<'a> {
             }
         }
         let constants = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
-        Some(Alike { graph, steps, made, constants })
+        let places = steps.iter().flatten().copied().collect();
+        Some(Alike { graph, steps, places, made, constants })
+    }
+
+    /// The graph's other nodes, with their places.
+    fn others(&self) -> impl Iterator<Item = (usize, &'a NodeProto)> {
+        self.graph.node.iter().enumerate().filter(|(at, _)| !self.places.contains(at))
     }
 
     fn name(&self, step: usize, value: Value) -> &'a str {
@@ -235,7 +234,7 @@ impl<'a> Alike<'a> {
 
     /// The node that makes the pieces for these steps, in their order or the other
     /// way round.
-    fn pieces(&self, pieces: BTreeSet<Vec<String>>, types: &Types<'_>) -> Option<Piece> {
+    fn pieces(&self, pieces: BTreeSet<Vec<String>>, types: &Types) -> Option<Piece> {
         let mut all = pieces.into_iter();
         let (names, None) = (all.next()?, all.next()) else { return None };
         let makes = |node: &NodeProto| node.output.contains(&names[0]);
@@ -250,20 +249,21 @@ impl<'a> Alike<'a> {
         if !is_plain || !is_run {
             return None;
         }
-        let rolled: BTreeSet<usize> = self.steps.iter().flatten().copied().collect();
-        let mut others = self.graph.node.iter().enumerate().filter(|(at, _)| !rolled.contains(at));
-        let read_elsewhere = others.any(|(_, node)| node.input.iter().any(|n| names.contains(n)))
-            || self.graph.output.iter().any(|o| names.iter().any(|name| name == o.name()));
+        let pieces: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let mut read = self.others().flat_map(|(_, node)| &node.input).map(String::as_str);
+        let mut outputs = self.graph.output.iter().map(|output| output.name());
+        let read_elsewhere =
+            read.any(|name| pieces.contains(name)) || outputs.any(|name| pieces.contains(name));
         // One node takes them all only where they are as long.
-        let shape = matrix(types.get(names[0].as_str()))?;
-        let is_even = names.iter().all(|name| matrix(types.get(name.as_str())) == Some(shape));
+        let shape = matrix(types, &names[0])?;
+        let is_even = names.iter().all(|name| matrix(types, name) == Some(shape));
         let first = names.into_iter().next()?;
         (is_even && !read_elsewhere).then_some(Piece { split, start, first, reverse, shape })
     }
 
     /// What others read of the steps; `None` where that is more than the last
     /// step's states, and one value of all steps one after the other.
-    fn readers(&self, is_state: &dyn Fn(Value) -> bool, types: &Types<'_>) -> Option<Vec<Joined>> {
+    fn readers(&self, is_state: &dyn Fn(Value) -> bool, types: &Types) -> Option<Vec<Joined>> {
         let last = self.steps.len() - 1;
         let is_end = |step: usize, value: Value| step == last && is_state(value);
         for output in &self.graph.output {
@@ -273,10 +273,8 @@ impl<'a> Alike<'a> {
                 return None;
             }
         }
-        let rolled: BTreeSet<usize> = self.steps.iter().flatten().copied().collect();
         let mut joined: Vec<Joined> = Vec::new();
-        for (at, node) in self.graph.node.iter().enumerate().filter(|(at, _)| !rolled.contains(at))
-        {
+        for (at, node) in self.others() {
             let made: Vec<Option<(usize, Value)>> =
                 node.input.iter().map(|name| self.made.get(name.as_str()).copied()).collect();
             if made.iter().flatten().all(|&(step, value)| is_end(step, value)) {
@@ -293,12 +291,7 @@ impl<'a> Alike<'a> {
     }
 
     /// The node at place `at` as one that joins one value of all steps.
-    fn join(
-        &self,
-        at: usize,
-        made: &[Option<(usize, Value)>],
-        types: &Types<'_>,
-    ) -> Option<Joined> {
+    fn join(&self, at: usize, made: &[Option<(usize, Value)>], types: &Types) -> Option<Joined> {
         let node = &self.graph.node[at];
         let start = made.iter().position(Option::is_some)?;
         let run: Vec<(usize, Value)> = made.iter().flatten().copied().collect();
@@ -309,7 +302,7 @@ impl<'a> Alike<'a> {
         let forward = run.iter().map(|(step, _)| *step).eq(0..self.steps.len());
         let reverse = run.iter().map(|(step, _)| *step).eq((0..self.steps.len()).rev());
         let fits = node.op_type() == "Concat" && axis(node) == 0 && is_run && (forward || reverse);
-        let shape = matrix(types.get(self.name(0, value)))?;
+        let shape = matrix(types, self.name(0, value))?;
         fits.then_some(Joined { node: at, start, value, reverse, shape })
     }
 }

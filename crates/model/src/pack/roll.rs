@@ -13,17 +13,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::looped::{Joined, Loop};
-use crate::graph::RecurrentCell;
+use crate::graph::Graph;
 use crate::onnx::{
     AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType, inline_tensor,
-    int_attribute, ints_attribute, value_info,
+    int_attribute, ints_attribute, node, value_info,
 };
 use crate::tensor::{DType, Tensor};
 
-/// Writes steps of `cells` in `graph` as loops, where that says the same.
-pub(super) fn roll(graph: &mut GraphProto, cells: &[RecurrentCell]) {
-    for steps in cells.iter().flat_map(|cell| &cell.rounds) {
-        if let Some(found) = Loop::find(graph, steps) {
+/// Writes steps of the model's cells in `graph`, a task's, as loops, where that
+/// says the same.
+pub(super) fn roll(graph: &mut GraphProto, model: &Graph) {
+    for steps in model.cells.iter().flat_map(|cell| &cell.rounds) {
+        if let Some(found) = Loop::find(graph, &model.types, steps) {
             Writer::new(graph, &found).write();
         }
     }
@@ -127,7 +128,7 @@ impl<'a> Writer<'a> {
         let (rest, sequence) = (self.names.rest.clone(), self.names.sequence.clone());
         self.info(&rest, &[steps * lines, width]);
         self.info(&sequence, &[steps, lines, width]);
-        vec![split, node("Reshape", &sequence, vec![rest, shape], vec![sequence.clone()])]
+        vec![split, node(&sequence, "Reshape", &[&rest, &shape], &[&sequence])]
     }
 
     /// The Scan, and the node that joins what its steps make.
@@ -148,11 +149,11 @@ impl<'a> Writer<'a> {
             let name = self.names.joined.clone();
             self.info(&name, &joined);
             let list = self.constant("joined_shape", &joined);
-            flat = Some(node("Reshape", &name, vec![each.clone(), list], vec![name.clone()]));
+            flat = Some(node(&name, "Reshape", &[&each, &list], &[&name]));
             outputs.push(each);
             directions.push(ints_attribute("scan_output_directions", &[i64::from(*reverse)]));
         }
-        let mut scan = node("Scan", &name, inputs, outputs);
+        let mut scan = node(&name, "Scan", &inputs, &outputs);
         scan.attribute = directions;
         scan.attribute.push(int_attribute("num_scan_inputs", 1));
         let direction = i64::from(found.reverse);
@@ -210,8 +211,8 @@ impl<'a> Writer<'a> {
         if let Some(Joined { value, shape, .. }) = found.joined.first() {
             // A graph has no output twice.
             let own = inner("made");
-            let from = found.name(self.graph, 0, *value).to_owned();
-            body.node.push(node("Identity", &own, vec![from], vec![own.clone()]));
+            let from = found.name(self.graph, 0, *value);
+            body.node.push(node(&own, "Identity", &[from], &[&own]));
             body.output.push(value_info(&own, DType::F32, shape));
         }
         body
@@ -226,16 +227,6 @@ impl<'a> Writer<'a> {
         let (read, made) = (names(|node| &node.input), names(|node| &node.output));
         graph.initializer.retain(|tensor| read.contains(tensor.name()));
         graph.value_info.retain(|info| made.contains(info.name()));
-    }
-}
-
-fn node(op: &str, name: &str, input: Vec<String>, output: Vec<String>) -> NodeProto {
-    NodeProto {
-        name: Some(name.to_owned()),
-        op_type: Some(op.to_owned()),
-        input,
-        output,
-        ..Default::default()
     }
 }
 

@@ -10,8 +10,8 @@ use super::roll::roll;
 use super::spec::{TaskValue, Work};
 use crate::graph::ValueType;
 use crate::onnx::{
-    GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    external_tensor, inline_tensor, value_info,
+    self, GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto, external_tensor, inline_tensor, value_info,
 };
 use crate::region::shape;
 use crate::stage::Staged;
@@ -180,7 +180,7 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
     graph.name = Some(task.spec.name.clone());
     graph.input = inputs.iter().map(info).collect();
     graph.output = outputs.iter().map(info).collect();
-    roll(&mut graph, &staged.model.graph.cells);
+    roll(&mut graph, &staged.model.graph);
     let opset_import = domains
         .into_iter()
         .map(|domain| OperatorSetIdProto {
@@ -239,13 +239,7 @@ impl Writer<'_> {
         inputs: &[&str],
         output: &str,
     ) -> &mut NodeProto {
-        self.graph.node.push(NodeProto {
-            name: Some(name.to_owned()),
-            op_type: Some(op.to_owned()),
-            input: inputs.iter().map(|&i| i.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            ..Default::default()
-        });
+        self.graph.node.push(onnx::node(name, op, inputs, &[output]));
         let last = self.graph.node.len() - 1;
         &mut self.graph.node[last]
     }

@@ -122,39 +122,22 @@ fn shift(
 ) -> Result<String, NodeError> {
     let length = shape[axis];
     let step = step.min(length);
-    if dtype != DType::F32 {
+    let wide = if dtype == DType::F32 {
+        let mut pads = vec![0; 2 * shape.len()];
+        pads[if back { shape.len() + axis } else { axis }] = step as i64;
+        let (pads, zero) = (draft.list("pads", &pads)?, draft.number(dtype, 0.0)?);
+        draft.value("Pad", &[x, &pads, &zero], vec![text_attribute("mode", "constant")])
+    } else {
         // Engines pad hardly anything but f32.
-        return shift_whole(draft, x, dtype, shape, (axis, step, back));
-    }
-    let mut pads = vec![0; 2 * shape.len()];
-    pads[if back { shape.len() + axis } else { axis }] = step as i64;
-    let (pads, zero) = (draft.list("pads", &pads)?, draft.number(dtype, 0.0)?);
-    let mode = vec![text_attribute("mode", "constant")];
-    let wide = draft.value("Pad", &[x, &pads, &zero], mode);
+        let mut zeros = shape.to_vec();
+        zeros[axis] = step;
+        let count = bounded(zeros.iter().fold(1, |count, &length| count.saturating_mul(length)))?;
+        let zeros = draft.numbers(dtype, &zeros, &vec![0.0; count])?;
+        let parts = if back { [x, &zeros] } else { [&zeros, x] };
+        draft.value("Concat", &parts, vec![int_attribute("axis", axis as i64)])
+    };
     let start = if back { step } else { 0 };
     draft.cut(&wide, axis, start, start + length)
-}
-
-/// The same by a constant of zeros.
-fn shift_whole(
-    draft: &mut Draft<'_>,
-    x: &str,
-    dtype: DType,
-    shape: &[usize],
-    (axis, step, back): (usize, usize, bool),
-) -> Result<String, NodeError> {
-    let mut zeros = shape.to_vec();
-    zeros[axis] = step;
-    let count = bounded(zeros.iter().fold(1, |count, &length| count.saturating_mul(length)))?;
-    let zeros = draft.numbers(dtype, &zeros, &vec![0.0; count])?;
-    let length = shape[axis];
-    if step == length {
-        return Ok(zeros);
-    }
-    let rest =
-        draft.cut(x, axis, if back { step } else { 0 }, length - if back { 0 } else { step })?;
-    let parts = if back { [rest.as_str(), &zeros] } else { [zeros.as_str(), &rest] };
-    Ok(draft.value("Concat", &parts, vec![int_attribute("axis", axis as i64)]))
 }
 
 /// A triangle of the last two dimensions, and zeros in the other one.
