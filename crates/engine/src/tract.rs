@@ -1,5 +1,6 @@
 //! The engine that is always there: tract, pure Rust.
 
+mod axes;
 mod convert;
 mod erf;
 mod extreme;
@@ -8,6 +9,7 @@ mod pieces;
 mod proven;
 mod reversed;
 mod stride;
+mod weights;
 
 use std::path::Path;
 

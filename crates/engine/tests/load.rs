@@ -76,9 +76,42 @@ fn weights_beside_the_file_are_the_same_weights() {
 
     let alone = Tract::default().load_bytes("alone", &std::fs::read(&path).unwrap());
     assert!(matches!(alone.err(), Some(EngineError::Load { .. })));
-    std::fs::write(folder.path().join("weights.bin"), [0; 100]).unwrap();
+}
+
+/// Has the entry `key` of all external data say something else, and loads that.
+fn loaded_with(path: &Path, key: &str, value: &str) -> Result<(), String> {
+    let mut model = ModelProto::decode(&std::fs::read(path).unwrap()[..]).unwrap();
+    for tensor in &mut model.graph.as_mut().unwrap().initializer {
+        let entries = tensor.external_data.iter_mut().filter(|entry| entry.key == key);
+        entries.for_each(|entry| entry.value = value.into());
+    }
+    let changed = path.with_file_name("changed.onnx");
+    std::fs::write(&changed, model.encode_to_vec()).unwrap();
+    Tract::default().load(&changed).map(|_| ()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn weights_that_are_not_there_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("model");
+    std::fs::create_dir(&inside).unwrap();
+    let path = externalise(&inside);
+    std::fs::copy(inside.join("weights.bin"), folder.path().join("weights.bin")).unwrap();
+    assert_eq!(loaded_with(&path, "location", "./weights.bin"), Ok(()));
+    for (key, value, words) in [
+        ("location", "../weights.bin", "not in the model's folder"),
+        ("location", folder.path().join("weights.bin").to_str().unwrap(), "not in the model's"),
+        ("location", ".", "no file"),
+        ("location", "gone.bin", "No such file"),
+        ("length", "5000", "5000 bytes for F32"),
+        ("offset", "18446744073709551615", "needs 18446744073709551615+"),
+    ] {
+        let error = loaded_with(&path, key, value).unwrap_err();
+        assert!(error.contains(words), "{key} {value}: {error}");
+    }
+    std::fs::write(inside.join("weights.bin"), [0; 100]).unwrap();
     let cut = Tract::default().load(&path).err().unwrap().to_string();
-    assert!(cut.contains("out of bounds"), "{cut}");
+    assert!(cut.contains("weights.bin: it has 100 bytes, needs"), "{cut}");
 }
 
 #[test]

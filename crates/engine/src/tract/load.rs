@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
@@ -10,8 +10,10 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::dummy::Dummy;
-use tract_onnx::tract_core::optim::Optimizer;
+use tract_onnx::tract_core::optim::{Optimizer, TypedPass};
 
+use super::axes::ChangeAxes;
+use super::weights::{self, Files};
 use super::{NAME, convert, erf, extreme, pieces, reversed, stride};
 use crate::unwind::unwind;
 use crate::{EngineError, Port};
@@ -52,12 +54,15 @@ pub(super) fn load(
     };
     let reason = |e: TractError| failed(format!("{e:#}"));
     let (names, protos) = read(bytes).map_err(reason)?;
+    let graphs = protos.iter().filter_map(|proto| proto.graph.as_ref());
+    let files = Files::find(graphs, folder.map(Path::new)).map_err(reason)?;
     let mut values: BTreeMap<String, usize> = BTreeMap::new();
     names.inputs.iter().for_each(|name| number(&mut values, name));
     let (mut pieces, mut ports) = (Vec::new(), BTreeMap::new());
     let names_of = |proto| (ports_of(proto, true), ports_of(proto, false));
     let of_pieces: Vec<_> = protos.iter().map(names_of).collect();
-    for ((reads, makes), piece) in of_pieces.into_iter().zip(all_optimized(bytes, folder, protos)) {
+    let source = Source { bytes, folder, files };
+    for ((reads, makes), piece) in of_pieces.into_iter().zip(all_optimized(&source, protos)) {
         let optimized = piece.map_err(reason)?;
         for (name, outlet) in reads.iter().zip(&optimized.inputs) {
             if names.inputs.contains(name) && !ports.contains_key(name) {
@@ -111,29 +116,33 @@ fn ports_of(proto: &ModelProto, inputs: bool) -> Vec<String> {
     all.iter().filter(|info| !inputs || !is_constant(info)).map(|info| info.name.clone()).collect()
 }
 
+/// Where pieces come from.
+struct Source<'a> {
+    bytes: &'a [u8],
+    folder: Option<&'a str>,
+    files: Files,
+}
+
 /// All pieces, ready to run. Where there are several, cores share them.
-fn all_optimized(
-    bytes: &[u8],
-    folder: Option<&str>,
-    protos: Vec<ModelProto>,
-) -> Vec<TractResult<TypedModel>> {
+fn all_optimized(source: &Source<'_>, protos: Vec<ModelProto>) -> Vec<TractResult<TypedModel>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(protos.len());
     if cores < 2 {
         let each = protos.into_iter().enumerate();
-        return each.map(|(at, proto)| optimized(bytes, folder, at, proto)).collect();
+        return each.map(|(at, proto)| optimized(source, at, proto)).collect();
     }
-    let mut shares: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
-    for (at, proto) in protos.into_iter().enumerate() {
-        shares[at % cores].push((at, proto));
-    }
+    let mut left: Vec<(usize, ModelProto)> = protos.into_iter().enumerate().collect();
+    // What takes longest is last, and so taken first.
+    left.sort_by_key(|(_, proto)| proto.graph.as_ref().map_or(0, pieces::bytes));
+    let left = Mutex::new(left);
+    // The lock is held for the time of taking one.
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let load = |(at, proto)| {
-        let loaded = unwind(|| optimized(bytes, folder, at, proto));
+        let loaded = unwind(|| optimized(source, at, proto));
         (at, loaded.unwrap_or_else(|words| Err(TractError::msg(words))))
     };
+    let run = || std::iter::from_fn(next).map(load).collect::<Vec<_>>();
     let mut all: Vec<(usize, TractResult<TypedModel>)> = std::thread::scope(|scope| {
-        let load = |share: Vec<_>| share.into_iter().map(load).collect::<Vec<_>>();
-        let run = |share: Vec<_>| scope.spawn(move || load(share));
-        let threads: Vec<_> = shares.into_iter().map(run).collect();
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(run)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     });
     all.sort_by_key(|(at, _)| *at);
@@ -147,13 +156,8 @@ const SPLITS: &str = "PushSplitDown";
 const OPTIONAL: [&str; 2] = ["ChangeAxes", SPLITS];
 
 /// The piece at place `at`, ready to run: without a pass that fails on it.
-fn optimized(
-    bytes: &[u8],
-    folder: Option<&str>,
-    at: usize,
-    proto: ModelProto,
-) -> TractResult<TypedModel> {
-    let mut model = typed(proto, folder)?;
+fn optimized(source: &Source<'_>, at: usize, proto: ModelProto) -> TractResult<TypedModel> {
+    let mut model = typed(source, proto)?;
     let mut without: Vec<&str> = Vec::new();
     loop {
         let result = optimize(&mut model, &without);
@@ -166,18 +170,19 @@ fn optimized(
             Some(pass) if !without.contains(&pass) => without.push(pass),
             _ => return result.map(|()| model),
         }
-        let again = read(bytes)?.1.into_iter().nth(at);
-        model = typed(again.ok_or_else(|| TractError::msg("a piece fewer than before"))?, folder)?;
+        let again = read(source.bytes)?.1.into_iter().nth(at);
+        model = typed(source, again.ok_or_else(|| TractError::msg("a piece fewer than before"))?)?;
     }
 }
 
 /// Optimises a model but for some passes.
 fn optimize(model: &mut TypedModel, without: &[&str]) -> TractResult<()> {
     for mut optimizer in [Optimizer::declutter(), Optimizer::codegen()] {
-        optimizer.passes.retain(|pass| {
-            let name = format!("{pass:?}");
-            !without.iter().any(|pass| name.starts_with(pass))
-        });
+        let is = |pass: &dyn TypedPass, name: &str| format!("{pass:?}").starts_with(name);
+        optimizer.passes.retain(|pass| !without.iter().any(|name| is(pass.as_ref(), name)));
+        for pass in optimizer.passes.iter_mut().filter(|pass| is(pass.as_ref(), "ChangeAxes")) {
+            *pass = Box::new(ChangeAxes::default());
+        }
         optimizer.optimize(model)?;
     }
     Ok(())
@@ -204,8 +209,10 @@ fn read(bytes: &[u8]) -> TractResult<(Names, Vec<ModelProto>)> {
     Ok((names, pieces::cut(graph).into_iter().map(model).collect()))
 }
 
-fn typed(proto: ModelProto, folder: Option<&str>) -> TractResult<TypedModel> {
-    let parsed = tract_onnx::onnx().parse(&proto, folder)?;
+fn typed(source: &Source<'_>, mut proto: ModelProto) -> TractResult<TypedModel> {
+    let outside = proto.graph.as_mut().map(|graph| source.files.take(graph)).transpose()?;
+    let mut parsed = tract_onnx::onnx().parse(&proto, source.folder)?;
+    weights::put(outside.unwrap_or_default(), &mut parsed)?;
     // The weights are in `parsed` by now: do not keep them twice.
     drop(proto);
     if let Some(value) = parsed.unresolved_inputs.first() {
