@@ -69,7 +69,7 @@ impl Gateway {
         pending.plan_index = index;
         pending.audits = Audits::new(verify);
         pending.cut = self.reach.cut();
-        pending.under_way = self.pending.len();
+        pending.under_way = self.flowing();
         if is_clients(token) {
             self.limits[index].comes(pending.under_way);
         }
@@ -84,14 +84,25 @@ impl Gateway {
         Checks { lenient: self.lenient || lenient, ..Checks::of(verify, are_wrong) }
     }
 
+    /// Clients' requests that keep devices busy. Others wait for devices that were
+    /// lost, or have done so.
+    pub(super) fn flowing(&self) -> usize {
+        let flows = |p: &&Pending| is_clients(p.token) && p.attempt.number == 0;
+        self.pending.values().filter(flows).count()
+    }
+
     /// Can a request with these inputs be taken in?
-    fn check(&self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
-        let (flow, got) = (&self.limits[self.plan_in_force], self.clients());
-        let places = flow.places(now).filter(|_| self.config.adapt).unwrap_or(usize::MAX);
-        let limit = self.config.pending_max.min(places);
+    fn check(&mut self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
+        let (got, limit) = (self.clients(), self.config.pending_max);
+        let flowing = self.flowing();
+        let flow = &mut self.limits[self.plan_in_force];
+        let again_ms = flow.again().as_millis() as u64;
         if got >= limit {
-            let again_ms = flow.again().as_millis() as u64;
             return Err(RequestError::Busy { got, limit, again_ms });
+        }
+        let places = flow.places(now, flowing).filter(|_| self.config.adapt);
+        if let Some(limit) = places.filter(|places| flowing >= *places) {
+            return Err(RequestError::Busy { got: flowing, limit, again_ms });
         }
         if !self.crowded.is_empty()
             && let Some((index, members)) = self.choose()
@@ -99,7 +110,6 @@ impl Gateway {
             let alive = self.holdings.holding(index, self.alive_devices());
             let others = alive.without(self.crowded);
             if !self.plans.all()[index].viable(members, others) {
-                let again_ms = flow.again().as_millis() as u64;
                 let devices = self.plans.device_names(self.crowded);
                 return Err(RequestError::Crowded { devices, again_ms });
             }

@@ -8,6 +8,10 @@
 //! That is about requests that flow. Where none has been answered for a while,
 //! as nobody asked, or devices have just failed, as many may come as there is
 //! room for.
+//!
+//! And it is about crowds that stay. Many requests that come at once, and none
+//! afterwards, are taken in as far as they are answered soon all the same (as
+//! queues do that are managed by CoDel).
 
 use std::time::Duration;
 
@@ -29,6 +33,27 @@ const ROOMY: f64 = 1.4;
 /// for so long at least.
 const STILL: u32 = 3;
 const STILL_MIN: Duration = Duration::from_millis(20);
+/// Of many at once each may take so many times as long as alone, or this long.
+const BURST: f64 = 2.5;
+const BURST_MIN: Duration = Duration::from_millis(100);
+/// A crowd stays where all places were found taken again and again for as long as
+/// a request takes alone, and for so long at least. A busy machine may stand still
+/// for nearly as long.
+const STAYS_MIN: Duration = Duration::from_millis(250);
+
+/// What a request took, and how many others were under way when it came.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    time: Duration,
+    others: usize,
+}
+
+impl Taken {
+    /// The share of the time that each of them had.
+    fn each(&self) -> Duration {
+        self.time / (self.others as u32 + 1)
+    }
+}
 
 /// How many requests may be under way under one plan.
 #[derive(Clone, Debug)]
@@ -37,24 +62,55 @@ pub(super) struct Limit {
     /// What the latest requests took that were alone.
     alone: Latest<ALONE>,
     /// What requests took since the number was last looked at.
-    window: Vec<Duration>,
+    window: Vec<Taken>,
     /// Was a place missing, or nearly, meanwhile?
     is_used: bool,
     /// When the last one was answered.
     answered_at: Option<Time>,
+    /// By how much each more that is under way makes those that come later, in
+    /// the latest window.
+    each: Option<Duration>,
+    /// From when on, and when last, all places were found taken.
+    full: Option<(Time, Time)>,
 }
 
 impl Default for Limit {
     fn default() -> Limit {
-        let (alone, window) = (Latest::default(), Vec::new());
-        Limit { places: FIRST, alone, window, is_used: false, answered_at: None }
+        Limit {
+            places: FIRST,
+            alone: Latest::default(),
+            window: Vec::new(),
+            is_used: false,
+            answered_at: None,
+            each: None,
+            full: None,
+        }
     }
 }
 
 impl Limit {
-    /// How many may be under way at `now`; `None` for any number.
-    pub(super) fn places(&self, now: Time) -> Option<usize> {
-        self.flows(now).then_some(self.places)
+    /// How many may be under way at `now`, where one more wants to be; `None` for
+    /// any number.
+    pub(super) fn places(&mut self, now: Time, under_way: usize) -> Option<usize> {
+        if !self.flows(now) {
+            return None;
+        }
+        if under_way < self.places {
+            return Some(self.places);
+        }
+        let alone = self.unloaded().unwrap_or_default();
+        let stays = alone.max(STAYS_MIN);
+        let from = match self.full {
+            Some((from, last)) if now.since(last) <= stays => from,
+            _ => now,
+        };
+        self.full = Some((from, now));
+        if now.since(from) >= stays {
+            return Some(self.places);
+        }
+        let soon = alone.mul_f64(BURST).max(BURST_MIN).as_secs_f64();
+        let fitting = self.each.map_or(0, |each| (soon / each.as_secs_f64().max(1e-6)) as usize);
+        Some(self.places.max(fitting))
     }
 
     fn flows(&self, now: Time) -> bool {
@@ -79,7 +135,7 @@ impl Limit {
         if under_way == 0 {
             self.alone.add(took);
         }
-        self.window.push(took);
+        self.window.push(Taken { time: took, others: under_way });
         if self.window.len() >= self.places.max(WINDOW_MIN) {
             self.adapt();
         }
@@ -87,7 +143,9 @@ impl Limit {
 
     fn adapt(&mut self) {
         let middle = self.window.len() / 2;
-        let took = *self.window.select_nth_unstable(middle).1;
+        let took = self.window.select_nth_unstable_by_key(middle, |taken| taken.time).1.time;
+        let each = self.window.select_nth_unstable_by_key(middle, Taken::each).1.each();
+        self.each = Some(each);
         self.window.clear();
         let is_used = std::mem::take(&mut self.is_used);
         let Some(alone) = self.unloaded() else { return };
@@ -124,7 +182,7 @@ mod tests {
         let now = Time::default();
         limit.answered(now, 0, 0, alone);
         for _ in 0..10_000 {
-            let places = limit.places(now).expect("it flows");
+            let places = limit.places(now, 0).expect("it flows");
             limit.comes(places - 1);
             // What is always full takes as long as it takes to go round.
             let took = alone.max(Duration::from_secs_f64(places as f64 / rate));
@@ -153,12 +211,40 @@ mod tests {
             limit.answered(Time::default(), 0, 0, Duration::from_millis(10));
         }
         assert_eq!(limit.places, FIRST);
-        assert_eq!(limit.places(Time(30_000)), Some(FIRST));
-        assert_eq!(limit.places(Time(30_001)), None, "nobody has asked for a while");
-        assert_eq!(Limit::default().places(Time(0)), None);
+        assert_eq!(limit.places(Time(30_000), 0), Some(FIRST));
+        assert_eq!(limit.places(Time(30_001), 0), None, "nobody has asked for a while");
+        assert_eq!(Limit::default().places(Time(0), 0), None);
         // Eight that each ask again as soon as they are answered all may.
         let now = Time(1_000_000);
         limit.answered(now, 7, 7, Duration::from_millis(12));
-        assert_eq!(limit.places(now), Some(8));
+        assert_eq!(limit.places(now, 7), Some(8));
+    }
+
+    /// Those that come at once are taken in if each is answered soon, as long as
+    /// this does not go on and on.
+    #[test]
+    fn many_at_once_are_no_crowd() {
+        let ms = |ms: u64| Time(1000 * ms);
+        let mut limit = Limit::default();
+        // 5 ms alone, and two more a request that is under way.
+        for _ in 0..WINDOW_MIN {
+            limit.answered(ms(0), 0, 0, Duration::from_millis(5));
+        }
+        for others in 0..WINDOW_MIN {
+            let took = Duration::from_millis(2 * (others as u64 + 1)).max(Duration::from_millis(5));
+            limit.answered(ms(0), 3, others, took);
+        }
+        assert_eq!(limit.places(ms(1), 1), Some(LEAST), "the median took twice as long as alone");
+        let mut flowing = |at: u64, under_way: usize| {
+            limit.answered_at = Some(ms(at));
+            limit.places(ms(at), under_way)
+        };
+        assert_eq!(flowing(2, 4), Some(50), "100 ms, 2 each");
+        assert_eq!(flowing(150, 9), Some(50));
+        assert_eq!(flowing(251, 49), Some(50));
+        assert_eq!(flowing(252, 49), Some(LEAST), "for 250 ms by now");
+        assert_eq!(flowing(400, 4), Some(LEAST));
+        assert_eq!(flowing(500, 1), Some(LEAST));
+        assert_eq!(flowing(651, 4), Some(50), "for 251 ms nobody stood in line");
     }
 }

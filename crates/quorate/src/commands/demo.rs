@@ -133,6 +133,7 @@ async fn play_one(
         // as where one loses power and nobody says goodbye.
         trust_disconnect: spares > 0,
         resubmit_after: pace::deadline(args) / 2,
+        adapt: true,
         ..GatewayConfig::default()
     };
     let gateway = Folder::open(&bundle.join(GATEWAY_FOLDER))?;

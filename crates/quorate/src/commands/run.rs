@@ -31,7 +31,7 @@ pub(crate) fn run(args: &cli::Run) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let interrupted = crate::process::interrupted()?;
         let emulation = emulation(&args.emulate, &args.emulated)?;
-        let config = GatewayConfig::default();
+        let config = GatewayConfig { adapt: true, ..GatewayConfig::default() };
         let memory = args.memory.memory();
         let handle = Handle::within(&folder, engine(), config, emulation.as_ref(), memory)?;
         let end = tokio::select! {

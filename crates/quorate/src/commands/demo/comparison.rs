@@ -41,6 +41,7 @@ impl Comparison<'_> {
             "requests": coded.asked(),
             "answered": coded.answered(),
             "lost": coded.lost(),
+            "refused": coded.refused(),
             "late": coded.late(),
             "wrong": coded.wrong(),
             "worst_error": coded.worst_error(),
@@ -55,6 +56,7 @@ impl Comparison<'_> {
                 "requests": uncoded.asked(),
                 "answered": uncoded.answered(),
                 "lost": uncoded.lost(),
+                "refused": uncoded.refused(),
                 "late": uncoded.late(),
                 "wrong": uncoded.wrong(),
                 "timeout_ms": uncoded.timeout.as_secs_f64() * 1e3,
@@ -82,6 +84,9 @@ impl Comparison<'_> {
         count("asked", Tally::asked);
         count("answered", Tally::answered);
         count("lost (no answer in time)", Tally::lost);
+        if coded.refused() + uncoded.refused() > 0 {
+            count("refused (busy)", Tally::refused);
+        }
         count("late (over 5 x healthy p99)", Tally::late);
         count("wrong (not the whole model's)", Tally::wrong);
         let ms = |value: f64| format!("{value:.1} ms");

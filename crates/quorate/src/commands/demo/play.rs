@@ -9,6 +9,7 @@ use anyhow::ensure;
 use quorate::node::gateway::{Answer, AskError, Handle};
 use quorate::rehearsal::answer_difference;
 use quorate::workers::Workers;
+use quorate_core::gateway::RequestError;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
@@ -111,7 +112,9 @@ impl Play<'_> {
             self.material.is_right(*number, self.material.answer(*number)) == Some(true)
         };
         let mut tally = stream.tally;
-        tally.right_whole = labels.then(|| (0..tally.asked()).filter(right).count());
+        let is_taken = |number: &usize| tally.records[*number].end != End::Refused;
+        let taken = (0..tally.asked()).filter(is_taken);
+        tally.right_whole = labels.then(|| taken.filter(right).count());
         Ok(tally)
     }
 
@@ -144,7 +147,8 @@ impl Play<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!("request {number}: {error}");
-                stream.tally.records[number].end = End::Lost;
+                let is_busy = matches!(error, AskError::Request(RequestError::Busy { .. }));
+                stream.tally.records[number].end = if is_busy { End::Refused } else { End::Lost };
                 return Ok(());
             }
         };
@@ -282,7 +286,8 @@ impl Play<'_> {
             plan,
             asked: tally.asked(),
             answered: tally.answered(),
-            lost: tally.asked() - tally.answered() - stream.open,
+            lost: tally.lost() - stream.open,
+            refused: tally.refused(),
             recent: Latencies::of(latencies.collect()),
             decoded: tally.decoded,
             devices,

@@ -21,6 +21,8 @@ pub(crate) enum End {
     Open,
     /// No answer within the deadline.
     Lost,
+    /// Refused at once, as more were under way than can be answered soon.
+    Refused,
     /// Answered.
     Answered {
         /// From when it was due until the answer was ready.
@@ -103,10 +105,11 @@ impl Tally {
     /// to their end, satisfies `is`.
     fn within(&self, is: impl Fn(Duration, Duration) -> bool) -> Latencies {
         let latency = |record: &Record| match record.end {
-            End::Answered { latency, .. } => latency,
-            _ => self.deadline,
+            End::Answered { latency, .. } => Some((record.due, latency)),
+            End::Refused => None,
+            End::Open | End::Lost => Some((record.due, self.deadline)),
         };
-        let spans = self.records.iter().map(|record| (record.due, latency(record)));
+        let spans = self.records.iter().filter_map(latency);
         let taken = spans.filter(|(due, latency)| is(*due, *due + *latency));
         Latencies::of(taken.map(|(_, latency)| latency).collect())
     }
@@ -151,9 +154,14 @@ impl Tally {
         self.count(|end| matches!(end, End::Answered { .. }))
     }
 
-    /// Requests without an answer.
+    /// Requests that were refused at once.
+    pub(crate) fn refused(&self) -> usize {
+        self.count(|end| *end == End::Refused)
+    }
+
+    /// Requests that were taken in and have no answer.
     pub(crate) fn lost(&self) -> usize {
-        self.asked() - self.answered()
+        self.asked() - self.answered() - self.refused()
     }
 
     /// Answers that differ from the whole model's.
@@ -178,16 +186,21 @@ impl Tally {
         self.count(|end| matches!(end, End::Answered { latency, .. } if is(*latency)))
     }
 
-    /// Share of all requests whose greatest output was the label.
+    /// Share of all requests that were taken in whose greatest output was the
+    /// label.
     pub(crate) fn accuracy(&self) -> Option<f64> {
         self.right_whole?;
         let right = self.count(|end| matches!(end, End::Answered { right: Some(true), .. }));
-        Some(right as f64 / self.asked().max(1) as f64)
+        Some(right as f64 / self.taken().max(1) as f64)
     }
 
     /// The same share for the whole model.
     pub(crate) fn accuracy_whole(&self) -> Option<f64> {
-        Some(self.right_whole? as f64 / self.asked().max(1) as f64)
+        Some(self.right_whole? as f64 / self.taken().max(1) as f64)
+    }
+
+    fn taken(&self) -> usize {
+        self.asked() - self.refused()
     }
 
     fn count(&self, is: impl Fn(&End) -> bool) -> usize {
@@ -220,6 +233,7 @@ mod tests {
             answered(2, 1e-3, true),
             End::Lost,
             answered(90, f64::NAN, false),
+            End::Refused,
         ];
         let due = |i: usize| Duration::from_millis(100 * i as u64);
         let records =
@@ -237,7 +251,8 @@ mod tests {
             right_whole: Some(4),
             ..Tally::default()
         };
-        assert_eq!((tally.asked(), tally.answered(), tally.lost()), (4, 3, 1));
+        assert_eq!((tally.asked(), tally.answered(), tally.lost()), (5, 3, 1));
+        assert_eq!((tally.refused(), tally.overall().count), (1, 4));
         assert_eq!((tally.wrong(), tally.late()), (2, 1));
         assert_eq!((tally.healthy().count, tally.healthy().worst_ms), (2, 2.0));
         assert_eq!((tally.disturbed().count, tally.disturbed().worst_ms), (2, 2000.0));

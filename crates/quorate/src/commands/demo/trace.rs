@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::tally::{End, Tally};
 
 /// `stream,kind,at_ms,value`: a request with its latency in milliseconds
-/// (empty where it was lost), or an event with its end and name.
+/// (empty where it was lost, and where it was refused, which its name says), or an
+/// event with its end and name.
 pub(crate) fn csv(coded: &Tally, uncoded: &Tally) -> String {
     let mut out = String::from("stream,kind,at_ms,value,name\n");
     for (stream, tally) in [("coded", coded), ("uncoded", uncoded)] {
@@ -15,7 +16,8 @@ pub(crate) fn csv(coded: &Tally, uncoded: &Tally) -> String {
                 _ => String::new(),
             };
             let due_ms = record.due.as_secs_f64() * 1e3;
-            let _ = writeln!(out, "{stream},request,{due_ms:.3},{latency},");
+            let name = if record.end == End::Refused { "refused" } else { "" };
+            let _ = writeln!(out, "{stream},request,{due_ms:.3},{latency},{name}");
         }
         for event in &tally.events {
             let (at_ms, until_ms) = (event.at.as_secs_f64() * 1e3, event.until.as_secs_f64() * 1e3);

@@ -27,6 +27,7 @@ pub(crate) struct Snapshot {
     pub asked: usize,
     pub answered: usize,
     pub lost: usize,
+    pub refused: usize,
     pub recent: Latencies,
     pub decoded: u64,
     pub devices: Vec<DeviceLine>,
@@ -131,8 +132,11 @@ fn describe(name: &str, device: &DeviceLine) -> String {
 }
 
 fn summary(now: &Snapshot) -> String {
+    let refused =
+        if now.refused > 0 { format!(", {} refused", now.refused) } else { String::new() };
     format!(
-        "{:7.2} s  {} asked, {} answered, {} lost, p50 {:.1} ms, p99 {:.1} ms, {} decoded, plan {}",
+        "{:7.2} s  {} asked, {} answered, {} lost{refused}, p50 {:.1} ms, p99 {:.1} ms, \
+         {} decoded, plan {}",
         now.at.as_secs_f64(),
         now.asked,
         now.answered,
