@@ -10,7 +10,7 @@ use quorate_core::plan::Plans;
 use quorate_core::planner::{self, PlanRequest};
 use quorate_lab::sim::blank::Blank;
 use quorate_lab::sim::timed::{Costs, Script, Timed, Timing};
-use quorate_lab::sim::{Fault, Record, Requests};
+use quorate_lab::sim::{Ending, Fault, Record, Requests};
 use quorate_lab::statistics::percentile;
 use quorate_lab::zoo::{self, Size};
 use quorate_model::model::{Limits, Model};
@@ -156,5 +156,45 @@ fn nothing_is_refused_because_a_device_fails() {
             percentile(&seen.latencies_ms, 0.99)
         );
         assert_eq!((seen.refused, seen.lost), (0, 0));
+    }
+}
+
+/// Four of five devices are away for three seconds while twice as many requests come
+/// as all can do. Of those that wait meanwhile, no more are taken in than can be
+/// answered afterwards: else each is late, and so is whoever comes after it.
+#[test]
+fn a_crowd_that_waits_for_devices_is_no_burden_afterwards() {
+    for (model, profile, network) in DEVICES {
+        let devices = devices(model, profile, network);
+        let rate = 10e3 / alone_ms(&devices);
+        let best = offered(&devices, rate, 10.0, Vec::new()).goodput;
+        let rate = 2.0 * best;
+        let at = |index: usize| Duration::from_secs_f64(index as f64 / rate);
+        let away = (0..4).flat_map(|device| {
+            let crash = (Duration::from_secs(5), Fault::Crash { device, goodbye: false });
+            [crash, (Duration::from_secs(8), Fault::Restart(device))]
+        });
+        let count = (rate * 20.0) as usize;
+        let mut script = Script::new(Requests::At((0..count).map(at).collect())).with(away);
+        script.gateway.adapt = true;
+        script.deadline = Duration::from_secs(2);
+        let record = play(&devices, &script);
+        let ended = |from: u64, to: u64, is: fn(&Ending) -> bool| {
+            let endings = record.endings.iter().enumerate();
+            let within = |index: usize| (from..to).contains(&at(index).as_secs());
+            endings.filter(|(i, e)| within(*i) && e.as_ref().is_some_and(is)).count()
+        };
+        let answered = |ending: &Ending| ending.outcome.is_ok();
+        let lost = |ending: &Ending| {
+            ending.outcome.as_ref().is_err_and(|e| !matches!(e, RequestError::Busy { .. }))
+        };
+        let after = ended(10, 20, answered) as f64 / 10.0;
+        let (lost_then, lost_after) = (ended(0, 10, lost), ended(10, 20, lost));
+        println!(
+            "{model} on {profile}, {network}: best {best:.1}/s, {after:.1}/s after the loss; \
+             {lost_then} lost by it, {lost_after} after it"
+        );
+        assert!(after >= 0.9 * best);
+        assert_eq!(lost_after, 0);
     }
 }

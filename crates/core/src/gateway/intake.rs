@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate_model::tensor::Tensor;
 
 use super::checking::Audits;
+use super::limit::Limit;
 use super::pending::Pending;
 use super::token::is_clients;
 use super::{Command, Gateway, RequestError};
@@ -29,7 +30,7 @@ impl Gateway {
             _ if self.config.usual.is_empty() => Err(RequestError::Unverifiable),
             _ => Ok(()),
         };
-        if let Err(error) = checked.and_then(|()| self.check(now, &inputs)) {
+        if let Err(error) = checked.and_then(|()| self.check(now, &inputs, deadline)) {
             out.push(Command::Fail(token, error));
             return;
         }
@@ -92,17 +93,27 @@ impl Gateway {
     }
 
     /// Can a request with these inputs be taken in?
-    fn check(&mut self, now: Time, inputs: &[Tensor]) -> Result<(), RequestError> {
-        let (got, limit) = (self.clients(), self.config.pending_max);
-        let flowing = self.flowing();
+    fn check(
+        &mut self,
+        now: Time,
+        inputs: &[Tensor],
+        deadline: Duration,
+    ) -> Result<(), RequestError> {
+        let (all, flowing, adapt) = (self.clients(), self.flowing(), self.config.adapt);
+        let room = |limit: &Limit| limit.room(deadline);
+        // Under a plan that is new in force it is not known yet what requests take.
+        let known = self.limits.iter().filter_map(room).min();
         let flow = &mut self.limits[self.plan_in_force];
         let again_ms = flow.again().as_millis() as u64;
-        if got >= limit {
-            return Err(RequestError::Busy { got, limit, again_ms });
-        }
-        let places = flow.places(now, flowing).filter(|_| self.config.adapt);
-        if let Some(limit) = places.filter(|places| flowing >= *places) {
-            return Err(RequestError::Busy { got: flowing, limit, again_ms });
+        let limits = [
+            (all, Some(self.config.pending_max)),
+            (all, room(flow).or(known).filter(|_| adapt)),
+            (flowing, flow.places(now, flowing).filter(|_| adapt)),
+        ];
+        for (got, limit) in limits {
+            if let Some(limit) = limit.filter(|limit| got >= *limit) {
+                return Err(RequestError::Busy { got, limit, again_ms });
+            }
         }
         if !self.crowded.is_empty()
             && let Some((index, members)) = self.choose()

@@ -6,8 +6,9 @@
 //! they take alone (as in TCP Vegas, and Netflix's concurrency limits).
 //!
 //! That is about requests that flow. Where none has been answered for a while,
-//! as nobody asked, or devices have just failed, as many may come as there is
-//! room for.
+//! as nobody asked, or devices have just failed, as many may come as can be
+//! answered within half of their time once devices are there: those that come
+//! later would be lost, and take the time of those before them.
 //!
 //! And it is about crowds that stay. Many requests that come at once, and none
 //! afterwards, are taken in as far as they are answered soon all the same (as
@@ -108,9 +109,20 @@ impl Limit {
         if now.since(from) >= stays {
             return Some(self.places);
         }
-        let soon = alone.mul_f64(BURST).max(BURST_MIN).as_secs_f64();
-        let fitting = self.each.map_or(0, |each| (soon / each.as_secs_f64().max(1e-6)) as usize);
-        Some(self.places.max(fitting))
+        self.fitting(alone.mul_f64(BURST).max(BURST_MIN)).or(Some(self.places))
+    }
+
+    /// How many may wait where each has so much time, whether requests flow or
+    /// not: half of it is for what is lost meanwhile. `None` where it is not known
+    /// yet what one takes.
+    pub(super) fn room(&self, deadline: Duration) -> Option<usize> {
+        self.fitting(deadline / 2)
+    }
+
+    /// How many are answered in this time, if they come at once.
+    fn fitting(&self, time: Duration) -> Option<usize> {
+        let each = self.each?.as_secs_f64().max(1e-6);
+        Some(self.places.max((time.as_secs_f64() / each) as usize))
     }
 
     fn flows(&self, now: Time) -> bool {
@@ -246,5 +258,8 @@ mod tests {
         assert_eq!(flowing(400, 4), Some(LEAST));
         assert_eq!(flowing(500, 1), Some(LEAST));
         assert_eq!(flowing(651, 4), Some(50), "for 251 ms nobody stood in line");
+        assert_eq!(limit.room(Duration::from_secs(2)), Some(500));
+        assert_eq!(limit.room(Duration::ZERO), Some(LEAST));
+        assert_eq!(Limit::default().room(Duration::from_secs(2)), None);
     }
 }
