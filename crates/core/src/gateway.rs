@@ -361,7 +361,7 @@ impl Gateway {
         self.patience[pending.plan_index].learn(pending.quiet_until(now));
         if pending.attempt.number == 0 && is_clients(pending.token) {
             let took = pending.age(now);
-            let left = self.flowing() - 1;
+            let left = self.flowing().saturating_sub(1);
             self.limits[pending.plan_index].answered(now, left, pending.under_way, took);
         }
         self.pending.range_mut(..job.number).for_each(|(_, earlier)| earlier.overtaken += 1);

@@ -14,6 +14,9 @@ use crate::audit::{Checks, Verify};
 use crate::id::{DeviceSet, RequestId};
 use crate::time::Time;
 
+/// No request has longer.
+const DEADLINE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 impl Gateway {
     /// Takes a request in, or says why not.
     pub(super) fn submit(
@@ -25,6 +28,7 @@ impl Gateway {
         verify: Verify,
         out: &mut Vec<Command>,
     ) {
+        let deadline = deadline.min(DEADLINE_MAX);
         let checked = match verify {
             Verify::Off => Ok(()),
             _ if self.config.usual.is_empty() => Err(RequestError::Unverifiable),
@@ -64,15 +68,15 @@ impl Gateway {
             deadline: now + deadline,
         };
         let values = self.plans.values().clone();
-        let first = self.config.resubmit_after;
+        let (first, flowing) = (self.config.resubmit_after, self.flowing());
         let patience = self.patience[index].limit(first, first / 4);
         let mut pending = Pending::new(now, token, inputs, deadline, values, patience, attempt);
         pending.plan_index = index;
         pending.audits = Audits::new(verify);
         pending.cut = self.reach.cut();
-        pending.under_way = self.flowing();
+        pending.under_way = self.unanswered().count();
         if is_clients(token) {
-            self.limits[index].comes(pending.under_way);
+            self.limits[index].comes(flowing);
         }
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);
@@ -85,11 +89,16 @@ impl Gateway {
         Checks { lenient: self.lenient || lenient, ..Checks::of(verify, are_wrong) }
     }
 
-    /// Clients' requests that keep devices busy. Others wait for devices that were
+    /// Clients' requests that wait for an answer.
+    fn unanswered(&self) -> impl Iterator<Item = &Pending> {
+        let waits = |p: &&Pending| is_clients(p.token) && !p.audits.is_answered;
+        self.pending.values().filter(waits)
+    }
+
+    /// Those of them that keep devices busy. Others wait for devices that were
     /// lost, or have done so.
     pub(super) fn flowing(&self) -> usize {
-        let flows = |p: &&Pending| is_clients(p.token) && p.attempt.number == 0;
-        self.pending.values().filter(flows).count()
+        self.unanswered().filter(|pending| pending.attempt.number == 0).count()
     }
 
     /// Can a request with these inputs be taken in?
@@ -99,15 +108,19 @@ impl Gateway {
         inputs: &[Tensor],
         deadline: Duration,
     ) -> Result<(), RequestError> {
-        let (all, flowing, adapt) = (self.clients(), self.flowing(), self.config.adapt);
+        // Who waits for longer than this one may is not what it waits for.
+        let lately = |pending: &&Pending| pending.age(now) <= deadline;
+        let waiting = self.unanswered().filter(lately).count();
+        let flowing = self.flowing();
+        let (clients, adapt) = (self.clients(), self.config.adapt);
         let room = |limit: &Limit| limit.room(deadline);
         // Under a plan that is new in force it is not known yet what requests take.
-        let known = self.limits.iter().filter_map(room).min();
+        let known = self.limits.iter().filter_map(room).max();
         let flow = &mut self.limits[self.plan_in_force];
         let again_ms = flow.again().as_millis() as u64;
         let limits = [
-            (all, Some(self.config.pending_max)),
-            (all, room(flow).or(known).filter(|_| adapt)),
+            (clients, Some(self.config.pending_max)),
+            (waiting, room(flow).or(known).filter(|_| adapt)),
             (flowing, flow.places(now, flowing).filter(|_| adapt)),
         ];
         for (got, limit) in limits {

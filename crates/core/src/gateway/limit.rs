@@ -37,6 +37,9 @@ const STILL_MIN: Duration = Duration::from_millis(20);
 /// Of many at once each may take so many times as long as alone, or this long.
 const BURST: f64 = 2.5;
 const BURST_MIN: Duration = Duration::from_millis(100);
+/// So many requests one after the other, each on other devices, are taken to be
+/// possible where none have been seen together yet.
+const ABREAST: u32 = 4;
 /// A crowd stays where all places were found taken again and again for as long as
 /// a request takes alone, and for so long at least. A busy machine may stand still
 /// for nearly as long.
@@ -68,8 +71,8 @@ pub(super) struct Limit {
     is_used: bool,
     /// When the last one was answered.
     answered_at: Option<Time>,
-    /// By how much each more that is under way makes those that come later, in
-    /// the latest window.
+    /// By how much each more that is under way makes those that come later, where
+    /// some were together lately.
     each: Option<Duration>,
     /// From when on, and when last, all places were found taken.
     full: Option<(Time, Time)>,
@@ -109,20 +112,22 @@ impl Limit {
         if now.since(from) >= stays {
             return Some(self.places);
         }
-        self.fitting(alone.mul_f64(BURST).max(BURST_MIN)).or(Some(self.places))
+        let soon = alone.mul_f64(BURST).max(BURST_MIN);
+        Some(self.fitting(soon, self.each.unwrap_or(alone)))
     }
 
     /// How many may wait where each has so much time, whether requests flow or
     /// not: half of it is for what is lost meanwhile. `None` where it is not known
     /// yet what one takes.
     pub(super) fn room(&self, deadline: Duration) -> Option<usize> {
-        self.fitting(deadline / 2)
+        let each = self.each.or_else(|| Some(self.unloaded()? / ABREAST))?;
+        Some(self.fitting(deadline / 2, each))
     }
 
     /// How many are answered in this time, if they come at once.
-    fn fitting(&self, time: Duration) -> Option<usize> {
-        let each = self.each?.as_secs_f64().max(1e-6);
-        Some(self.places.max((time.as_secs_f64() / each) as usize))
+    fn fitting(&self, time: Duration, each: Duration) -> usize {
+        let count = time.as_secs_f64() / each.as_secs_f64().max(1e-6);
+        self.places.max(count as usize)
     }
 
     fn flows(&self, now: Time) -> bool {
@@ -156,8 +161,12 @@ impl Limit {
     fn adapt(&mut self) {
         let middle = self.window.len() / 2;
         let took = self.window.select_nth_unstable_by_key(middle, |taken| taken.time).1.time;
-        let each = self.window.select_nth_unstable_by_key(middle, Taken::each).1.each();
-        self.each = Some(each);
+        let mut shared: Vec<Duration> =
+            self.window.iter().filter(|taken| taken.others > 0).map(Taken::each).collect();
+        if shared.len() >= WINDOW_MIN / 2 {
+            let middle = shared.len() / 2;
+            self.each = Some(*shared.select_nth_unstable(middle).1);
+        }
         self.window.clear();
         let is_used = std::mem::take(&mut self.is_used);
         let Some(alone) = self.unloaded() else { return };

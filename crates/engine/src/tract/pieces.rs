@@ -7,6 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Length};
+use tract_onnx::pb::type_proto::Value;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// Most nodes of a piece, and most bytes of the weights of several layers. What
@@ -62,7 +65,14 @@ impl Cut {
         let infos = graph.value_info.iter().chain(&graph.input).chain(&graph.output);
         let infos: BTreeMap<&str, &ValueInfoProto> =
             infos.map(|info| (info.name.as_str(), info)).collect();
-        let is_told = |name: &str| infos.get(name).is_some_and(|info| info.r#type.is_some());
+        let made: BTreeSet<&str> = graph
+            .node
+            .iter()
+            .filter(|node| node.op_type == "Constant")
+            .flat_map(|node| node.output.iter().map(String::as_str))
+            .collect();
+        let is_told =
+            |name: &str| infos.get(name).is_some_and(|i| is_plain(i)) && !made.contains(name);
         let crossings = crossings(graph.node.len(), &spans, is_told);
         let borders = borders(&weights(graph, &constants), most, &crossings);
         if borders.len() < 2 {
@@ -160,9 +170,20 @@ fn spans<'a>(graph: &'a GraphProto, constants: &Constants<'_>) -> Option<Spans<'
     Some(spans)
 }
 
+/// Is it told that this is an array of floats, and how long it is everywhere? Whole
+/// numbers may be shapes, which tract has to know when it loads.
+fn is_plain(info: &ValueInfoProto) -> bool {
+    let kind = info.r#type.as_ref().and_then(|of| of.value.as_ref());
+    let Some(Value::TensorType(tensor)) = kind else { return false };
+    let floats = [DataType::Float, DataType::Float16, DataType::Double];
+    let is_float = floats.iter().any(|float| *float as i32 == tensor.elem_type);
+    let is_length = |dim: &Dimension| matches!(dim.value, Some(Length::DimValue(n)) if n > 0);
+    is_float && tensor.shape.as_ref().is_some_and(|shape| shape.dim.iter().all(is_length))
+}
+
 /// The bytes of all constants of a graph.
 pub(super) fn bytes(graph: &GraphProto) -> usize {
-    graph.initializer.iter().map(bytes_of).sum()
+    graph.initializer.iter().map(bytes_of).fold(0, usize::saturating_add)
 }
 
 /// About how many bytes a constant has, wherever they are.
@@ -170,7 +191,8 @@ fn bytes_of(tensor: &TensorProto) -> usize {
     let outside = tensor.external_data.iter().find(|entry| entry.key == "length");
     let outside = outside.and_then(|entry| entry.value.parse().ok()).unwrap_or(0);
     let words = tensor.float_data.len() + tensor.int32_data.len();
-    outside + tensor.raw_data.len() + 4 * words + 8 * tensor.int64_data.len()
+    let inside = tensor.raw_data.len() + 4 * words + 8 * tensor.int64_data.len();
+    inside.saturating_add(outside)
 }
 
 /// The bytes of the constants that each node is the first to read.
@@ -180,7 +202,9 @@ fn weights(graph: &GraphProto, constants: &Constants<'_>) -> Vec<usize> {
         let bytes = *constants.get(name)?;
         seen.insert(name.to_owned()).then_some(bytes)
     };
-    let of_node = |node: &NodeProto| node.input.iter().filter_map(|name| new(name)).sum();
+    let of_node = |node: &NodeProto| {
+        node.input.iter().filter_map(|name| new(name)).fold(0, usize::saturating_add)
+    };
     graph.node.iter().map(of_node).collect()
 }
 
@@ -218,7 +242,7 @@ fn borders(weights: &[usize], most: &Most, crossings: &[Option<usize>]) -> Vec<u
     let furthest = |start: usize| {
         let mut bytes = weights.get(start).copied().unwrap_or_default();
         for (at, weights) in weights.iter().enumerate().skip(start + 1) {
-            bytes += weights;
+            bytes = bytes.saturating_add(*weights);
             if at - start == most.nodes || (is_layer(at) && bytes > most.bytes) {
                 return at;
             }
@@ -245,13 +269,19 @@ fn borders(weights: &[usize], most: &Most, crossings: &[Option<usize>]) -> Vec<u
 
 #[cfg(test)]
 mod tests {
-    use tract_onnx::pb::type_proto::{Tensor, Value};
-    use tract_onnx::pb::{TypeProto, tensor_proto::DataType};
+    use tract_onnx::pb::type_proto::Tensor;
+    use tract_onnx::pb::{TensorShapeProto, TypeProto};
 
     use super::*;
 
     fn info(name: &str) -> ValueInfoProto {
-        let tensor = Tensor { elem_type: DataType::Float as i32, shape: None };
+        of_shape(name, DataType::Float, Some(Length::DimValue(3)))
+    }
+
+    fn of_shape(name: &str, dtype: DataType, length: Option<Length>) -> ValueInfoProto {
+        let dim = Dimension { value: length, ..Default::default() };
+        let shape = Some(TensorShapeProto { dim: vec![dim] });
+        let tensor = Tensor { elem_type: dtype as i32, shape };
         let value = Some(Value::TensorType(tensor));
         let of = TypeProto { value, ..Default::default() };
         ValueInfoProto { name: name.into(), r#type: Some(of), ..Default::default() }
@@ -361,6 +391,19 @@ mod tests {
         let mut graph = chain();
         graph.value_info.retain(|info| info.name != "a");
         assert!(Cut::of(&graph, &of_nodes(3)).is_none(), "a type that is not known");
+        for open in [
+            of_shape("a", DataType::Float, Some(Length::DimParam("N".into()))),
+            of_shape("a", DataType::Float, Some(Length::DimValue(-1))),
+            of_shape("a", DataType::Float, None),
+            of_shape("a", DataType::Int64, Some(Length::DimValue(3))),
+        ] {
+            let mut graph = chain();
+            *graph.value_info.iter_mut().find(|info| info.name == "a").unwrap() = open;
+            assert!(Cut::of(&graph, &of_nodes(3)).is_none(), "an open length, or a shape");
+        }
+        let mut graph = chain();
+        graph.node[0].op_type = "Constant".into();
+        assert!(Cut::of(&graph, &of_nodes(3)).is_none(), "a constant that a node makes");
         let mut graph = chain();
         graph.node.swap(1, 2);
         assert!(Cut::of(&graph, &of_nodes(3)).is_none(), "no order");

@@ -103,7 +103,10 @@ pub(super) fn put(outside: Outside, parsed: &mut ParseResult) -> TractResult<()>
     for (name, tensor) in outside {
         // Nobody reads what has no place.
         let Some(outlet) = parsed.outlets_by_name.get(&name).copied() else { continue };
-        parsed.unresolved_inputs.retain(|unresolved| *unresolved != name);
+        let Some(at) = parsed.unresolved_inputs.iter().position(|of| *of == name) else {
+            return Err(TractError::msg(format!("value {name} is a constant and made, too")));
+        };
+        parsed.unresolved_inputs.remove(at);
         parsed.model.inputs.retain(|input| *input != outlet);
         let fact = TypedFact::try_from(tensor.clone())?;
         let node = parsed.model.node_mut(outlet.node);
@@ -115,7 +118,8 @@ pub(super) fn put(outside: Outside, parsed: &mut ParseResult) -> TractResult<()>
 
 /// Where a tensor is, if that is in a file, and it is a large one.
 fn place(tensor: &TensorProto) -> Option<Place<'_>> {
-    if tensor.data_location != Some(DataLocation::External as i32) {
+    let is_outside = tensor.data_location == Some(DataLocation::External as i32);
+    if !is_outside || !tensor.raw_data.is_empty() {
         return None;
     }
     let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key);

@@ -17,12 +17,15 @@ fn text() -> String {
 
 /// All three devices are there, and what is usual is known.
 fn bench() -> Bench {
+    bench_with(GatewayConfig::default())
+}
+
+fn bench_with(config: GatewayConfig) -> Bench {
     let (mut usual, text) = (Usual::default(), text());
     for plan in Plans::parse(&text).expect("reads").all() {
         [H, Y].iter().for_each(|value| usual.saw(plan.id(), *value, 0.0));
     }
-    let config = GatewayConfig { usual: Arc::new(usual), ..GatewayConfig::default() };
-    Bench::ready_over(&text, config)
+    Bench::ready_over(&text, GatewayConfig { usual: Arc::new(usual), ..config })
 }
 
 impl Bench {
@@ -291,4 +294,19 @@ fn who_starts_anew_is_tried_out_at_once() {
         bench.report(14, device, &trial, Finding::Clean);
     }
     assert!(bench.notices().contains(&Notice::Rested(B)));
+}
+
+/// Their answers are given: nobody waits for them.
+#[test]
+fn requests_that_are_only_looked_at_take_no_place() {
+    let mut bench = bench_with(GatewayConfig { adapt: true, ..GatewayConfig::default() });
+    for number in 0..20 {
+        let at = 5 * number;
+        bench.beats(at, &[A, B, C]);
+        let sent = bench.ask(at, number, Verify::Detect);
+        bench.answered(at + 4, number, &sent);
+        assert_eq!(bench.verified(), [Verified::Pending]);
+    }
+    assert_eq!(bench.gateway.pending(), 20);
+    assert!(bench.failures().is_empty());
 }

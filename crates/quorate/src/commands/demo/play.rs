@@ -147,7 +147,10 @@ impl Play<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!("request {number}: {error}");
-                let is_busy = matches!(error, AskError::Request(RequestError::Busy { .. }));
+                let is_busy = matches!(
+                    error,
+                    AskError::Request(RequestError::Busy { .. } | RequestError::Crowded { .. })
+                );
                 stream.tally.records[number].end = if is_busy { End::Refused } else { End::Lost };
                 return Ok(());
             }
