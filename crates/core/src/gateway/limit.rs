@@ -37,9 +37,6 @@ const STILL_MIN: Duration = Duration::from_millis(20);
 /// Of many at once each may take so many times as long as alone, or this long.
 const BURST: f64 = 2.5;
 const BURST_MIN: Duration = Duration::from_millis(100);
-/// So many requests one after the other, each on other devices, are taken to be
-/// possible where none have been seen together yet.
-const ABREAST: u32 = 4;
 /// A crowd stays where all places were found taken again and again for as long as
 /// a request takes alone, and for so long at least. A busy machine may stand still
 /// for nearly as long.
@@ -120,7 +117,7 @@ impl Limit {
     /// not: half of it is for what is lost meanwhile. `None` where it is not known
     /// yet what one takes.
     pub(super) fn room(&self, deadline: Duration) -> Option<usize> {
-        let each = self.each.or_else(|| Some(self.unloaded()? / ABREAST))?;
+        let each = self.each.or_else(|| self.unloaded())?;
         Some(self.fitting(deadline / 2, each))
     }
 
@@ -152,7 +149,17 @@ impl Limit {
         if under_way == 0 {
             self.alone.add(took);
         }
-        self.window.push(Taken { time: took, others: under_way });
+        self.took(under_way, took);
+    }
+
+    /// A request was not answered within the time that it had, `took`; when it came
+    /// in, `under_way` others were.
+    pub(super) fn missed(&mut self, under_way: usize, took: Duration) {
+        self.took(under_way, took);
+    }
+
+    fn took(&mut self, others: usize, time: Duration) {
+        self.window.push(Taken { time, others });
         if self.window.len() >= self.places.max(WINDOW_MIN) {
             self.adapt();
         }

@@ -272,6 +272,11 @@ impl Pending {
         self.attempt.deadline.min(attempt).min(wait)
     }
 
+    /// The time that it has in all.
+    pub(super) fn allowed(&self) -> Duration {
+        self.allowed
+    }
+
     /// How long ago it came in.
     pub(super) fn age(&self, now: Time) -> Duration {
         self.allowed.saturating_sub(self.attempt.deadline.since(now))
