@@ -61,7 +61,6 @@ use limit::Limit;
 use patience::Patience;
 use pending::Pending;
 use reach::Reach;
-use token::is_clients;
 
 /// Finished requests that one watermark lists one by one.
 const ALSO_MAX: usize = 256;
@@ -359,7 +358,7 @@ impl Gateway {
         }
         let Some(pending) = self.pending.get(&job.number) else { return };
         self.patience[pending.plan_index].learn(pending.quiet_until(now));
-        if pending.attempt.number == 0 && is_clients(pending.token) {
+        if pending.flows() {
             let took = pending.age(now);
             let left = self.flowing().saturating_sub(1);
             self.limits[pending.plan_index].answered(now, left, pending.under_way, took);

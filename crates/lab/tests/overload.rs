@@ -51,18 +51,28 @@ struct Seen {
     latencies_ms: Vec<f64>,
 }
 
+/// When the request of this number comes, of `rate` a second.
+fn due(index: usize, rate: f64) -> Duration {
+    Duration::from_secs_f64(index as f64 / rate)
+}
+
+/// `rate` requests a second for so long, to a gateway that takes in what devices do.
+fn stream(rate: f64, seconds: f64, faults: impl IntoIterator<Item = (Duration, Fault)>) -> Script {
+    let count = (rate * seconds) as usize;
+    let requests = Requests::At((0..count).map(|index| due(index, rate)).collect());
+    let mut script = Script::new(requests).with(faults);
+    script.gateway.adapt = true;
+    script
+}
+
 fn offered(
     devices: &(Arc<Plans>, Timing),
     rate: f64,
     seconds: f64,
     faults: Vec<(Duration, Fault)>,
 ) -> Seen {
-    let count = (rate * seconds) as usize;
-    let at = |index: usize| Duration::from_secs_f64(index as f64 / rate);
     let is_well = faults.is_empty();
-    let mut script = Script::new(Requests::At((0..count).map(at).collect())).with(faults);
-    script.gateway.adapt = true;
-    let record = play(devices, &script);
+    let record = play(devices, &stream(rate, seconds, faults));
     let (mut lost, mut refused, mut answered) = (0, 0, 0);
     let (mut onset_ms, mut latencies_ms) = (Vec::new(), Vec::new());
     for (index, ending) in record.endings.iter().enumerate() {
@@ -70,7 +80,7 @@ fn offered(
         match &ending.outcome {
             Ok(answer) => {
                 answered += 1;
-                let is_first = at(index).as_secs_f64() < ONSET_S;
+                let is_first = due(index, rate).as_secs_f64() < ONSET_S;
                 let latencies = if is_first { &mut onset_ms } else { &mut latencies_ms };
                 latencies.push(ending.after.as_secs_f64() * 1e3);
                 if is_well {
@@ -169,19 +179,16 @@ fn a_crowd_that_waits_for_devices_is_no_burden_afterwards() {
         let rate = 10e3 / alone_ms(&devices);
         let best = offered(&devices, rate, 10.0, Vec::new()).goodput;
         let rate = 2.0 * best;
-        let at = |index: usize| Duration::from_secs_f64(index as f64 / rate);
         let away = (0..4).flat_map(|device| {
             let crash = (Duration::from_secs(5), Fault::Crash { device, goodbye: false });
             [crash, (Duration::from_secs(8), Fault::Restart(device))]
         });
-        let count = (rate * 20.0) as usize;
-        let mut script = Script::new(Requests::At((0..count).map(at).collect())).with(away);
-        script.gateway.adapt = true;
+        let mut script = stream(rate, 20.0, away);
         script.deadline = Duration::from_secs(2);
         let record = play(&devices, &script);
         let ended = |from: u64, to: u64, is: fn(&Ending) -> bool| {
             let endings = record.endings.iter().enumerate();
-            let within = |index: usize| (from..to).contains(&at(index).as_secs());
+            let within = |index: usize| (from..to).contains(&due(index, rate).as_secs());
             endings.filter(|(i, e)| within(*i) && e.as_ref().is_some_and(is)).count()
         };
         let answered = |ending: &Ending| ending.outcome.is_ok();

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::pending::{Failed, Fate, Pending};
-use super::token::is_clients;
 use super::{Command, Gateway, Notice, RequestError};
 use crate::attempt::Attempt;
 use crate::failure::Cause;
@@ -185,10 +184,9 @@ impl Gateway {
     pub(super) fn give_up(&mut self, number: u64, out: &mut Vec<Command>) {
         let heard = self.heard_devices();
         if let Some(pending) = self.close(number) {
-            if pending.attempt.number == 0 && is_clients(pending.token) {
+            if pending.flows() {
                 // What is too much is learned from what is not answered, too.
-                let limit = &mut self.limits[pending.plan_index];
-                limit.missed(pending.under_way, pending.allowed());
+                self.limits[pending.plan_index].took(pending.under_way, pending.allowed);
             }
             let alive = self.holdings.holding(pending.plan_index, heard);
             let missing =

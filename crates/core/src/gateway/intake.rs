@@ -95,10 +95,9 @@ impl Gateway {
         self.pending.values().filter(waits)
     }
 
-    /// Those of them that keep devices busy. Others wait for devices that were
-    /// lost, or have done so.
+    /// Those of them that keep devices busy.
     pub(super) fn flowing(&self) -> usize {
-        self.unanswered().filter(|pending| pending.attempt.number == 0).count()
+        self.unanswered().filter(|pending| pending.flows()).count()
     }
 
     /// Can a request with these inputs be taken in?
@@ -115,12 +114,13 @@ impl Gateway {
         let (clients, adapt) = (self.clients(), self.config.adapt);
         let room = |limit: &Limit| limit.room(deadline);
         // Under a plan that is new in force it is not known yet what requests take.
-        let known = self.limits.iter().filter_map(room).max();
+        let room = room(&self.limits[self.plan_in_force])
+            .or_else(|| self.limits.iter().filter_map(room).max());
         let flow = &mut self.limits[self.plan_in_force];
         let again_ms = flow.again().as_millis() as u64;
         let limits = [
             (clients, Some(self.config.pending_max)),
-            (waiting, room(flow).or(known).filter(|_| adapt)),
+            (waiting, room.filter(|_| adapt)),
             (flowing, flow.places(now, flowing).filter(|_| adapt)),
         ];
         for (got, limit) in limits {

@@ -152,13 +152,9 @@ impl Limit {
         self.took(under_way, took);
     }
 
-    /// A request was not answered within the time that it had, `took`; when it came
-    /// in, `under_way` others were.
-    pub(super) fn missed(&mut self, under_way: usize, took: Duration) {
-        self.took(under_way, took);
-    }
-
-    fn took(&mut self, others: usize, time: Duration) {
+    /// A request ended after `time`, with an answer or as it had no longer; when it
+    /// came in, `others` were under way.
+    pub(super) fn took(&mut self, others: usize, time: Duration) {
         self.window.push(Taken { time, others });
         if self.window.len() >= self.places.max(WINDOW_MIN) {
             self.adapt();

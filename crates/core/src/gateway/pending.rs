@@ -11,6 +11,7 @@ use super::answer::{Provenance, RequestError};
 use super::checking::Audits;
 use super::command::Command;
 use super::reach::{Cut, apart};
+use super::token::is_clients;
 use crate::attempt::Attempt;
 use crate::audit::{Audit, Checks, Verified};
 use crate::detector::GRACE;
@@ -90,7 +91,7 @@ pub(super) struct Pending {
     inputs: Vec<Tensor>,
     values: Arc<Vec<Value>>,
     /// Time from submission to deadline.
-    allowed: Duration,
+    pub(super) allowed: Duration,
     gathers: Vec<Gather>,
     /// Shards of the results that were taken.
     arrivals: Vec<(DeviceId, Duration)>,
@@ -272,9 +273,10 @@ impl Pending {
         self.attempt.deadline.min(attempt).min(wait)
     }
 
-    /// The time that it has in all.
-    pub(super) fn allowed(&self) -> Duration {
-        self.allowed
+    /// Does a client wait for its first attempt, which keeps devices busy? Others
+    /// wait for devices that were lost, or have done so.
+    pub(super) fn flows(&self) -> bool {
+        self.attempt.number == 0 && is_clients(self.token)
     }
 
     /// How long ago it came in.

@@ -152,8 +152,10 @@ fn all_optimized(source: &Source<'_>, protos: Vec<ModelProto>) -> Vec<TractResul
 /// The pass that has several slices of one value made together: it may leave a
 /// node in the graph that is none.
 const SPLITS: &str = "PushSplitDown";
+/// The pass that `axes` has another for.
+const AXES: &str = "ChangeAxes";
 /// Passes of tract's that a model runs without, if more slowly.
-const OPTIONAL: [&str; 2] = ["ChangeAxes", SPLITS];
+const OPTIONAL: [&str; 2] = [AXES, SPLITS];
 
 /// The piece at place `at`, ready to run: without a pass that fails on it.
 fn optimized(source: &Source<'_>, at: usize, proto: ModelProto) -> TractResult<TypedModel> {
@@ -180,7 +182,7 @@ fn optimize(model: &mut TypedModel, without: &[&str]) -> TractResult<()> {
     for mut optimizer in [Optimizer::declutter(), Optimizer::codegen()] {
         let is = |pass: &dyn TypedPass, name: &str| format!("{pass:?}").starts_with(name);
         optimizer.passes.retain(|pass| !without.iter().any(|name| is(pass.as_ref(), name)));
-        for pass in optimizer.passes.iter_mut().filter(|pass| is(pass.as_ref(), "ChangeAxes")) {
+        for pass in optimizer.passes.iter_mut().filter(|pass| is(pass.as_ref(), AXES)) {
             *pass = Box::new(ChangeAxes::default());
         }
         optimizer.optimize(model)?;

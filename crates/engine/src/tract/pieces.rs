@@ -26,8 +26,8 @@ struct Most {
 
 /// `graph` in its pieces, in their order. What one makes for others is one of its
 /// outputs, and one of their inputs. A graph is left as it is where it is small,
-/// where nodes have graphs of their own, and where a type is not known that a
-/// piece would have to be told.
+/// where nodes have graphs of their own, and where more than floats of known
+/// lengths would cross each border.
 pub(super) fn cut(graph: GraphProto) -> Vec<GraphProto> {
     match Cut::of(&graph, &MOST) {
         Some(cut) => cut.pieces(graph),
