@@ -44,7 +44,7 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
 }
 
 /// The longest that one request's tasks may take the device that has the most.
-fn tasks_us(material: &Material, script: &Script) -> u64 {
+pub(super) fn tasks_us(material: &Material, script: &Script) -> u64 {
     let plan = material.plans.main();
     let tasks = |seat: usize| plan.tasks(SeatId(seat as u8)).count() as u64;
     (0..plan.seats()).map(tasks).max().unwrap_or(0) * script.task_us_max

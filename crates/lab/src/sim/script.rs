@@ -171,6 +171,13 @@ impl Script {
         self.bytes_per_s = self.bytes_per_s.map(|rate| rate.max(least));
     }
 
+    /// Has requests come no faster than one in so many microseconds, on average.
+    pub(super) fn come_no_faster_than(&mut self, gap_us: u64) {
+        let last = self.submits.last().copied().unwrap_or(0);
+        let times = (gap_us * self.submits.len() as u64).div_ceil(last.max(1)).max(1);
+        self.submits.iter_mut().for_each(|at| *at *= times);
+    }
+
     /// Leaves out frames that say they were others.
     pub(super) fn tell_no_lies(&mut self) {
         self.noises.iter_mut().for_each(|(_, noise)| noise.lies = 0);
