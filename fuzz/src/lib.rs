@@ -96,6 +96,7 @@ pub fn data(plans: &Plans, bytes: &mut Reader<'_>) -> (Peer, Data) {
             prompt: checks & 4 != 0,
             lenient: checks & 8 != 0,
         },
+        of_decoded: bytes.below(2) == 1,
         deadline_left_us: u32::from(bytes.byte()) * 10_000,
         value,
         shard: shard.into(),

@@ -119,15 +119,17 @@ impl Code {
     ) -> Result<Verdict, CodeError> {
         let shards = self.shards_that_fit(received, shard)?;
         let checked = self.checked(received);
-        let Some(row) = self.first_excess(received, &shards, &error) else {
+        let Some(row) = self.first_excess(received, &shards, 0.0, &error) else {
             return Ok(if checked == received { Verdict::Clean } else { Verdict::Unchecked });
         };
-        let fits = |rest| Ok(self.first_excess(rest, &shards, &error).is_none());
+        let fits = |rest| Ok(self.first_excess(rest, &shards, 0.0, &error).is_none());
         Ok(Verdict::Corrupt { row, suspects: suspects(received, checked, fits)? })
     }
 
     /// The first row where a check of [`verify_f32`](Self::verify_f32) does not
     /// hold; `None` where all do. For whoever looks for suspects in another way.
+    /// Each value may be off by `rounded` of itself, too: what it travelled as has
+    /// that unit roundoff.
     ///
     /// # Errors
     ///
@@ -136,10 +138,11 @@ impl Code {
         &self,
         received: ShardSet,
         shard: impl Fn(usize) -> &'a [f32],
+        rounded: f64,
         error: impl Fn(usize) -> f64,
     ) -> Result<Option<usize>, CodeError> {
         let shards = self.shards_that_fit(received, shard)?;
-        Ok(self.first_excess(received, &shards, &error))
+        Ok(self.first_excess(received, &shards, rounded, &error))
     }
 
     /// As [`by_shard`](Self::by_shard), where they suffice to decode and no data
@@ -182,7 +185,8 @@ impl Code {
     }
 
     /// How far received shards are from fitting together: the largest residual
-    /// of a check, each over the sum of its coefficients' absolute values, so
+    /// of a check, beyond what each value may be off that was `rounded` to a unit
+    /// roundoff of that, over the sum of its coefficients' absolute values, so
     /// that shards whose values are each off by at most `e` are at most `e` from
     /// it. Infinite where a value is not finite; `None` where there are no more
     /// shards than decoding needs. For whoever learns from healthy shards what
@@ -195,6 +199,7 @@ impl Code {
         &self,
         received: ShardSet,
         shard: impl Fn(usize) -> &'a [f32],
+        rounded: f64,
     ) -> Result<Option<f64>, CodeError> {
         self.decoder(received)?;
         if received.len() <= self.data_shards() {
@@ -202,14 +207,15 @@ impl Code {
         }
         let shards = self.by_shard(received, shard);
         let len = shards.iter().map(|s| s.len()).max().unwrap_or(0);
-        let mut residual = vec![0.0; len];
+        let (mut residual, mut expected) = (vec![0.0; len], vec![0.0; len]);
         let mut largest = 0f64;
         for check in self.checks(received) {
             combine::<Residual>(&[&check], &shards, &mut [&mut residual]);
+            rounding(&check, &shards, rounded, &mut expected);
             let size: f64 = check.iter().map(|(_, c)| c.abs()).sum();
-            for r in &residual {
-                let off = if r.is_finite() { r.abs() / size } else { f64::INFINITY };
-                largest = largest.max(off);
+            for (r, expected) in residual.iter().zip(&expected) {
+                let off = (r.abs() - expected).max(0.0) / size;
+                largest = largest.max(if r.is_finite() { off } else { f64::INFINITY });
             }
         }
         Ok(Some(largest))
@@ -220,12 +226,13 @@ impl Code {
         &self,
         received: ShardSet,
         shards: &[&[f32]],
+        rounded: f64,
         error: &impl Fn(usize) -> f64,
     ) -> Option<usize> {
         const ROWS: usize = 1024;
         let len = shards.iter().map(|s| s.len()).max().unwrap_or(0);
         let mut first: Option<usize> = None;
-        let mut residual = vec![0.0; ROWS];
+        let (mut residual, mut expected) = (vec![0.0; ROWS], vec![0.0; ROWS]);
         for check in self.checks(received) {
             // The sums' own rounding, in double precision, is far below a
             // millionth of what single precision does to the values.
@@ -237,8 +244,9 @@ impl Code {
                     shards.iter().map(|s| &s[start.min(s.len())..stop.min(s.len())]).collect();
                 let out = &mut residual[..stop - start];
                 combine::<Residual>(&[&check], &pieces, &mut [out]);
-                let excess =
-                    residual[..stop - start].iter().position(|r| r.is_nan() || r.abs() > bound);
+                rounding(&check, &pieces, rounded, &mut expected[..stop - start]);
+                let off = |(r, expected): (&f64, &f64)| r.is_nan() || r.abs() > bound + expected;
+                let excess = residual[..stop - start].iter().zip(&expected).position(off);
                 if let Some(row) = excess {
                     first = Some(first.map_or(start + row, |first| first.min(start + row)));
                     break;
@@ -275,6 +283,20 @@ impl Code {
                 .push(data.chain(parity).filter(|(_, c): &(usize, f64)| c.abs() > 1e-12).collect());
         }
         checks
+    }
+}
+
+/// By row: what a check may be off where every value was `rounded`.
+fn rounding(check: &[(usize, f64)], shards: &[&[f32]], rounded: f64, out: &mut [f64]) {
+    out.fill(0.0);
+    if rounded > 0.0 {
+        // What is here is what was rounded: of the value itself it is more.
+        let relative = rounded / (1.0 - rounded);
+        for &(shard, coefficient) in check {
+            let most = coefficient.abs() * relative;
+            let values = out.iter_mut().zip(shards[shard]);
+            values.for_each(|(out, value)| *out += most * f64::from(value.abs()));
+        }
     }
 }
 

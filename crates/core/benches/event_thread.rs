@@ -65,6 +65,7 @@ fn input(plans: &Plans, number: u64) -> Data {
         members: plans.everybody(),
         suspects: DeviceSet::default(),
         checks: Default::default(),
+        of_decoded: false,
         deadline_left_us: 1_000_000,
         value: ValueId(0),
         shard: 0,

@@ -81,6 +81,7 @@ impl Attempt {
             members: self.members,
             suspects: self.suspects,
             checks: self.checks,
+            of_decoded: parcel.of_decoded,
             deadline_left_us: u32::try_from(left).unwrap_or(u32::MAX),
             value,
             shard: shard as u16,

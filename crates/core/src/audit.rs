@@ -24,7 +24,7 @@ pub use checks::Checks;
 pub use usual::Usual;
 pub use verify::{Verified, Verify};
 
-use crate::half::widen;
+use crate::half::{ROUNDING_F16, SMALLEST_F16, widen};
 use crate::id::{SeatId, ValueId};
 use crate::plan::{Plan, Sharding};
 
@@ -34,7 +34,16 @@ pub const AUDITS_FILE: &str = "audits.toml";
 
 /// How many times as far apart as healthy shards were ever seen is wrong: bounds
 /// of this kind that never err are 7 to 20 times the true rounding.
-const TOO_FAR: f64 = 20.0;
+const TOO_FAR: f64 = 8.0;
+/// The same where some were made of decoded values: how far apart these are varies
+/// more.
+const TOO_FAR_DECODED: f64 = 20.0;
+/// What such are held to differ by at least, where nothing is rounded on its way:
+/// the rounding of several shards.
+const LEAST_DECODED: f64 = 4e-6;
+/// So many times as far apart is nothing that anybody would call wrong: devices
+/// without whose shards the others are that near are suspects before others.
+const NEAR: f64 = 2.0;
 
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +84,7 @@ pub struct Audit {
     value: ValueId,
     have: ShardSet,
     shards: Vec<Option<Bytes>>,
+    of_decoded: bool,
 }
 
 impl fmt::Debug for Audit {
@@ -93,7 +103,32 @@ impl Audit {
     ) -> Audit {
         let here = shards.iter().enumerate().filter(|(_, shard)| shard.is_some());
         let have = here.map(|(index, _)| index).collect();
-        Audit { values, plan, value, have, shards }
+        Audit { values, plan, value, have, shards, of_decoded: false }
+    }
+
+    /// The same of shards some of which were made of decoded values, or were not.
+    pub fn of_decoded(self, of_decoded: bool) -> Audit {
+        Audit { of_decoded, ..self }
+    }
+
+    /// How far apart healthy ones are, relative to their size; `None` where that
+    /// is not known, and they cannot be checked.
+    pub fn usual(&self, known: &Usual) -> Option<f64> {
+        let seen = known.of(self.plan.id(), self.value, self.of_decoded)?;
+        let least = match (self.of_decoded, self.sharding().wire) {
+            (false, _) => 0.0,
+            // What is made of numbers that are off by some roundings is so by half
+            // a one at least.
+            (true, DType::F16) => ROUNDING_F16 / 2.0,
+            (true, _) => LEAST_DECODED,
+        };
+        Some(seen.max(least))
+    }
+
+    /// Takes note of how far apart they are, which are healthy.
+    pub fn teach(&self, known: &mut Usual) {
+        let discrepancy = self.discrepancy().unwrap_or(0.0);
+        known.saw(self.plan.id(), self.value, self.of_decoded, discrepancy);
     }
 
     /// The value.
@@ -137,8 +172,27 @@ impl Audit {
             // More than one device makes them: so does the model itself.
             _ => return Finding::Unchecked,
         }
-        let error = TOO_FAR * usual * self.size(&shards);
-        self.judge(|have| self.fits(&shards, have, error))
+        let size = self.size(&shards);
+        let too_far = if self.of_decoded { TOO_FAR_DECODED } else { TOO_FAR };
+        let [near, far] = [NEAR, too_far].map(|times| times * usual * size + self.smallest());
+        match self.judge(|have| self.fits(&shards, have, far)) {
+            Finding::Corrupt(suspects) => {
+                let fits = |rest| self.fits(&shards, rest, near) != Some(false);
+                let nearer = self.without_makers(suspects, fits);
+                Finding::Corrupt(if nearer.is_empty() { suspects } else { nearer })
+            }
+            finding => finding,
+        }
+    }
+
+    /// The unit roundoff of what shards travel as, where that is not their own.
+    fn rounded(&self) -> f64 {
+        if self.sharding().wire == DType::F16 { ROUNDING_F16 } else { 0.0 }
+    }
+
+    /// What rounding does to numbers near zero.
+    fn smallest(&self) -> f64 {
+        if self.sharding().wire == DType::F16 { SMALLEST_F16 } else { 0.0 }
     }
 
     /// What follows from whether shards fit together; `None` where they do not
@@ -146,7 +200,10 @@ impl Audit {
     fn judge(&self, fits: impl Fn(ShardSet) -> Option<bool>) -> Finding {
         match fits(self.have) {
             Some(true) if self.sharding().code.checked(self.have) == self.have => Finding::Clean,
-            Some(false) => self.without_makers(|rest| fits(rest) != Some(false)),
+            Some(false) => {
+                let suspects = self.without_makers(self.have, |rest| fits(rest) != Some(false));
+                Finding::Corrupt(suspects)
+            }
             _ => Finding::Unchecked,
         }
     }
@@ -157,20 +214,20 @@ impl Audit {
         let code = &self.sharding().code;
         for block in 0..self.form().blocks() {
             let part = |i: usize| self.block(shards, block, i);
-            if code.first_excess_f32(have, part, |_| error).ok()?.is_some() {
+            if code.first_excess_f32(have, part, self.rounded(), |_| error).ok()?.is_some() {
                 return Some(false);
             }
         }
         Some(true)
     }
 
-    /// The shards of those devices without whose shards the others fit together:
-    /// a device may make several.
-    fn without_makers(&self, fits: impl Fn(ShardSet) -> bool) -> Finding {
+    /// The shards of those makers of `some` without whose shards the others fit
+    /// together: a device may make several.
+    fn without_makers(&self, some: ShardSet, fits: impl Fn(ShardSet) -> bool) -> ShardSet {
         let of = |maker: Maker| self.have.iter().filter(move |i| self.maker(*i) == maker);
-        let makers = self.makers_of(self.have).into_iter();
+        let makers = self.makers_of(some).into_iter();
         let wrong = makers.filter(|maker| fits(self.have.without(of(*maker).collect())));
-        Finding::Corrupt(wrong.flat_map(of).collect())
+        wrong.flat_map(of).collect()
     }
 
     fn makers_of(&self, shards: ShardSet) -> BTreeSet<Maker> {
@@ -182,8 +239,8 @@ impl Audit {
         self.sharding().seats.get(shard).map_or(Maker::Nobody(shard), |seat| Maker::Seat(*seat))
     }
 
-    /// How far apart they are, relative to their size; `None` where nothing can
-    /// be said.
+    /// How far apart they are, relative to their size, beyond what rounding does
+    /// on their way; `None` where nothing can be said.
     pub fn discrepancy(&self) -> Option<f64> {
         if self.form().dtype != DType::F32 {
             return None;
@@ -192,11 +249,12 @@ impl Audit {
         let size = self.size(&shards);
         let of = |block| {
             let part = |i: usize| self.block(&shards, block, i);
-            self.sharding().code.discrepancy_f32(self.have, part).ok().flatten()
+            self.sharding().code.discrepancy_f32(self.have, part, self.rounded()).ok().flatten()
         };
         let largest =
             (0..self.form().blocks()).map(of).try_fold(0f64, |most, one| Some(most.max(one?)))?;
-        Some(if largest == 0.0 { 0.0 } else { largest / size })
+        let beyond = (largest - self.smallest()).max(0.0);
+        Some(if beyond == 0.0 { 0.0 } else { beyond / size })
     }
 
     /// Copies of what is not f32 are alike to the last bit.

@@ -74,6 +74,7 @@ pub(crate) fn data(plans: &Plans, index: usize, number: u64, value: ValueId, sha
         members: DeviceSet::first(plan.seats()),
         suspects: DeviceSet::default(),
         checks: Checks::default(),
+        of_decoded: false,
         deadline_left_us: 1_000_000,
         value,
         shard: shard as u16,

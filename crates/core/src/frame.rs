@@ -185,6 +185,7 @@ mod tests {
             members: DeviceSet::first(5),
             suspects: DeviceSet(4),
             checks: Checks { audit: true, strict: false, prompt: true, lenient: false },
+            of_decoded: true,
             deadline_left_us: 1_000_000,
             value: ValueId(3),
             shard: 2,
@@ -253,7 +254,7 @@ mod tests {
         let golden = concat!(
             "00000060",
             "5152",
-            "02",
+            "03",
             "03",
             "CRC",
             "0807060504030201",
@@ -270,7 +271,7 @@ mod tests {
             "06000000",
             "01",
             "02",
-            "0500",
+            "0580",
             "01000000",
             "02000000",
             "0000803f",
@@ -278,7 +279,7 @@ mod tests {
         );
         let crc = &hex[16..24];
         assert_eq!(hex, golden.replace("CRC", crc));
-        assert_eq!(crc, "b708ae93");
+        assert_eq!(crc, "20f425ca");
     }
 
     #[test]

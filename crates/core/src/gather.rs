@@ -45,6 +45,8 @@ pub struct Gather {
     suspected: ShardSet,
     /// All payloads, where they are to be held against each other.
     kept: Option<Vec<Option<Bytes>>>,
+    /// Are there shards that were made of decoded values?
+    of_decoded: bool,
     /// Shards that will not come, as far as is known.
     given_up: ShardSet,
     /// Payloads by shard, until the gather is decided.
@@ -127,6 +129,7 @@ impl Gather {
             need,
             roster,
             have: ShardSet::new(),
+            of_decoded: false,
             given_up: ShardSet::new(),
             usable,
             suspected,
@@ -187,7 +190,13 @@ impl Gather {
     /// All shards that have come, to be held against each other; only once.
     pub(crate) fn audit(&mut self) -> Option<Audit> {
         let kept = self.kept.take()?;
-        Some(Audit::new(self.values.clone(), self.plan.clone(), self.value, kept))
+        let audit = Audit::new(self.values.clone(), self.plan.clone(), self.value, kept);
+        Some(audit.of_decoded(self.of_decoded))
+    }
+
+    /// Takes note of whether a shard that comes was made of decoded values.
+    pub(crate) fn note_decoded(&mut self, of_decoded: bool) {
+        self.of_decoded |= of_decoded;
     }
 
     /// Do the shards that are here suffice for what is wanted?
@@ -227,6 +236,7 @@ impl Gather {
             value: self.value,
             need: self.need.clone(),
             used,
+            of_decoded: self.of_decoded,
             shards,
             source: None,
             assembled: OnceLock::new(),
@@ -291,6 +301,8 @@ pub struct Gathered {
     value: ValueId,
     need: Option<Region>,
     used: ShardSet,
+    /// Was any of its shards made of decoded values?
+    of_decoded: bool,
     shards: Vec<Option<Bytes>>,
     /// The gathered value that this is a part of, in place of shards.
     source: Option<Arc<Gathered>>,
@@ -307,8 +319,8 @@ impl Gathered {
         tensor: Tensor,
     ) -> Gathered {
         let (need, source, assembled) = (None, None, OnceLock::from(Ok(tensor)));
-        let (used, shards) = (ShardSet::new(), Vec::new());
-        Gathered { values, plan, value, need, used, shards, source, assembled }
+        let (used, of_decoded, shards) = (ShardSet::new(), false, Vec::new());
+        Gathered { values, plan, value, need, used, of_decoded, shards, source, assembled }
     }
 
     /// The part `region` of what was gathered.
@@ -322,6 +334,7 @@ impl Gathered {
             value: self.value,
             need: Some(region.clone()),
             used: self.used,
+            of_decoded: self.of_decoded,
             shards: Vec::new(),
             source: Some(self.clone()),
             assembled: OnceLock::new(),
@@ -338,6 +351,12 @@ impl Gathered {
     pub(crate) fn is_decoded(&self) -> bool {
         let value = &self.values[self.value.index()];
         merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
+    }
+
+    /// May others have it slightly differently, as they decode it from other
+    /// shards, or what its shards were made of?
+    pub(crate) fn varies(&self) -> bool {
+        self.of_decoded || self.is_decoded()
     }
 
     /// Bytes of the value, or of the wanted part of it.

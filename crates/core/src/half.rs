@@ -4,6 +4,12 @@
 use half::f16;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
+/// Relative error of a number rounded to f16.
+pub(crate) const ROUNDING_F16: f64 = 1.0 / 2048.0;
+/// The error of a number rounded to f16 that is nearly zero: half its smallest
+/// one.
+pub(crate) const SMALLEST_F16: f64 = 1.0 / (1 << 25) as f64;
+
 /// Why numbers cannot travel as f16.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]

@@ -10,6 +10,8 @@ pub(crate) struct Parcel {
     pub(crate) dtype: DType,
     pub(crate) shape: Vec<u32>,
     pub(crate) payload: Payload,
+    /// Was it made of values that were decoded?
+    pub(crate) of_decoded: bool,
 }
 
 impl Parcel {
@@ -19,6 +21,7 @@ impl Parcel {
             dtype: tensor.dtype(),
             shape: tensor.shape().iter().map(|&d| d as u32).collect(),
             payload: tensor.data().clone().into(),
+            of_decoded: false,
         }
     }
 

@@ -247,25 +247,40 @@ impl Rehearsal {
         let estimate = self.plan.inconsistent_error();
         let what = format!("answer, each reader loses other shards (estimate {estimate:.0e})");
         let mut finding = Finding::of_answers(what, self.limit());
-        let count = self.plans.cluster().devices().len();
         for trial in 0..trials {
-            let mut random = SplitMix::new(seed.wrapping_mul(1009).wrapping_add(trial));
-            let mut views: Vec<Values> = vec![self.with_inputs(&self.inputs); count + 1];
-            for (index, stage) in self.plan.stages().iter().enumerate() {
-                let id = StageId(index as u16);
-                let view = |device: DeviceId| &views[device.index()];
-                let shards = self.run_stage(id, self.members, view)?;
-                let code = &self.plan.stage_sharding(id).code;
-                for view in &mut views {
-                    let lost = random_subset(&mut random, code.shards(), code.tolerance());
-                    let gathered = self.gather(stage.value, &shards, lost)?;
-                    view[stage.value.index()] = Some(gathered);
-                }
-            }
-            let error = answer_difference(&self.result(&views[count])?, &self.outputs)?;
+            let of_trial = seed.wrapping_mul(1009).wrapping_add(trial);
+            let values = self.run_apart(&self.inputs, of_trial, |_| ())?;
+            let error = answer_difference(&self.result(&values)?, &self.outputs)?;
             finding.add(error, || format!("trial {trial} of seed {seed}"));
         }
         Ok(vec![finding])
+    }
+
+    /// Runs all stages; every device that reads a value, and the gateway, loses
+    /// other shards of it, as many as its code repairs. The gateway's values; hands
+    /// over the shards of each stage.
+    fn run_apart(
+        &self,
+        inputs: &[Tensor],
+        seed: u64,
+        mut each: impl FnMut(Vec<Option<Bytes>>),
+    ) -> anyhow::Result<Values> {
+        let mut random = SplitMix::new(seed);
+        let count = self.plans.cluster().devices().len();
+        let mut views: Vec<Values> = vec![self.with_inputs(inputs); count + 1];
+        for (index, stage) in self.plan.stages().iter().enumerate() {
+            let id = StageId(index as u16);
+            let view = |device: DeviceId| &views[device.index()];
+            let shards = self.run_stage(id, self.members, view)?;
+            let code = &self.plan.stage_sharding(id).code;
+            for view in &mut views {
+                let lost = random_subset(&mut random, code.shards(), code.tolerance());
+                let gathered = self.gather(stage.value, &shards, lost)?;
+                view[stage.value.index()] = Some(gathered);
+            }
+            each(shards);
+        }
+        Ok(views.swap_remove(count))
     }
 
     fn with_inputs(&self, inputs: &[Tensor]) -> Values {

@@ -1,6 +1,9 @@
 use super::*;
-use crate::fixture::{H, edited, f32_bytes, plans};
+use crate::fixture::{H, LENET, edited, f32_bytes, plans};
 use crate::plan::Plans;
+use crate::planner::{self, PlanRequest};
+use quorate_model::model::{Limits, Model};
+use quorate_model::stage::Staged;
 
 /// The three shards of `h` in the fixture: two of data, and their sum.
 fn shards(changed: Option<(usize, usize, f32)>) -> Vec<Option<Bytes>> {
@@ -44,21 +47,75 @@ fn what_does_not_fit_together_is_found() {
 }
 
 #[test]
-fn what_travels_narrow_is_held_against_more() {
+fn what_travels_narrow_may_be_off_by_what_rounding_does() {
     let plans =
         Plans::parse(&edited("value = \"h\"\n", "value = \"h\"\nwire = \"f16\"\n")).unwrap();
     let half = |values: [u16; 3]| {
         Some(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into())
     };
     // 1, -2, 3 and 0.25, 0.5, -4.
-    let mut shards = vec![half([0x3c00, 0xc000, 0x4200]), half([0x3400, 0x3800, 0xc400])];
-    // Their sum, one bit off.
-    shards.push(half([0x3d01, 0xbe00, 0xbc00]));
-    let audit = audit(&plans, shards);
-    let apart = audit.discrepancy().expect("something to say");
-    assert!(apart > 1e-5 && apart < 1e-3, "{apart}");
-    assert_eq!(audit.find(apart), Finding::Clean);
-    assert_eq!(audit.find(1e-6), Finding::Corrupt(ShardSet::first(3)));
+    let data = [half([0x3c00, 0xc000, 0x4200]), half([0x3400, 0x3800, 0xc400])];
+    let all = ShardSet::first(3);
+    // Their sum is 1.25, -1.5, -1; bits are 1/1024 of 1.
+    for (sum, usual, finding) in [
+        ([0x3d00, 0xbe00, 0xbc00], 1e-6, Finding::Clean),
+        // Half a bit each is rounding of 1.25, 1 and 0.25 together.
+        ([0x3d01, 0xbe00, 0xbc00], 1e-6, Finding::Clean),
+        ([0x3d02, 0xbe00, 0xbc00], 1e-6, Finding::Corrupt(all)),
+        // Of 3, -4 and -1 four bits of 1 are.
+        ([0x3d00, 0xbe00, 0xbc04], 1e-6, Finding::Clean),
+        ([0x3d00, 0xbe00, 0xbc05], 1e-6, Finding::Corrupt(all)),
+        // Where readers decode from different shards, more is usual.
+        ([0x3d02, 0xbe00, 0xbc05], 1e-4, Finding::Clean),
+    ] {
+        let shards = [data.to_vec(), vec![half(sum)]].concat();
+        assert_eq!(audit(&plans, shards).find(usual), finding, "{sum:x?}");
+    }
+    let apart = |sum| audit(&plans, [data.to_vec(), vec![half(sum)]].concat()).discrepancy();
+    assert_eq!(apart([0x3d01, 0xbe00, 0xbc04]), Some(0.0), "all of it is rounding");
+    assert!(apart([0x3d02, 0xbe00, 0xbc00]).is_some_and(|apart| apart > 1e-5 && apart < 1e-3));
+}
+
+#[test]
+fn two_spares_name_the_device_however_little_is_wrong() {
+    let model = Model::read(LENET.into(), &Limits::default()).expect("a model");
+    let staged = Staged::new(model).expect("stages");
+    let request = PlanRequest::local("lenet5.onnx", &"ab".repeat(32), 4, 2).expect("devices");
+    let plans = planner::even(&staged, &request).expect("planned");
+    let value = plans.main().stages()[0].value;
+    let sharding = plans.main().sharding(value).expect("a stage's");
+    let number = |at: usize| ((at * 37 % 101) as f32 - 50.0) / 50.0;
+    let elements = |shard| sharding.shard_shape(&plans.values()[value.index()], shard);
+    let mut shards: Vec<Vec<f32>> =
+        (0..6).map(|shard| vec![0.0; elements(shard).iter().product()]).collect();
+    for (shard, values) in shards[..4].iter_mut().enumerate() {
+        values.iter_mut().enumerate().for_each(|(at, value)| *value = number(at * 4 + shard));
+    }
+    let (data, parity) = shards.split_at_mut(4);
+    let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
+    let mut parity: Vec<&mut [f32]> = parity.iter_mut().map(Vec::as_mut_slice).collect();
+    sharding.code.encode_f32(&data, &mut parity, 1).expect("as long");
+    let find = |shards: &[Vec<f32>]| {
+        let shards = shards.iter().map(|shard| Some(f32_bytes(shard))).collect();
+        Audit::new(plans.values().clone(), plans.main().clone(), value, shards).find(1e-6)
+    };
+    assert_eq!(find(&shards), Finding::Clean);
+    let mut found = [0; 6];
+    for step in 0..60 {
+        let wrong = 1e-6 * 1.25f32.powi(step);
+        for (shard, found) in found.iter_mut().enumerate() {
+            let mut shards = shards.clone();
+            shards[shard][7] += wrong;
+            match find(&shards) {
+                Finding::Corrupt(suspects) => {
+                    *found += 1;
+                    assert_eq!(suspects, [shard].into_iter().collect(), "{shard}, {wrong:e}");
+                }
+                finding => assert_eq!((finding, *found), (Finding::Clean, 0), "{shard}, {wrong:e}"),
+            }
+        }
+    }
+    assert!(found.iter().all(|found| *found > 30), "{found:?}");
 }
 
 /// Three devices, each with a shard of `h` and the copy of another's.

@@ -11,6 +11,8 @@ use crate::id::{DeviceSet, PlanId, RequestId, ValueId};
 
 const FIXED_BYTES: usize = 72;
 const RANK_MAX: usize = 8;
+/// The bit of that beside those of the checks.
+const OF_DECODED: u16 = 1 << 15;
 
 /// A request's input, or a shard of a value that a device made.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,9 @@ pub struct Data {
     pub suspects: DeviceSet,
     /// What is asked of those who gather.
     pub checks: Checks,
+    /// Was it made of values that were decoded? Others, who decoded from other
+    /// shards or none, have those slightly differently.
+    pub of_decoded: bool,
     /// Microseconds that were left until the deadline when this was sent.
     pub deadline_left_us: u32,
     /// Which value.
@@ -62,7 +67,7 @@ impl Data {
         out.put_u32_le(self.place.1);
         out.put_u8(self.dtype.onnx() as u8);
         out.put_u8(self.shape.len() as u8);
-        out.put_u16_le(self.checks.bits());
+        out.put_u16_le(self.checks.bits() | if self.of_decoded { OF_DECODED } else { 0 });
         self.shape.iter().for_each(|&d| out.put_u32_le(d));
     }
 
@@ -89,7 +94,8 @@ impl Data {
         })?;
         let rank = bounded("rank", bytes.get_u8().into(), RANK_MAX)?;
         let bits = bytes.get_u16_le();
-        let checks = Checks::of_bits(bits).ok_or(FrameError::Field {
+        let of_decoded = bits & OF_DECODED != 0;
+        let checks = Checks::of_bits(bits & !OF_DECODED).ok_or(FrameError::Field {
             what: "checks",
             got: bits.into(),
             limit: 15,
@@ -110,6 +116,7 @@ impl Data {
             members,
             suspects,
             checks,
+            of_decoded,
             deadline_left_us,
             value,
             shard,

@@ -1,7 +1,7 @@
 //! Numbers of the format.
 
 /// Version of the format; frames of another one are refused.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// Most bytes a frame's head takes, its payload left out. Frames without a
 /// payload are never longer than this.
 pub const HEAD_BYTES_MAX: usize = 4096;

@@ -16,7 +16,7 @@ use super::checking::Own;
 use super::pending::Pending;
 use super::{Command, Gateway, Job, Notice, RequestError};
 use crate::attempt::Attempt;
-use crate::audit::{Audited, Finding, Verified, Verify};
+use crate::audit::{Audit, Audited, Finding, Verified, Verify};
 use crate::frame::Report;
 use crate::id::{DeviceId, DeviceSet, StageId, ValueId};
 use crate::time::Time;
@@ -90,11 +90,10 @@ impl Gateway {
             return;
         }
         let Some(audits) = pending.audits_due(force) else { return };
-        let plan = pending.attempt.plan.id();
         let job = Job { number, attempt: pending.attempt.number };
-        let known = |value| self.config.usual.of(plan, value);
+        let known = |audit: &Audit| audit.usual(&self.config.usual);
         let audits: Vec<_> =
-            audits.into_iter().filter_map(|audit| Some((known(audit.value())?, audit))).collect();
+            audits.into_iter().filter_map(|audit| Some((known(&audit)?, audit))).collect();
         pending.audits.own = if audits.is_empty() { Own::Done } else { Own::Runs };
         if !audits.is_empty() {
             out.push(Command::Audit(job, audits));

@@ -222,6 +222,7 @@ impl Pending {
         }
         if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
             let payload = data.payload.bytes().clone();
+            self.gathers[at].note_decoded(data.of_decoded);
             if self.gathers[at].accept(now, data.shard.into(), payload) == Accepted::Taken {
                 self.moved(now);
                 self.arrivals.push((from, self.age(now)));

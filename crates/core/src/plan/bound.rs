@@ -5,10 +5,9 @@ use quorate_model::tensor::DType;
 
 use super::allocation::Plan;
 use super::sharding::{PATTERNS_MAX, Sharding};
+use crate::half::ROUNDING_F16;
 use crate::id::StageId;
 
-/// Relative error of a number rounded to f16.
-pub(super) const ROUNDING_F16: f64 = 1.0 / 2048.0;
 /// Relative error of a layer's sums in f32 at the worst element: some units of
 /// the last place, where `wait` takes one, the mean.
 const ROUNDING_F32: f64 = 16.0 * f32::EPSILON as f64;

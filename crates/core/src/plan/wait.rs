@@ -8,7 +8,7 @@ use quorate_code::chain::{ChainError, ChainLayer};
 use quorate_model::tensor::DType;
 
 use super::allocation::Plan;
-use super::bound::ROUNDING_F16;
+use crate::half::ROUNDING_F16;
 use crate::id::StageId;
 
 /// How long a consumer stays with the roster after any sufficient set of

@@ -137,6 +137,7 @@ impl Active {
         let gather = self.gathers[data.value.index()].as_mut()?;
         let before = gather.roster_gap();
         let payload = if self.released { Bytes::new() } else { data.payload.bytes().clone() };
+        gather.note_decoded(data.of_decoded);
         let accepted = gather.accept(now, data.shard.into(), payload);
         if let (None, Some(gap)) = (before, gather.roster_gap()) {
             gaps.add(gap);
@@ -247,7 +248,9 @@ impl Active {
             }
         }
         let (plan, values) = (plan.clone(), self.values.clone());
-        Delivery { plan, values, stage, shard, maker, finite, groups }
+        let inputs = self.inputs(stage, shard);
+        let of_decoded = inputs.iter().flatten().any(|gathered| gathered.varies());
+        Delivery { plan, values, stage, shard, maker, of_decoded, finite, groups }
     }
 
     /// The frame that brings a parcel of a job's output.

@@ -27,11 +27,11 @@ impl Worker {
         let Some(active) = self.active.get_mut(&id).filter(|a| a.attempt.checks.audit) else {
             return;
         };
-        let (attempt, plan) = (active.attempt.number, active.attempt.plan.id());
+        let attempt = active.attempt.number;
         let (arrival, prompt) = (active.arrival, active.attempt.checks.prompt);
         for audit in active.audits_due(force) {
             let value = audit.value();
-            match self.config.usual.of(plan, value) {
+            match audit.usual(&self.config.usual) {
                 Some(usual) => {
                     let id = AuditId { request: id, attempt, value };
                     self.audits.push(arrival, prompt, Queued { id, audit, usual });

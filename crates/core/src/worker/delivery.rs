@@ -30,6 +30,8 @@ pub struct Delivery {
     pub(super) shard: usize,
     /// The device that makes it.
     pub(super) maker: DeviceId,
+    /// Are there decoded values among what it is made of?
+    pub(super) of_decoded: bool,
     /// Must its numbers be finite?
     pub(super) finite: bool,
     /// Parts of the value, `None` for all of the shard, and who reads each.
@@ -73,7 +75,7 @@ impl Delivery {
                 }
                 _ => output.clone(),
             };
-            let parcel = Parcel::new(&part);
+            let parcel = Parcel { of_decoded: self.of_decoded, ..Parcel::new(&part) };
             // What stays here needs no checksum.
             let sent = to.iter().any(|peer| *peer != Peer::Device(self.maker));
             let parcel = if sent { parcel.summed() } else { parcel };
@@ -99,7 +101,8 @@ mod tests {
             (Some(vec![0..1, 1..3]), vec![Peer::Device(C)]),
         ];
         let (values, stage, maker) = (plans.values().clone(), StageId(0), A);
-        (Delivery { plan, values, stage, shard: 0, maker, finite: true, groups }, output)
+        let (shard, of_decoded, finite) = (0, true, true);
+        (Delivery { plan, values, stage, shard, maker, of_decoded, finite, groups }, output)
     }
 
     #[test]
@@ -110,6 +113,7 @@ mod tests {
             let sizes = outgoing.iter().map(|o| o.parcel.payload.bytes().len());
             assert_eq!(sizes.collect::<Vec<_>>(), [3 * size, 2 * size]);
             assert_eq!(outgoing[1].parcel.shape, [1, 2]);
+            assert!(outgoing.iter().all(|o| o.parcel.of_decoded));
             assert_eq!(outgoing[1].to, [Peer::Device(C)]);
         }
     }

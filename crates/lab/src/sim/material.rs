@@ -138,7 +138,7 @@ impl Material {
         let mut usual = Usual::default();
         for plan in self.plans.all() {
             for stage in plan.stages() {
-                usual.saw(plan.id(), stage.value, 0.0);
+                usual.saw(plan.id(), stage.value, false, 0.0);
             }
         }
         Arc::new(usual)

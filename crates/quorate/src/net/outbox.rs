@@ -197,6 +197,7 @@ mod tests {
             members: DeviceSet::default(),
             suspects: DeviceSet::default(),
             checks: Checks::default(),
+            of_decoded: false,
             deadline_left_us: 0,
             value: ValueId(0),
             shard: 0,

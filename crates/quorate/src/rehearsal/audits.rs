@@ -17,7 +17,8 @@ use quorate_model::tensor::Tensor;
 use super::{Progress, Rehearsal, Values};
 
 /// How far apart the shards of every value of every plan are, with all devices
-/// at work on each of these requests.
+/// at work on each of these requests, once with the same values and once with what
+/// each has decoded.
 pub fn usual(
     engine: &Arc<dyn Engine>,
     plans: &Plans,
@@ -36,8 +37,8 @@ pub fn usual(
         let first = requests.first().cloned().unwrap_or_default();
         let rehearsal = Rehearsal::expecting(engine, plans.clone(), bundle, first, Vec::new());
         let rehearsal = Rehearsal { plan: plan.clone(), members, ..rehearsal };
-        for inputs in requests {
-            rehearsal.learn_usual(inputs, &mut usual)?;
+        for (seed, inputs) in (0..).zip(requests) {
+            rehearsal.learn_usual(inputs, seed, &mut usual)?;
             done += 1;
             progress(Progress { done, total });
         }
@@ -50,6 +51,8 @@ pub struct Played {
     values: Values,
     /// By stage: all shards of its value, as they travel.
     shards: Vec<Vec<Option<Bytes>>>,
+    /// Have devices decoded what they read, each from other shards?
+    apart: bool,
 }
 
 impl Played {
@@ -64,7 +67,15 @@ impl Rehearsal {
     pub fn play(&self, inputs: &[Tensor]) -> anyhow::Result<Played> {
         let (mut values, mut all) = (self.with_inputs(inputs), Vec::new());
         self.run_from(0, self.members, &mut values, |shards| all.push(shards))?;
-        Ok(Played { values, shards: all })
+        Ok(Played { values, shards: all, apart: false })
+    }
+
+    /// Plays a request with all devices at work, each of which decodes from
+    /// others' shards than its neighbours do.
+    pub fn play_apart(&self, inputs: &[Tensor], seed: u64) -> anyhow::Result<Played> {
+        let mut all = Vec::new();
+        let values = self.run_apart(inputs, seed, |shards| all.push(shards))?;
+        Ok(Played { values, shards: all, apart: true })
     }
 
     /// What the task of a shard read.
@@ -78,10 +89,12 @@ impl Rehearsal {
         task_inputs(&self.plan, stage, shard, value).context("values that were played")
     }
 
-    /// Holds these shards of a stage's value against each other.
-    pub fn audit(&self, stage: StageId, shards: Vec<Option<Bytes>>) -> Audit {
+    /// Holds these shards of a stage's value, which were `played` but for some,
+    /// against each other.
+    pub fn audit(&self, played: &Played, stage: StageId, shards: Vec<Option<Bytes>>) -> Audit {
         let value = self.plan.stages()[stage.index()].value;
-        Audit::new(self.plans.values().clone(), self.plan.clone(), value, shards)
+        let (values, plan) = (self.plans.values().clone(), self.plan.clone());
+        Audit::new(values, plan, value, shards).of_decoded(played.apart)
     }
 
     /// What is answered where a stage's value is decoded from all of these shards
@@ -100,16 +113,17 @@ impl Rehearsal {
         self.result(&values)
     }
 
-    fn learn_usual(&self, inputs: &[Tensor], usual: &mut Usual) -> anyhow::Result<()> {
-        let played = self.play(inputs)?;
-        for (index, shards) in played.shards.into_iter().enumerate() {
-            let id = StageId(index as u16);
-            if self.plan.stage_sharding(id).code.parity_shards() > 0 {
-                let audit = self.audit(id, shards);
-                let value = self.plan.stages()[index].value;
-                usual.saw(self.plan.id(), value, audit.discrepancy().unwrap_or(0.0));
+    fn learn_usual(&self, inputs: &[Tensor], seed: u64, usual: &mut Usual) -> anyhow::Result<()> {
+        self.learn_from(&self.play(inputs)?, usual);
+        self.learn_from(&self.play_apart(inputs, seed)?, usual);
+        Ok(())
+    }
+
+    fn learn_from(&self, played: &Played, usual: &mut Usual) {
+        for (stage, shards) in (0..).map(StageId).zip(&played.shards) {
+            if self.plan.stage_sharding(stage).code.parity_shards() > 0 {
+                self.audit(played, stage, shards.clone()).teach(usual);
             }
         }
-        Ok(())
     }
 }

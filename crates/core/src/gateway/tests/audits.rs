@@ -23,7 +23,7 @@ fn bench() -> Bench {
 fn bench_with(config: GatewayConfig) -> Bench {
     let (mut usual, text) = (Usual::default(), text());
     for plan in Plans::parse(&text).expect("reads").all() {
-        [H, Y].iter().for_each(|value| usual.saw(plan.id(), *value, 0.0));
+        [H, Y].iter().for_each(|value| usual.saw(plan.id(), *value, false, 0.0));
     }
     Bench::ready_over(&text, GatewayConfig { usual: Arc::new(usual), ..config })
 }

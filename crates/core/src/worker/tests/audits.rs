@@ -9,7 +9,7 @@ use crate::frame::Report;
 /// A worker that knows what is usual.
 fn bench() -> Bench {
     let (plans, mut usual) = (plans(), Usual::default());
-    [H, Y].iter().for_each(|value| usual.saw(plans.main().id(), *value, 0.0));
+    [H, Y].iter().for_each(|value| usual.saw(plans.main().id(), *value, false, 0.0));
     Bench::new(A, WorkerConfig { usual: Arc::new(usual), ..WorkerConfig::default() })
 }
 
@@ -136,4 +136,29 @@ fn shards_of_suspects_are_not_used() {
     bench.done(4, second);
     let [(_, have)] = bench.audits()[..] else { panic!("one audit") };
     assert_eq!(have, [0, 2].into_iter().collect());
+}
+
+/// What others may have slightly differently is said to be so, and what is made of
+/// it.
+#[test]
+fn what_is_made_of_decoded_values_says_so() {
+    // The shard that comes beside the own one, what it says, and whether the
+    // other is lost.
+    for (shard, of_decoded, suspects, said) in
+        [(1, false, &[][..], false), (1, true, &[], true), (2, false, &[B], true)]
+    {
+        let mut bench = bench();
+        bench.audited(0, X, 0, suspects);
+        let first = bench.job();
+        bench.done(1, first);
+        assert!(bench.sends().iter().all(|(_, data)| !data.of_decoded), "of the input");
+        let mut data = data(&bench.plans, 0, 0, H, shard);
+        data.checks = Checks { audit: true, strict: true, ..Checks::default() };
+        (data.suspects, data.of_decoded) = (devices(suspects), of_decoded);
+        bench.frame(2, data);
+        let second = bench.job();
+        bench.done(3, second);
+        let sends = bench.sends();
+        assert!(!sends.is_empty() && sends.iter().all(|(_, data)| data.of_decoded == said));
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use quorate::bundle::{self, ModelFile};
 use quorate::input::{self, Preprocess};
 use quorate::rehearsal::{self, Played, Rehearsal};
-use quorate_core::audit::Usual;
+use quorate_core::audit::{Audit, Usual};
 use quorate_core::id::StageId;
 use quorate_core::plan::Plan;
 use quorate_core::planner::{self, PlanRequest};
@@ -64,16 +64,19 @@ impl Bench {
         self.rehearsal.plans().main()
     }
 
-    /// How far apart healthy shards of a stage's value are; 0 where it has none to
-    /// spare.
-    pub(super) fn usual(&self, stage: StageId) -> f64 {
-        let value = self.plan().stages()[stage.index()].value;
-        self.usual.of(self.plan().id(), value).unwrap_or(0.0)
+    /// How far apart healthy shards are; 0 where there is none to spare.
+    pub(super) fn usual(&self, audit: &Audit) -> f64 {
+        audit.usual(&self.usual).unwrap_or(0.0)
     }
 
     /// Plays the request of this number.
     pub(super) fn play(&self, request: usize) -> anyhow::Result<Played> {
         self.rehearsal.play(&self.inputs[request % self.inputs.len()])
+    }
+
+    /// The same with devices that decode from different shards.
+    pub(super) fn play_apart(&self, request: usize) -> anyhow::Result<Played> {
+        self.rehearsal.play_apart(&self.inputs[request % self.inputs.len()], request as u64)
     }
 
     /// The folder of the device that makes a shard.

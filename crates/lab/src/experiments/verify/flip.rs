@@ -126,7 +126,8 @@ fn look(
     // What comes of it may be too large to be sent: then there is no answer.
     let answer = bench.rehearsal.answer_from(played, stage, &shards, lost).ok();
     let effect = answer.map(|answer| answer_difference(&answer, right)).transpose()?;
-    let finding = bench.rehearsal.audit(stage, shards).find(bench.usual(stage));
+    let audit = bench.rehearsal.audit(played, stage, shards);
+    let finding = audit.find(bench.usual(&audit));
     let seat = sharding.seats[shard];
     let located = match finding {
         Finding::Corrupt(suspects) => {

@@ -47,11 +47,16 @@ pub(super) fn ask(bench: &Bench, stages: usize, context: &Context) -> anyhow::Re
 }
 
 fn one(bench: &Bench, request: usize) -> anyhow::Result<Healthy> {
-    let played = bench.play(request)?;
+    // Every other one with devices that decode from different shards.
+    let played = match request % 2 {
+        0 => bench.play(request)?,
+        _ => bench.play_apart(request)?,
+    };
     let mut all = Healthy::default();
     for stage in (0..bench.plan().stages().len() as u16).map(StageId) {
-        let audit = bench.rehearsal.audit(stage, played.shards(stage).to_vec());
-        let (finding, usual) = (audit.find(bench.usual(stage)), bench.usual(stage));
+        let audit = bench.rehearsal.audit(&played, stage, played.shards(stage).to_vec());
+        let usual = bench.usual(&audit);
+        let finding = audit.find(usual);
         let apart = audit.discrepancy().unwrap_or(0.0);
         all = all.and(Healthy {
             stages: 1,

@@ -47,6 +47,7 @@ fn shard(bytes: usize) -> Frame {
         members: DeviceSet::default(),
         suspects: DeviceSet::default(),
         checks: Default::default(),
+        of_decoded: false,
         deadline_left_us: 1,
         value: ValueId(0),
         shard: 0,
