@@ -18,7 +18,7 @@ use quorate_lab::import::Trust;
 use quorate_lab::methods::{self, Model, Row, Trial};
 use quorate_lab::operators::Proof;
 use quorate_lab::runner::{self, Options};
-use quorate_lab::sim::script::{FAMILIES, Family};
+use quorate_lab::sim::family::{FAMILIES, Family};
 use quorate_lab::simulate::{Configuration, Played};
 use quorate_lab::zoo::{self, Size};
 use quorate_lab::{experiments, import, judge, report};
@@ -189,6 +189,10 @@ enum Command {
         /// Only this kind of simulation; may be given again.
         #[arg(long, value_enum)]
         family: Vec<Family>,
+        /// Only one simulation of each configuration, of a kind that is drawn, too:
+        /// many times as many configurations.
+        #[arg(long)]
+        one: bool,
     },
     /// Write a model of seeded weights: `zoo NAME -o FILE.onnx`.
     Zoo {
@@ -359,7 +363,7 @@ fn simulate(
     seed: u64,
     count: Option<u64>,
     minutes: f64,
-    families: &[Family],
+    play: impl Fn(Configuration) -> Result<Option<Played>, String> + Sync,
 ) -> anyhow::Result<bool> {
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let (next, good) = (AtomicU64::new(seed), AtomicBool::new(true));
@@ -373,7 +377,7 @@ fn simulate(
             if seed >= last {
                 break;
             }
-            match Configuration::draw(seed).play(families) {
+            match play(Configuration::draw(seed)) {
                 Ok(None) => continue,
                 Ok(Some(played)) => {
                     let mut all = all.lock().expect("not poisoned");
@@ -461,9 +465,13 @@ fn main() -> anyhow::Result<ExitCode> {
             let taken = quorate_lab::stopwatch::take(&files, &*engine, rounds)?;
             println!("{}", serde_json::to_string(&taken)?);
         }
-        Command::Simulate { seed, count, minutes, family } => {
+        Command::Simulate { seed, count, minutes, family, one } => {
             let families = if family.is_empty() { FAMILIES.to_vec() } else { family };
-            return Ok(ExitCode::from(u8::from(!simulate(seed, count, minutes, &families)?)));
+            let play = |configuration: Configuration| match one {
+                true => configuration.play_one(&families),
+                false => configuration.play(&families),
+            };
+            return Ok(ExitCode::from(u8::from(!simulate(seed, count, minutes, play)?)));
         }
         Command::Zoo { name, output, seed, small, list } => {
             let size = if small { Size::Small } else { Size::Full };

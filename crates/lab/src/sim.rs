@@ -19,13 +19,14 @@ pub mod blank;
 pub mod branches;
 mod chance;
 mod course;
+pub mod family;
 mod fault;
 pub mod material;
 mod network;
 mod promise;
 pub mod random;
 mod record;
-pub mod script;
+mod script;
 mod shards;
 mod simulation;
 pub mod timed;
@@ -33,10 +34,11 @@ mod world;
 
 use chance::Chance;
 pub use course::Requests;
+use family::Family;
 pub use fault::Fault;
 use material::Material;
 pub use record::{Ending, Record, ShardArrival, Traffic};
-use script::{Family, Script};
+use script::Script;
 pub use shards::Shards;
 use simulation::Simulation;
 
@@ -50,6 +52,7 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     let mut script = Script::draw(family, seed, devices, tolerance);
     script.gateway.usual = material.usual();
     script.send_within_seconds(material.plans.largest_payload_bytes());
+    script.keep_requests_of(promise::request_bytes(material));
     if family == Family::Flapping {
         // Most attempts are for nothing: others must leave room for them.
         script.come_no_faster_than(promise::tasks_us(material, &script));
@@ -57,7 +60,7 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     if !material.tells_shards_apart() {
         script.tell_no_lies();
     }
-    let chance = Chance::new(&script, devices + 1);
+    let chance = Chance::new(&script, devices);
     let record = Simulation::play(&mut *material, chance, script.course())?;
     promise::check(material, &script, &record)?;
     Ok(record)

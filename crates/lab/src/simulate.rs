@@ -13,9 +13,9 @@ use bytes::Bytes;
 use quorate_core::plan::WaitPolicy;
 use quorate_model::division::method::Method;
 
+use crate::sim::family::Family;
 use crate::sim::material::{Material, Packing};
 use crate::sim::random::SplitMix;
-use crate::sim::script::Family;
 use crate::sim::{branches, play};
 use crate::zoo::{self, Size};
 
@@ -88,16 +88,32 @@ impl Configuration {
     /// Plays these families over it. `Ok(None)` where it cannot be planned so; an
     /// error names the simulation and the promise that was broken.
     pub fn play(&self, families: &[Family]) -> Result<Option<Played>, String> {
+        let of = |family: &Family| {
+            let seeds = (0..EACH).map(|each| self.seed.wrapping_mul(EACH) + each);
+            seeds.map(|seed| (*family, seed)).collect::<Vec<_>>()
+        };
+        self.play_all(families.iter().flat_map(of))
+    }
+
+    /// Plays one simulation of one of these families, which is drawn, too: all else
+    /// as [`Configuration::play`].
+    pub fn play_one(&self, families: &[Family]) -> Result<Option<Played>, String> {
+        let at = SplitMix::new(self.seed ^ 0xfa11).below(families.len().max(1) as u64) as usize;
+        self.play_all(families.get(at).map(|family| (*family, self.seed)))
+    }
+
+    fn play_all(
+        &self,
+        all: impl IntoIterator<Item = (Family, u64)>,
+    ) -> Result<Option<Played>, String> {
         let Ok(mut material) = Material::new(self.model(), &self.packing) else { return Ok(None) };
         let mut played = Played::default();
-        for &family in families {
-            for seed in (0..EACH).map(|each| self.seed.wrapping_mul(EACH) + each) {
-                let record = play(&mut material, family, seed);
-                let record = record.map_err(|broken| self.said(family, seed, &broken))?;
-                played.simulations += 1;
-                played.events += record.events;
-                played.requests += record.endings.len() as u64;
-            }
+        for (family, seed) in all {
+            let record = play(&mut material, family, seed);
+            let record = record.map_err(|broken| self.said(family, seed, &broken))?;
+            played.simulations += 1;
+            played.events += record.events;
+            played.requests += record.endings.len() as u64;
         }
         Ok(Some(played))
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::plan::WaitPolicy;
+use quorate_lab::sim::family::{FAMILIES, Family};
 use quorate_lab::sim::material::{Material, Packing};
-use quorate_lab::sim::script::{FAMILIES, Family};
 use quorate_lab::sim::{branches, play};
 use quorate_lab::zoo::{self, Size};
 use quorate_model::division::method::Method;

@@ -21,18 +21,19 @@ const RELINK_US_MAX: u64 = 250_000;
 pub(super) struct Chance {
     random: SplitMix,
     network: Network,
-    nodes: usize,
+    devices: usize,
     task_us_max: u64,
     delay_us_max: u64,
 }
 
 impl Chance {
-    /// The world of a script, with so many nodes.
-    pub(super) fn new(script: &Script, nodes: usize) -> Chance {
+    /// The world of a script, with so many devices.
+    pub(super) fn new(script: &Script, devices: usize) -> Chance {
         let mut random = SplitMix::new(script.seed ^ 0x5151);
+        let nodes = devices + script.gateways;
         let network = Network::new(nodes, script.delay_us_max, script.bytes_per_s, &mut random);
         let (task_us_max, delay_us_max) = (script.task_us_max, script.delay_us_max);
-        Chance { random, network, nodes, task_us_max, delay_us_max }
+        Chance { random, network, devices, task_us_max, delay_us_max }
     }
 
     fn task_nanos(&mut self) -> Nanos {
@@ -58,8 +59,7 @@ impl World for Chance {
             let wait =
                 if bulk { self.network.transfer(now, (from, to.node), bytes.len()) } else { 0 };
             for arrival in self.network.carry(from, to.node, &bytes, &mut self.random) {
-                let devices = self.nodes - 1;
-                let from = if arrival.wrong_sender { (from + 1) % devices } else { from };
+                let from = if arrival.wrong_sender { (from + 1) % self.devices } else { from };
                 let frame = Frame::decode(arrival.bytes).ok();
                 let letter = Letter { from, to, sent_at: now, left_at: now, frame };
                 let at = now + wait + arrival.after_us * NANOS_PER_US;

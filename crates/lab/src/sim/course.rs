@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate_core::audit::Verify;
 use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
+use quorate_core::worker::WorkerConfig;
 
 use super::fault::Fault;
 
@@ -52,10 +53,26 @@ pub(super) struct Course<T> {
     pub(super) cancels: Vec<(Nanos, usize)>,
     /// In the order of their times.
     pub(super) changes: Vec<(Nanos, Change<T>)>,
+    /// How many gateways there are, which requests are asked of in turn.
+    pub(super) gateways: usize,
     pub(super) gateway: GatewayConfig,
+    /// Most bytes of payload that a device keeps, where that is not as usual.
+    pub(super) memory: Option<usize>,
+    /// By device: which version of the bundle it has; the first where nothing is
+    /// said.
+    pub(super) versions: Vec<usize>,
     /// How answers are checked.
     pub(super) verify: Verify,
     pub(super) until: Until,
     /// The largest error of an answer that is right.
     pub(super) error_max: f64,
+}
+
+impl<T> Course<T> {
+    /// The habits of its devices.
+    pub(super) fn worker(&self) -> WorkerConfig {
+        let usual = WorkerConfig { usual: self.gateway.usual.clone(), ..WorkerConfig::default() };
+        let payload_bytes_max = self.memory.unwrap_or(usual.payload_bytes_max);
+        WorkerConfig { payload_bytes_max, ..usual }
+    }
 }

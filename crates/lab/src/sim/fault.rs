@@ -12,6 +12,13 @@ pub enum Fault {
     },
     /// A worker starts with nothing in memory.
     Restart(usize),
+    /// A worker that is not up has another version of the bundle when it starts.
+    Install {
+        /// Which device.
+        device: usize,
+        /// Which version.
+        version: usize,
+    },
     /// A worker stops; what arrives waits, and so does what it has not sent.
     Freeze(usize),
     /// It goes on.
@@ -28,8 +35,8 @@ pub enum Fault {
     Stray(usize),
     /// Its tasks succeed again, and those that hang end.
     Heal(usize),
-    /// Nothing passes between two nodes. The gateway is the node behind the
-    /// last device.
+    /// Nothing passes between two nodes. Gateways are the nodes behind the last
+    /// device.
     Cut(usize, usize),
     /// Nothing passes from one node to another; the other way it does, for as
     /// long as nothing has to be confirmed.
@@ -41,12 +48,12 @@ pub enum Fault {
     },
     /// It passes again, both ways.
     Mend(usize, usize),
-    /// The gateway stops; what arrives waits.
-    FreezeGateway,
+    /// A gateway stops; what arrives waits.
+    FreezeGateway(usize),
     /// It goes on.
-    ThawGateway,
-    /// The gateway ends, and all requests with it.
-    CrashGateway,
+    ThawGateway(usize),
+    /// A gateway ends, and all its requests with it.
+    CrashGateway(usize),
     /// It starts with nothing in memory.
-    RestartGateway,
+    RestartGateway(usize),
 }

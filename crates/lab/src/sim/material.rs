@@ -71,6 +71,8 @@ impl Packing {
 pub struct Material {
     /// The plans that were packed.
     pub plans: Arc<Plans>,
+    /// What devices may have in their place: the main plan alone, and others.
+    versions: [Arc<Plans>; 2],
     /// Inputs of requests.
     pub inputs: Vec<Vec<Tensor>>,
     /// The whole model's outputs for each of them.
@@ -91,6 +93,7 @@ impl Material {
         request.f16 = packing.f16.clone();
         request.wait = packing.wait;
         let plans = planner::even(&staged, &request)?;
+        let versions = versions(&staged, &request)?;
         let folder = TempDir::new()?;
         let packed = folder.path().join(BUNDLE);
         bundle::write(&staged, &request.model_sha256, &plans, &packed, &mut |_| ())?;
@@ -104,7 +107,7 @@ impl Material {
         let right = inputs.iter().map(|tensors| whole.run(tensors)).collect::<Result<_, _>>()?;
         let (stems, plans) = (stems(&plans), Arc::new(plans));
         let (tasks, memo) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Material { plans, inputs, right, stems, folder, tasks, memo })
+        Ok(Material { plans, versions, inputs, right, stems, folder, tasks, memo })
     }
 
     /// Can every shard be told from every other by who makes it and its form? If
@@ -180,6 +183,10 @@ impl Shards for Material {
         &self.plans
     }
 
+    fn version(&self, version: usize) -> &Arc<Plans> {
+        version.checked_sub(1).map_or(&self.plans, |other| &self.versions[other])
+    }
+
     fn inputs(&self, index: usize) -> Vec<Tensor> {
         self.inputs[index % self.inputs.len()].clone()
     }
@@ -203,6 +210,16 @@ impl Shards for Material {
     fn error(&self, index: usize, outputs: &[Tensor]) -> f64 {
         answer_difference(outputs, &self.right[index % self.right.len()]).unwrap_or(f64::INFINITY)
     }
+}
+
+/// Of another version of the bundle than the first: the main plan alone, and
+/// other plans, the numbers of which travel differently.
+fn versions(staged: &Staged, request: &PlanRequest) -> Result<[Arc<Plans>; 2], Error> {
+    let alone = PlanRequest { fewest_devices: usize::MAX, ..request.clone() };
+    let f16 = if request.f16.is_empty() { vec!["*".to_owned()] } else { Vec::new() };
+    let others = PlanRequest { f16, ..request.clone() };
+    let plan = |request| planner::even(staged, request).map(Arc::new);
+    Ok([plan(&alone)?, plan(&others)?])
 }
 
 fn tensor(shape: &[usize], random: &mut SplitMix) -> Result<Tensor, Error> {

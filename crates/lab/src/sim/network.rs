@@ -36,7 +36,7 @@ pub(super) struct Arrival {
     pub(super) wrong_sender: bool,
 }
 
-/// All links between `nodes` nodes, the gateway being the last.
+/// All links between `nodes` nodes, gateways being the last.
 #[derive(Debug)]
 pub(super) struct Network {
     nodes: usize,

@@ -7,8 +7,10 @@ use quorate_core::cluster::Nanos;
 use quorate_core::gateway::GatewayConfig;
 
 use super::course::{Change, Course, Requests, Until};
+use super::family::Family;
 use super::fault::Fault;
 use super::network::Noise;
+use super::promise::Promise;
 use super::random::SplitMix;
 use super::world::USER_TIMEOUT;
 
@@ -19,28 +21,12 @@ const NANOS_PER_US: Nanos = 1000;
 /// The longest that a frame takes a slow link: workers keep a request for ten
 /// minutes at most, and a stage sends many.
 const SECONDS_MAX: u64 = 2;
+/// Versions of the bundle.
+const VERSIONS: u64 = 3;
 /// Devices that are well again reach each other after so long at most.
 const RELINK: Duration = Duration::from_millis(250);
 /// The largest error of an answer that is right.
 const ERROR_MAX: f64 = 1e-4;
-
-/// What is promised in a simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Promise {
-    /// No more devices ever fail than the plan tolerates: one attempt under
-    /// the main plan, no slower than without faults.
-    Unnoticed,
-    /// Anything: answered, at most this much slower.
-    Within(Duration),
-    /// Nothing is wrong but that the gateway stands still for this long in all:
-    /// one attempt under the main plan.
-    Paused(Duration),
-    /// Every task of every request after each other on one device.
-    InTurn,
-    /// Everything takes long, and nothing is wrong: one attempt under the main
-    /// plan, however long it takes.
-    Once,
-}
 
 /// One simulation.
 #[derive(Clone, Debug)]
@@ -64,65 +50,21 @@ pub(super) struct Script {
     /// How many bytes of shards and inputs a node sends a second, where that is
     /// limited.
     pub(super) bytes_per_s: Option<u64>,
-    /// The gateway's habits.
+    /// Gateways that requests are asked of in turn.
+    pub(super) gateways: usize,
+    /// The gateways' habits.
     pub(super) gateway: GatewayConfig,
+    /// The most requests of which a device keeps all, and the most bytes, where
+    /// that is limited.
+    kept: Option<usize>,
+    pub(super) memory: Option<usize>,
+    /// By device: which version of the bundle it has.
+    versions: Vec<usize>,
     /// How answers are checked.
     verify: Verify,
     /// What is promised.
     pub(super) promise: Promise,
 }
-
-/// Kinds of simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Family {
-    /// The same devices fail again and again, no more than tolerated.
-    Tolerated,
-    /// One after the other fails, no more than tolerated at a time.
-    Rolling,
-    /// More fail than tolerated; one lives.
-    Beyond,
-    /// Everything at once, then peace.
-    Chaos,
-    /// More requests than the devices can do at once; nothing fails.
-    Load,
-    /// Links between devices are cut for good and a device is gone, which the
-    /// gateway cannot tell from its own links.
-    Hidden,
-    /// Signs of life come so unevenly that everybody is suspected all the time.
-    Flapping,
-    /// Nothing fails; clients go away before they are answered.
-    Impatient,
-    /// Tasks fail or hang on devices that seem well, no more than tolerated.
-    Grey,
-    /// The same on more than tolerated; one is well.
-    Broken,
-    /// Tasks take seconds, and so do values on their way; nothing fails.
-    Slow,
-    /// One device computes wrongly for a time, and all answers are to be right.
-    Wrong,
-    /// The gateway stands still now and then; devices do not.
-    Stalled,
-    /// The gateway ends and starts anew, with devices in trouble beside it.
-    Restarted,
-}
-
-/// All families.
-pub const FAMILIES: [Family; 14] = [
-    Family::Tolerated,
-    Family::Rolling,
-    Family::Beyond,
-    Family::Chaos,
-    Family::Load,
-    Family::Hidden,
-    Family::Flapping,
-    Family::Impatient,
-    Family::Grey,
-    Family::Broken,
-    Family::Slow,
-    Family::Wrong,
-    Family::Stalled,
-    Family::Restarted,
-];
 
 impl Script {
     /// The simulation of a seed, over `devices` devices of which `tolerance`
@@ -139,6 +81,10 @@ impl Script {
             delay_us_max: random.between(400, 3000),
             task_us_max: random.between(300, 3000),
             bytes_per_s: None,
+            gateways: 1,
+            kept: None,
+            memory: None,
+            versions: Vec::new(),
             gateway: GatewayConfig::default(),
             verify: Verify::Off,
             promise: Promise::Unnoticed,
@@ -158,6 +104,9 @@ impl Script {
             Family::Wrong => script.wrong(devices, &mut random),
             Family::Stalled => script.stalled(&mut random),
             Family::Restarted => script.restarted(devices, tolerance, &mut random),
+            Family::Several => script.several(devices, tolerance, &mut random),
+            Family::Mixed => script.mixed(devices, &mut random),
+            Family::Narrow => script.narrow(&mut random),
         }
         script.faults.sort_by_key(|(at, _)| *at);
         script.submits.sort_unstable();
@@ -176,6 +125,17 @@ impl Script {
         let last = self.submits.last().copied().unwrap_or(0);
         let times = (gap_us * self.submits.len() as u64).div_ceil(last.max(1)).max(1);
         self.submits.iter_mut().for_each(|at| *at *= times);
+    }
+
+    /// Limits what devices keep, where that is limited, to some requests of so many
+    /// bytes.
+    pub(super) fn keep_requests_of(&mut self, bytes: usize) {
+        self.memory = self.kept.map(|kept| kept * bytes);
+    }
+
+    /// May a request end in any way, as it came before there was peace?
+    pub(super) fn is_before_peace(&self, index: usize) -> bool {
+        matches!(self.promise, Promise::Again(from, _) if self.submits[index] < from)
     }
 
     /// Leaves out frames that say they were others.
@@ -198,7 +158,10 @@ impl Script {
             deadline: self.deadline,
             cancels: self.cancels.iter().map(|(at, of)| (at * NANOS_PER_US, *of)).collect(),
             changes,
+            gateways: self.gateways,
             gateway: self.gateway.clone(),
+            memory: self.memory,
+            versions: self.versions.clone(),
             verify: self.verify,
             until: Until::Idle,
             error_max: ERROR_MAX,
@@ -392,9 +355,9 @@ impl Script {
         self.promise = Promise::Paused(Duration::from_millis(2 * STALL_MS));
         let mut at = random.between(1, 600) * MS;
         while at < 3500 * MS {
-            self.faults.push((at, Fault::FreezeGateway));
+            self.faults.push((at, Fault::FreezeGateway(0)));
             at += random.between(5, STALL_MS) * MS;
-            self.faults.push((at, Fault::ThawGateway));
+            self.faults.push((at, Fault::ThawGateway(0)));
             at += random.between(300, 900) * MS;
         }
     }
@@ -406,17 +369,77 @@ impl Script {
         self.promise = Promise::Within(resubmit_after + suspect_after + RELINK);
         let mut at = random.between(1, 800) * MS;
         while at < 2500 * MS {
-            self.faults.push((at, Fault::CrashGateway));
-            // Now and then for longer than devices wait for it.
-            let longest = if random.chance(250) { 2500 } else { 700 };
-            at += random.between(1, longest) * MS;
-            self.faults.push((at, Fault::RestartGateway));
-            at += random.between(200, 1200) * MS;
+            at = self.gateway_restarts(0, at, random) + random.between(200, 1200) * MS;
         }
         for device in some(devices, tolerance, random) {
             let at = random.between(1, 2000) * MS;
             self.trouble(device, devices, at, random);
         }
+    }
+
+    fn several(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
+        self.gateways = 2;
+        self.deadline = Duration::from_secs(30);
+        self.every(40, 80, random);
+        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
+        let stalls = Duration::from_millis(2 * STALL_MS);
+        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK + stalls);
+        let mut at = random.between(1, 800) * MS;
+        while at < 3000 * MS {
+            let gateway = random.below(2) as usize;
+            if random.chance(500) {
+                at = self.gateway_restarts(gateway, at, random);
+            } else {
+                self.faults.push((at, Fault::FreezeGateway(gateway)));
+                at += random.between(5, STALL_MS) * MS;
+                self.faults.push((at, Fault::ThawGateway(gateway)));
+            }
+            at += random.between(300, 1200) * MS;
+        }
+        for device in some(devices, tolerance, random) {
+            let at = random.between(1, 2000) * MS;
+            self.trouble(device, devices, at, random);
+        }
+    }
+
+    fn mixed(&mut self, devices: usize, random: &mut SplitMix) {
+        self.beyond(devices, random);
+        let starts = self.faults.iter().filter_map(|(at, fault)| match fault {
+            Fault::Restart(device) => Some((*at, *device)),
+            _ => None,
+        });
+        let starts: Vec<(u64, usize)> = starts.collect();
+        self.versions = (0..devices).map(|_| random.below(VERSIONS) as usize).collect();
+        // Who never fails.
+        let fails = |device: &usize| {
+            let of = |fault: &Fault| matches!(fault, Fault::Crash { device: d, .. } if d == device);
+            self.faults.iter().any(|(_, fault)| of(fault))
+        };
+        let lives: Vec<usize> = (0..devices).filter(|device| !fails(device)).collect();
+        lives.into_iter().for_each(|device| self.versions[device] = 0);
+        for (at, device) in starts {
+            let version = random.below(VERSIONS) as usize;
+            self.faults.push((at - 1, Fault::Install { device, version }));
+        }
+    }
+
+    fn narrow(&mut self, random: &mut SplitMix) {
+        let peace = 25_000 * MS;
+        self.deadline = Duration::from_secs(20);
+        self.kept = Some(random.between(2, 8) as usize);
+        let late = (1..=10).map(|at| peace + at * 300 * MS);
+        self.submits = (0..100).map(|_| random.between(50, 150) * MS).chain(late).collect();
+        self.promise = Promise::Again(peace, self.gateway.resubmit_after);
+    }
+
+    /// A gateway that ends at `at`; returns when it starts anew.
+    fn gateway_restarts(&mut self, gateway: usize, at: u64, random: &mut SplitMix) -> u64 {
+        self.faults.push((at, Fault::CrashGateway(gateway)));
+        // Now and then for longer than devices wait for it.
+        let longest = if random.chance(250) { 2500 } else { 700 };
+        let end = at + random.between(1, longest) * MS;
+        self.faults.push((end, Fault::RestartGateway(gateway)));
+        end
     }
 
     /// One device in trouble from `at` on; returns when it is well again.

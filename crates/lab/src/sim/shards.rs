@@ -12,6 +12,12 @@ pub trait Shards {
     /// The plans that are played.
     fn plans(&self) -> &Arc<Plans>;
 
+    /// The plans of a version of the bundle: of the first, all.
+    fn version(&self, version: usize) -> &Arc<Plans> {
+        debug_assert_eq!(version, 0, "there is one");
+        self.plans()
+    }
+
     /// The inputs of the request `index`.
     fn inputs(&self, index: usize) -> Vec<Tensor>;
 
@@ -34,6 +40,10 @@ pub trait Shards {
 impl<S: Shards> Shards for &mut S {
     fn plans(&self) -> &Arc<Plans> {
         (**self).plans()
+    }
+
+    fn version(&self, version: usize) -> &Arc<Plans> {
+        (**self).version(version)
     }
 
     fn inputs(&self, index: usize) -> Vec<Tensor> {

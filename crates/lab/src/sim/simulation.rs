@@ -44,7 +44,8 @@ pub(super) struct Simulation<S, W: World> {
     now: Nanos,
     agenda: Agenda<Happening<W::Hop>>,
     devices: Vec<Device<W::Hop>>,
-    front: Front<W::Hop>,
+    /// Their nodes come after those of the devices.
+    fronts: Vec<Front<W::Hop>>,
     /// Links on which nothing passes.
     cut: BTreeSet<(usize, usize)>,
     /// From and to: links on which nothing passes in this direction.
@@ -87,11 +88,17 @@ impl<S: Shards, W: World> Simulation<S, W> {
     pub(super) fn new(shards: S, world: W, course: Course<W::Trouble>) -> Simulation<S, W> {
         let plans = shards.plans().clone();
         let count = plans.cluster().devices().len();
+        let nodes = count + course.gateways;
+        let config = course.worker();
+        let device = |index| {
+            let version = course.versions.get(index).copied().unwrap_or(0);
+            Device::new(shards.version(version), index, config.clone())
+        };
         let mut simulation = Simulation {
-            devices: (0..count)
-                .map(|index| Device::new(&plans, index, &course.gateway.usual))
+            devices: (0..count).map(device).collect(),
+            fronts: (0..course.gateways)
+                .map(|gateway| Front::new(&plans, &course.gateway, gateway))
                 .collect(),
-            front: Front::new(&plans, &course.gateway),
             shards,
             world,
             now: 0,
@@ -99,14 +106,14 @@ impl<S: Shards, W: World> Simulation<S, W> {
             cut: BTreeSet::new(),
             deaf: BTreeSet::new(),
             apart: BTreeSet::new(),
-            wakes: vec![(0, None); count + 1],
+            wakes: vec![(0, None); nodes],
             ticks: (0, 0, 0),
             open: 0,
             limit: 2 * nanos(course.deadline),
             ended_at: None,
             hasher: DefaultHasher::new(),
             record: Record {
-                traffic: vec![Traffic::default(); count + 1],
+                traffic: vec![Traffic::default(); nodes],
                 payload_bytes_max: vec![0; count],
                 ..Record::default()
             },
@@ -116,7 +123,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
         };
         for device in 0..count {
             let start = simulation.world.start(device);
-            simulation.at(start, Happening::Connected { device, incarnation: 0 });
+            for gateway in 0..simulation.fronts.len() {
+                simulation.at(start, Happening::Connected { gateway, device, incarnation: 0 });
+            }
         }
         simulation.schedule();
         simulation
@@ -210,7 +219,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn is_idle(&self) -> bool {
-        self.front.gateway.pending() == 0 && self.devices.iter().all(|d| d.worker.is_idle())
+        self.fronts.iter().all(|front| front.gateway.pending() == 0)
+            && self.devices.iter().all(|device| device.worker.is_idle())
     }
 
     /// What came of it.
@@ -243,7 +253,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if let Some(node) = self.waits_for(&happening) {
             match self.devices.get_mut(node) {
                 Some(device) => device.inbox.push(happening),
-                None => self.front.inbox.push(happening),
+                None => self.front_at(node).inbox.push(happening),
             }
             return Ok(());
         }
@@ -269,9 +279,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 }
                 Ok(())
             }
-            Happening::Done(life, event) => {
-                if life == self.front.life() {
-                    self.ask(event)?;
+            Happening::Done { gateway, life, event } => {
+                if life == self.fronts[gateway].life() {
+                    self.ask(gateway, event)?;
                 }
                 Ok(())
             }
@@ -281,13 +291,16 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 if cancelled && !std::mem::replace(&mut self.record.cancelled[index], true) {
                     self.open -= 1;
                 }
-                if self.front.up {
-                    self.ask(gateway::Event::Cancel(index as u64))?;
+                let gateway = self.asked(index);
+                if self.fronts[gateway].up {
+                    self.ask(gateway, gateway::Event::Cancel(index as u64))?;
                 }
                 Ok(())
             }
             Happening::Change(index) => self.change(self.course.changes[index].1),
-            Happening::Connected { device, incarnation } => self.connected(device, incarnation),
+            Happening::Connected { gateway, device, incarnation } => {
+                self.connected(gateway, device, incarnation)
+            }
             Happening::Link { pair, lives, up } => {
                 self.link(pair, lives, up);
                 Ok(())
@@ -296,18 +309,19 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 self.reaches(device);
                 Ok(())
             }
-            Happening::GatewayGone { device, incarnation, life } => {
+            Happening::GatewayGone { gateway, device, incarnation, life } => {
                 // Unless it is back already: it has another connection.
-                let is_back = life == self.front.life() && !self.is_apart(device);
+                let is_back =
+                    life == self.fronts[gateway].life() && !self.is_apart(gateway, device);
                 if self.lives(device, incarnation) && !is_back {
-                    let run = Front::<W::Hop>::run_of(life);
+                    let run = self.fronts[gateway].run_of(life);
                     self.tell(device, worker::Event::GatewayGone(run));
                 }
                 Ok(())
             }
-            Happening::Disconnected(device) => {
-                if self.front.up {
-                    self.ask(gateway::Event::Down(DeviceId(device as u8)))?;
+            Happening::Disconnected { gateway, device } => {
+                if self.fronts[gateway].up {
+                    self.ask(gateway, gateway::Event::Down(DeviceId(device as u8)))?;
                 }
                 Ok(())
             }
@@ -316,7 +330,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
 
     /// The node that stands still for which a happening has to wait.
     fn waits_for(&self, happening: &Happening<W::Hop>) -> Option<usize> {
-        let gateway = self.devices.len();
+        let node_of = |gateway: usize| self.devices.len() + gateway;
         let (node, other) = match happening {
             Happening::Arrive(letter) => (letter.to.node, None),
             // What has not left its sender yet.
@@ -326,15 +340,18 @@ impl<S: Shards, W: World> Simulation<S, W> {
             | Happening::Audited { device, .. }
             | Happening::GatewayGone { device, .. }
             | Happening::Reaches(device) => (*device, None),
-            Happening::Connected { device, .. } => (*device, Some(gateway)),
-            Happening::Done(..)
-            | Happening::Submit(_)
-            | Happening::Cancel(_)
-            | Happening::Disconnected(_) => (gateway, None),
+            Happening::Connected { gateway, device, .. } => (*device, Some(node_of(*gateway))),
+            Happening::Done { gateway, .. } | Happening::Disconnected { gateway, .. } => {
+                (node_of(*gateway), None)
+            }
+            Happening::Submit(index) | Happening::Cancel(index) => {
+                (node_of(self.asked(*index)), None)
+            }
             Happening::Hop(..) | Happening::Change(_) | Happening::Link { .. } => return None,
         };
-        let frozen = |node: &usize| {
-            self.devices.get(*node).map_or(self.front.frozen, |device| device.frozen)
+        let frozen = |node: &usize| match self.devices.get(*node) {
+            Some(device) => device.frozen,
+            None => self.fronts[*node - self.devices.len()].frozen,
         };
         [Some(node), other].into_iter().flatten().find(frozen)
     }
@@ -346,19 +363,22 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn submit(&mut self, index: usize) -> Result<(), String> {
-        if !self.front.up {
+        let gateway = self.asked(index);
+        if !self.fronts[gateway].up {
             self.forget_request(index);
             return Ok(());
         }
         self.record.came[index] = self.since(self.now);
         let deadline = self.course.deadline;
         self.limit = self.limit.max(self.now.saturating_add(2 * nanos(deadline)));
-        let (inputs, number) = (self.shards.inputs(index), self.front.gateway.next_number());
+        let inputs = self.shards.inputs(index);
+        let number = self.fronts[gateway].gateway.next_number();
         let (token, verify) = (index as u64, self.course.verify);
-        self.ask(gateway::Event::Submit { token, inputs, deadline, verify })?;
+        self.ask(gateway, gateway::Event::Submit { token, inputs, deadline, verify })?;
         // What was refused at once has no number.
-        if self.front.gateway.next_number() > number {
-            self.front.numbers.insert(number, index);
+        let front = &mut self.fronts[gateway];
+        if front.gateway.next_number() > number {
+            front.numbers.insert(number, index);
         }
         Ok(())
     }
@@ -383,9 +403,24 @@ impl<S: Shards, W: World> Simulation<S, W> {
         Ok(())
     }
 
-    /// Has a device no connection with the gateway?
-    fn is_apart(&self, device: usize) -> bool {
-        !self.front.up || self.apart.contains(&(device, self.devices.len()))
+    /// Which gateway a request is asked of: they take turns.
+    fn asked(&self, index: usize) -> usize {
+        index % self.fronts.len()
+    }
+
+    /// The node of a gateway.
+    fn node_of(&self, gateway: usize) -> usize {
+        self.devices.len() + gateway
+    }
+
+    /// The gateway of a node that is no device.
+    fn front_at(&mut self, node: usize) -> &mut Front<W::Hop> {
+        &mut self.fronts[node - self.devices.len()]
+    }
+
+    /// Has a device no connection with a gateway?
+    fn is_apart(&self, gateway: usize, device: usize) -> bool {
+        !self.fronts[gateway].up || self.apart.contains(&(device, self.node_of(gateway)))
     }
 
     /// Is a device up, and in this life of its?
@@ -393,11 +428,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.devices[device].up && self.devices[device].incarnation == incarnation
     }
 
-    fn connected(&mut self, device: usize, incarnation: u32) -> Result<(), String> {
-        if !self.lives(device, incarnation) || !self.front.up {
+    fn connected(&mut self, gateway: usize, device: usize, incarnation: u32) -> Result<(), String> {
+        if !self.lives(device, incarnation) || !self.fronts[gateway].up {
             return Ok(());
         }
-        let pair = (device, self.devices.len());
+        let pair = (device, self.node_of(gateway));
         if !self.passes(pair) {
             // It comes up when the link does.
             self.apart.insert(pair);
@@ -405,9 +440,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
         }
         self.apart.remove(&pair);
         self.devices[device].gone_at = None;
-        let held: Vec<PlanId> = self.shards.plans().all().iter().map(|plan| plan.id()).collect();
-        self.tell(device, worker::Event::Gateway(self.front.run()));
-        self.ask(gateway::Event::Up(DeviceId(device as u8), held))
+        let held: Vec<PlanId> =
+            self.devices[device].plans.all().iter().map(|plan| plan.id()).collect();
+        self.tell(device, worker::Event::Gateway(self.fronts[gateway].run()));
+        self.ask(gateway, gateway::Event::Up(DeviceId(device as u8), held))
     }
 
     fn wake(&mut self, node: usize, generation: u64) -> Result<(), String> {
@@ -421,11 +457,11 @@ impl<S: Shards, W: World> Simulation<S, W> {
             return Err(format!("node {node} is woken for ever at {} ns", self.now));
         }
         let moved = self.world.moved(self.now, node);
-        if node == self.devices.len() {
-            if std::mem::replace(&mut self.front.moved, moved) != moved {
-                self.ask(gateway::Event::Moved)?;
+        if let Some(gateway) = node.checked_sub(self.devices.len()) {
+            if std::mem::replace(&mut self.fronts[gateway].moved, moved) != moved {
+                self.ask(gateway, gateway::Event::Moved)?;
             }
-            return self.ask(gateway::Event::Tick);
+            return self.ask(gateway, gateway::Event::Tick);
         }
         if self.devices[node].up {
             self.tell(node, worker::Event::Moved(moved));

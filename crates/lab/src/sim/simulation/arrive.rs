@@ -16,16 +16,20 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if self.is_lost(&letter) {
             return Ok(());
         }
-        let (to, gateway) = (letter.to.node, self.devices.len());
-        if to == gateway {
-            let lives = self.front.up && letter.to.incarnation == self.front.life();
-            return if lives { self.gateway_frame(letter.from, letter.frame) } else { Ok(()) };
+        let to = letter.to.node;
+        if let Some(gateway) = to.checked_sub(self.devices.len()) {
+            let front = &self.fronts[gateway];
+            let lives = front.up && letter.to.incarnation == front.life();
+            return match lives {
+                true => self.gateway_frame(gateway, letter.from, letter.frame),
+                false => Ok(()),
+            };
         }
         let device = &self.devices[to];
         if device.up && device.incarnation == letter.to.incarnation {
-            let from = match letter.from {
-                node if node == gateway => Peer::Gateway(self.front.run_at(letter.sent_at)),
-                device => Peer::Device(DeviceId(device as u8)),
+            let from = match letter.from.checked_sub(self.devices.len()) {
+                Some(gateway) => Peer::Gateway(self.fronts[gateway].run_at(letter.sent_at)),
+                None => Peer::Device(DeviceId(letter.from as u8)),
             };
             self.worker_frame(to, from, letter.frame);
         }
@@ -46,29 +50,36 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.tell(device, event);
     }
 
-    fn gateway_frame(&mut self, from: usize, frame: Option<Frame>) -> Result<(), String> {
+    fn gateway_frame(
+        &mut self,
+        gateway: usize,
+        from: usize,
+        frame: Option<Frame>,
+    ) -> Result<(), String> {
         let device = DeviceId(from as u8);
-        match frame {
+        let event = match frame {
             Some(Frame::Data(data)) => {
-                self.note(from, &data);
-                self.ask(gateway::Event::Data(device, data))
+                self.note(gateway, from, &data);
+                gateway::Event::Data(device, data)
             }
-            Some(Frame::Heartbeat(beat)) => self.ask(gateway::Event::Beat(device, beat)),
-            Some(Frame::Progress(progress)) => self.ask(gateway::Event::Progress(device, progress)),
-            Some(Frame::Failure(failure)) => self.ask(gateway::Event::Failure(device, failure)),
-            Some(Frame::Report(report)) => self.ask(gateway::Event::Report(device, report)),
-            Some(_) => Ok(()),
+            Some(Frame::Heartbeat(beat)) => gateway::Event::Beat(device, beat),
+            Some(Frame::Progress(progress)) => gateway::Event::Progress(device, progress),
+            Some(Frame::Failure(failure)) => gateway::Event::Failure(device, failure),
+            Some(Frame::Report(report)) => gateway::Event::Report(device, report),
+            Some(_) => return Ok(()),
             None => {
                 self.record.refused += 1;
-                Ok(())
+                return Ok(());
             }
-        }
+        };
+        self.ask(gateway, event)
     }
 
     /// Notes that a shard of a result has come.
-    fn note(&mut self, device: usize, data: &Data) {
-        let known = self.front.numbers.get(&data.request.number);
-        if let Some(&index) = known.filter(|_| data.request.run == self.front.run()) {
+    fn note(&mut self, gateway: usize, device: usize, data: &Data) {
+        let front = &self.fronts[gateway];
+        let known = front.numbers.get(&data.request.number);
+        if let Some(&index) = known.filter(|_| data.request.run == front.run()) {
             let after = self.since(self.now).saturating_sub(self.record.came[index]);
             let arrival = ShardArrival { device, shard: data.shard.into(), after };
             self.record.arrivals[index].push(arrival);

@@ -25,6 +25,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
         match fault {
             Fault::Crash { device, goodbye } => self.crash(device, goodbye),
             Fault::Restart(device) => self.restart(device),
+            Fault::Install { device, version } => {
+                let plans = self.shards.version(version);
+                self.devices[device].install(plans, device);
+            }
             Fault::Freeze(device) => self.devices[device].frozen = self.devices[device].up,
             Fault::Thaw(device) => {
                 self.devices[device].frozen = false;
@@ -46,10 +50,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 self.deaf.insert((from, to));
                 self.link_cut((from.min(to), from.max(to)));
             }
-            Fault::FreezeGateway => self.freeze_gateway(),
-            Fault::ThawGateway => self.thaw_gateway()?,
-            Fault::CrashGateway => self.crash_gateway(),
-            Fault::RestartGateway => self.restart_gateway(),
+            Fault::FreezeGateway(gateway) => self.freeze_gateway(gateway),
+            Fault::ThawGateway(gateway) => self.thaw_gateway(gateway)?,
+            Fault::CrashGateway(gateway) => self.crash_gateway(gateway),
+            Fault::RestartGateway(gateway) => self.restart_gateway(gateway),
             Fault::Mend(a, b) => {
                 self.cut.remove(&(a.min(b), a.max(b)));
                 self.deaf.remove(&(a, b));
@@ -64,14 +68,16 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if !self.devices[device].up {
             return;
         }
-        self.devices[device].crash(self.now, self.shards.plans(), device);
+        self.devices[device].crash(self.now, device);
         let noticed = self.world.noticed(goodbye);
         self.devices[device].gone_at = noticed.map(|after| self.now.saturating_add(after));
         self.world.crashed(device);
         self.wakes[device] = (self.wakes[device].0 + 1, None);
         self.links_end(device, goodbye.then_some(GOODBYE));
         if goodbye {
-            self.at(self.now + GOODBYE, Happening::Disconnected(device));
+            for gateway in 0..self.fronts.len() {
+                self.at(self.now + GOODBYE, Happening::Disconnected { gateway, device });
+            }
         }
     }
 
@@ -93,7 +99,9 @@ impl<S: Shards, W: World> Simulation<S, W> {
         one.incarnation += 1;
         let incarnation = one.incarnation;
         let after = self.world.reconnect();
-        self.at(self.now + after, Happening::Connected { device, incarnation });
+        for gateway in 0..self.fronts.len() {
+            self.at(self.now + after, Happening::Connected { gateway, device, incarnation });
+        }
         self.links_begin(device);
     }
 }

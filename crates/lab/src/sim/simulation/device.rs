@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use quorate_core::audit::Usual;
 use quorate_core::cluster::Nanos;
 use quorate_core::id::DeviceId;
 use quorate_core::plan::Plans;
@@ -28,8 +27,9 @@ pub(super) enum TaskEnding {
 /// A device in a simulation.
 pub(super) struct Device<H> {
     pub(super) worker: Worker,
-    /// How far apart healthy shards are.
-    usual: Arc<Usual>,
+    config: WorkerConfig,
+    /// Those of the bundle that it has.
+    pub(super) plans: Arc<Plans>,
     pub(super) up: bool,
     /// Which life this is.
     pub(super) incarnation: u32,
@@ -48,10 +48,11 @@ pub(super) struct Device<H> {
 }
 
 impl<H> Device<H> {
-    pub(super) fn new(plans: &Arc<Plans>, index: usize, usual: &Arc<Usual>) -> Device<H> {
+    pub(super) fn new(plans: &Arc<Plans>, index: usize, config: WorkerConfig) -> Device<H> {
         Device {
-            worker: fresh(plans, index, usual),
-            usual: usual.clone(),
+            worker: fresh(plans, index, &config),
+            config,
+            plans: plans.clone(),
             up: true,
             incarnation: 0,
             crashed_at: None,
@@ -65,17 +66,25 @@ impl<H> Device<H> {
     }
 
     /// Ends at `now`; nothing of what it had in memory is left.
-    pub(super) fn crash(&mut self, now: Nanos, plans: &Arc<Plans>, index: usize) {
+    pub(super) fn crash(&mut self, now: Nanos, index: usize) {
         self.up = false;
         self.frozen = false;
         self.inbox.clear();
         self.hanging.clear();
         self.crashed_at = Some(now);
-        self.worker = fresh(plans, index, &self.usual);
+        self.worker = fresh(&self.plans, index, &self.config);
+    }
+
+    /// Gets another bundle, which it has from its next start on; while it is up
+    /// nothing happens.
+    pub(super) fn install(&mut self, plans: &Arc<Plans>, index: usize) {
+        if !self.up {
+            self.plans = plans.clone();
+            self.worker = fresh(plans, index, &self.config);
+        }
     }
 }
 
-fn fresh(plans: &Arc<Plans>, index: usize, usual: &Arc<Usual>) -> Worker {
-    let config = WorkerConfig { usual: usual.clone(), ..WorkerConfig::default() };
-    Worker::new(plans.clone(), DeviceId(index as u8), config)
+fn fresh(plans: &Arc<Plans>, index: usize, config: &WorkerConfig) -> Worker {
+    Worker::new(plans.clone(), DeviceId(index as u8), config.clone())
 }

@@ -10,6 +10,7 @@ use quorate_model::tensor::Tensor;
 
 use super::Simulation;
 use super::device::TaskEnding;
+use super::front::Front;
 use super::happening::{Computed, Happening};
 use crate::sim::shards::Shards;
 use crate::sim::world::{Address, Next, World};
@@ -25,7 +26,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         worker.handle(now, event, &mut commands);
         let kept = &mut self.record.payload_bytes_max[device];
         *kept = worker.payload_bytes().max(*kept);
-        let gateway = self.devices.len();
+        let (first, last) = (self.devices.len(), self.wakes.len());
         for command in commands.drain(..) {
             match command {
                 worker::Command::Run { job, inputs, delivery } => {
@@ -49,7 +50,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 worker::Command::Send(peers, frame) => {
                     let node = |peer| match peer {
                         Peer::Device(other) => quorate_core::id::DeviceId::index(other),
-                        Peer::Gateway(_) => gateway,
+                        Peer::Gateway(run) => first + Front::<W::Hop>::of_run(run),
                     };
                     self.send(device, peers.into_iter().map(node), frame);
                 }
@@ -60,7 +61,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
                     assert!(own || !well, "{job:?}: {error}");
                 }
                 worker::Command::Beat(beat) => {
-                    self.send(device, std::iter::once(gateway), Frame::Heartbeat(beat));
+                    self.send(device, first..last, Frame::Heartbeat(beat));
                 }
             }
         }
@@ -87,27 +88,28 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     /// Hands the gateway an event and carries out what it commands.
-    pub(super) fn ask(&mut self, event: gateway::Event) -> Result<(), String> {
+    pub(super) fn ask(&mut self, gateway: usize, event: gateway::Event) -> Result<(), String> {
         let mut commands = Vec::new();
-        self.front.gateway.handle(self.time(), event, &mut commands);
-        let gateway = self.devices.len();
+        let now = self.time();
+        self.fronts[gateway].gateway.handle(now, event, &mut commands);
+        let (node, life) = (self.node_of(gateway), self.fronts[gateway].life());
         for command in commands {
             match command {
                 gateway::Command::Send(devices, frame) => {
-                    self.send(gateway, devices.into_iter().map(|to| to.index()), frame);
+                    self.send(node, devices.into_iter().map(|to| to.index()), frame);
                 }
                 gateway::Command::Run(job, inputs) => {
                     let result = self.shards.glue(&inputs);
                     let after = self.world.glue();
                     let event = gateway::Event::Done(job, result);
-                    self.at(self.now + after, Happening::Done(self.front.life(), event));
+                    self.at(self.now + after, Happening::Done { gateway, life, event });
                 }
                 gateway::Command::Audit(job, audits) => {
                     let audited = audits.iter().map(|(usual, audit)| audit.audited(*usual));
                     let audited = audited.collect();
                     let after = self.world.glue();
                     let event = gateway::Event::Audited(job, audited);
-                    self.at(self.now + after, Happening::Done(self.front.life(), event));
+                    self.at(self.now + after, Happening::Done { gateway, life, event });
                 }
                 gateway::Command::Answer(token, outputs, provenance) => {
                     let error = self.shards.error(token as usize, &outputs);
@@ -126,14 +128,14 @@ impl<S: Shards, W: World> Simulation<S, W> {
                 gateway::Command::Notice(_) => {}
             }
         }
-        let at = self.front.gateway.wake_at();
-        self.wake_later(gateway, at);
+        let at = self.fronts[gateway].gateway.wake_at();
+        self.wake_later(node, at);
         Ok(())
     }
 
     fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
         let (cut, apart, devices, now) = (&self.cut, &self.apart, &self.devices, self.now);
-        let (deaf, life) = (&self.deaf, self.front.life());
+        let (deaf, fronts) = (&self.deaf, &self.fronts);
         let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
         let to = to
             .filter(|to| {
@@ -141,7 +143,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
             })
             .filter(|to| !deaf.contains(&(from, *to)))
             .filter(|to| gone(to).is_none_or(|at| now < at));
-        let incarnation = |node: usize| devices.get(node).map_or(life, |device| device.incarnation);
+        let incarnation = |node: usize| match devices.get(node) {
+            Some(device) => device.incarnation,
+            None => fronts[node - devices.len()].life(),
+        };
         let to: Vec<Address> =
             to.map(|node| Address { node, incarnation: incarnation(node) }).collect();
         if to.is_empty() {

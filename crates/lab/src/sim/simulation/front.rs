@@ -13,6 +13,7 @@ use super::happening::Happening;
 /// A process with a gateway in it.
 pub(super) struct Front<H> {
     pub(super) gateway: Gateway,
+    name: u64,
     pub(super) up: bool,
     /// When each of its lives began, the first at 0.
     pub(super) begun: Vec<Nanos>,
@@ -26,9 +27,12 @@ pub(super) struct Front<H> {
 }
 
 impl<H> Front<H> {
-    pub(super) fn new(plans: &Arc<Plans>, config: &GatewayConfig) -> Front<H> {
+    pub(super) fn new(plans: &Arc<Plans>, config: &GatewayConfig, gateway: usize) -> Front<H> {
+        let name = gateway as u64 + 1;
+        let run = GatewayRun { gateway: name, epoch: 1 };
         Front {
-            gateway: Gateway::new(plans.clone(), Self::run_of(0), config.clone()),
+            gateway: Gateway::new(plans.clone(), run, config.clone()),
+            name,
             up: true,
             begun: vec![0],
             frozen: false,
@@ -38,9 +42,14 @@ impl<H> Front<H> {
         }
     }
 
+    /// Which gateway a run is of.
+    pub(super) fn of_run(run: GatewayRun) -> usize {
+        run.gateway as usize - 1
+    }
+
     /// The gateway's run in one of its lives.
-    pub(super) fn run_of(life: u32) -> GatewayRun {
-        GatewayRun { gateway: 1, epoch: 1 + u64::from(life) }
+    pub(super) fn run_of(&self, life: u32) -> GatewayRun {
+        GatewayRun { gateway: self.name, epoch: 1 + u64::from(life) }
     }
 
     /// Which life this is, or will be.
@@ -50,12 +59,12 @@ impl<H> Front<H> {
 
     /// Its present run.
     pub(super) fn run(&self) -> GatewayRun {
-        Self::run_of(self.life())
+        self.run_of(self.life())
     }
 
     /// The run that sent something at `time`.
     pub(super) fn run_at(&self, time: Nanos) -> GatewayRun {
         let begun = self.begun.partition_point(|begun| *begun <= time).max(1);
-        Self::run_of(begun as u32 - 1)
+        self.run_of(begun as u32 - 1)
     }
 }

@@ -7,7 +7,7 @@ use quorate_core::worker;
 
 use crate::sim::world::Letter;
 
-/// Two devices, the first of which comes before the second, or a device and the
+/// Two devices, the first of which comes before the second, or a device and a
 /// gateway.
 pub(super) type Pair = (usize, usize);
 
@@ -35,20 +35,29 @@ pub(super) enum Happening<H> {
         id: worker::AuditId,
         audited: Audited,
     },
-    /// What the gateway's lane did, in that life of its.
-    Done(u32, gateway::Event),
+    /// What a gateway's lane did, in that life of its.
+    Done {
+        gateway: usize,
+        life: u32,
+        event: gateway::Event,
+    },
     Submit(usize),
     Cancel(usize),
     /// The change at this place of the course.
     Change(usize),
     Connected {
+        gateway: usize,
         device: usize,
         incarnation: u32,
     },
-    Disconnected(usize),
-    /// A device sees that its connection with the gateway has ended, in that life
-    /// of either.
+    Disconnected {
+        gateway: usize,
+        device: usize,
+    },
+    /// A device sees that its connection with a gateway has ended, in that life of
+    /// either.
     GatewayGone {
+        gateway: usize,
         device: usize,
         incarnation: u32,
         life: u32,

@@ -51,15 +51,19 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn lives_of(&self, (one, other): Pair) -> (u32, u32) {
-        let life = |node: usize| {
-            self.devices.get(node).map_or(self.front.life(), |device| device.incarnation)
+        let life = |node: usize| match self.devices.get(node) {
+            Some(device) => device.incarnation,
+            None => self.fronts[node - self.devices.len()].life(),
         };
         (life(one), life(other))
     }
 
     /// Are two nodes up, and does everything pass between them?
     pub(super) fn passes(&self, pair: Pair) -> bool {
-        let up = |node: usize| self.devices.get(node).map_or(self.front.up, |device| device.up);
+        let up = |node: usize| match self.devices.get(node) {
+            Some(device) => device.up,
+            None => self.fronts[node - self.devices.len()].up,
+        };
         let (one, other) = pair;
         let deaf = [(one, other), (other, one)].iter().any(|way| self.deaf.contains(way));
         up(one) && up(other) && !self.cut.contains(&pair) && !deaf
@@ -75,36 +79,40 @@ impl<S: Shards, W: World> Simulation<S, W> {
             return;
         }
         let (one, other) = pair;
-        if other < self.devices.len() {
+        let Some(gateway) = other.checked_sub(self.devices.len()) else {
             [one, other].into_iter().for_each(|one| self.at(self.now, Happening::Reaches(one)));
-        } else if up {
-            self.at(self.now, Happening::Connected { device: one, incarnation: lives.0 });
+            return;
+        };
+        if up {
+            let incarnation = lives.0;
+            self.at(self.now, Happening::Connected { gateway, device: one, incarnation });
         } else {
-            self.gateway_gone(one, 0);
-            if self.front.up {
-                self.at(self.now, Happening::Disconnected(one));
+            self.gateway_gone(gateway, one, 0);
+            if self.fronts[gateway].up {
+                self.at(self.now, Happening::Disconnected { gateway, device: one });
             }
         }
     }
 
-    /// Has a device see its connection with the gateway end after so long.
-    pub(super) fn gateway_gone(&mut self, device: usize, after: Nanos) {
-        let (incarnation, life) = self.lives_of((device, self.devices.len()));
-        self.at(self.now + after, Happening::GatewayGone { device, incarnation, life });
+    /// Has a device see its connection with a gateway end after so long.
+    pub(super) fn gateway_gone(&mut self, gateway: usize, device: usize, after: Nanos) {
+        let (incarnation, life) = self.lives_of((device, self.node_of(gateway)));
+        let gone = Happening::GatewayGone { gateway, device, incarnation, life };
+        self.at(self.now + after, gone);
     }
 
-    /// Devices from which the gateway, which has just ended, is gone: they see it
+    /// Devices from which a gateway, which has just ended, is gone: they see it
     /// after so long where anything passes.
-    pub(super) fn gateway_ends(&mut self, after: Nanos) {
-        let gateway = self.devices.len();
-        for device in 0..gateway {
-            let pair = (device, gateway);
-            let deaf = self.deaf.contains(&(gateway, device));
+    pub(super) fn gateway_ends(&mut self, gateway: usize, after: Nanos) {
+        let node = self.node_of(gateway);
+        for device in 0..self.devices.len() {
+            let pair = (device, node);
+            let deaf = self.deaf.contains(&(node, device));
             if !self.apart.insert(pair) || !self.devices[device].up {
                 continue;
             }
             let is_told = !self.cut.contains(&pair) && !deaf;
-            self.gateway_gone(device, if is_told { after } else { USER_TIMEOUT });
+            self.gateway_gone(gateway, device, if is_told { after } else { USER_TIMEOUT });
         }
     }
 

@@ -72,7 +72,10 @@ impl Script {
             deadline: self.deadline,
             cancels: Vec::new(),
             changes,
+            gateways: 1,
             gateway: self.gateway.clone(),
+            memory: None,
+            versions: Vec::new(),
             verify: Verify::Off,
             until: Until::After(self.linger),
             error_max: self.error_max,
@@ -103,9 +106,11 @@ fn check(fault: Fault, devices: usize) -> anyhow::Result<()> {
         Fault::Cut(a, b) | Fault::Mend(a, b) | Fault::Deafen { from: a, to: b } => {
             (a.max(b), devices + 1)
         }
-        Fault::FreezeGateway | Fault::ThawGateway | Fault::CrashGateway | Fault::RestartGateway => {
-            (devices, devices + 1)
-        }
+        Fault::FreezeGateway(gateway)
+        | Fault::ThawGateway(gateway)
+        | Fault::CrashGateway(gateway)
+        | Fault::RestartGateway(gateway) => (devices + gateway, devices + 1),
+        Fault::Install { version, .. } => anyhow::bail!("{fault:?}: there is no version {version}"),
     };
     ensure!(node < limit, "{fault:?}: node {node}, there are {limit}");
     Ok(())
