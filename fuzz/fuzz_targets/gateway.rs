@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (plans, mut bytes) = (plans(), Reader(bytes));
     let mut usual = Usual::default();
     for plan in plans.all() {
-        (0..3).for_each(|value| usual.saw(plan.id(), ValueId(value), 0.0));
+        (0..3).for_each(|value| usual.saw(plan.id(), ValueId(value), false, 0.0));
     }
     let config =
         GatewayConfig { usual: Arc::new(usual), pending_max: 4, ..GatewayConfig::default() };

@@ -18,6 +18,7 @@
 pub mod blank;
 pub mod branches;
 mod chance;
+mod check;
 mod course;
 pub mod family;
 mod fault;
@@ -52,16 +53,16 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
     let mut script = Script::draw(family, seed, devices, tolerance);
     script.gateway.usual = material.usual();
     script.send_within_seconds(material.plans.largest_payload_bytes());
-    script.keep_requests_of(promise::request_bytes(material));
+    script.keep_requests_of(check::request_bytes(material));
     if family == Family::Flapping {
         // Most attempts are for nothing: others must leave room for them.
-        script.come_no_faster_than(promise::tasks_us(material, &script));
+        script.come_no_faster_than(check::tasks_us(material, &script));
     }
     if !material.tells_shards_apart() {
         script.tell_no_lies();
     }
     let chance = Chance::new(&script, devices);
     let record = Simulation::play(&mut *material, chance, script.course())?;
-    promise::check(material, &script, &record)?;
+    check::check(material, &script, &record)?;
     Ok(record)
 }

@@ -64,7 +64,7 @@ fn garbage_closes_its_own_connection_only() {
     let cases: [(&[u8], &str); 4] = [
         (b"GET / HTTP/1.1\r\n\r\n", "a frame of 1195725856 bytes, limit 4096"),
         (&[0xff; 64], "a frame of 4294967295 bytes, limit 4096"),
-        (&[0, 0, 0, 8, b'Q', b'R', 9, 1, 0, 0, 0, 0], "frame version 9, this program speaks 2"),
+        (&[0, 0, 0, 8, b'Q', b'R', 9, 1, 0, 0, 0, 0], "frame version 9, this program speaks 3"),
         (&flipped, "frame checksum"),
     ];
     for (bytes, words) in cases {

@@ -72,3 +72,12 @@ pub enum RequestError {
     #[error("{0}")]
     Tensor(#[from] TensorError),
 }
+
+impl RequestError {
+    /// Was the request refused at once, for want of room or time, so that it may be
+    /// asked again?
+    pub fn is_busy(&self) -> bool {
+        use RequestError::{Busy, Crowded, Full};
+        matches!(self, Busy { .. } | Crowded { .. } | Full { .. })
+    }
+}

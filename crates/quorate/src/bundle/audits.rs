@@ -49,5 +49,6 @@ pub(super) fn read(folder: &Path, plans: &Plans) -> anyhow::Result<Usual> {
     }
     let text = std::fs::read_to_string(&path);
     let text = text.with_context(|| format!("{}", path.display()))?;
-    Usual::parse(&text, plans).with_context(|| format!("{}", path.display()))
+    let wrong = || format!("{}: not as this version writes it, pack again", path.display());
+    Usual::parse(&text, plans).with_context(wrong)
 }

@@ -9,7 +9,6 @@ use anyhow::ensure;
 use quorate::node::gateway::{Answer, AskError, Handle};
 use quorate::rehearsal::answer_difference;
 use quorate::workers::Workers;
-use quorate_core::gateway::RequestError;
 use quorate_core::id::{DeviceId, DeviceSet};
 use tokio::sync::mpsc;
 
@@ -147,10 +146,7 @@ impl Play<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!("request {number}: {error}");
-                let is_busy = matches!(
-                    error,
-                    AskError::Request(RequestError::Busy { .. } | RequestError::Crowded { .. })
-                );
+                let is_busy = matches!(&error, AskError::Request(error) if error.is_busy());
                 stream.tally.records[number].end = if is_busy { End::Refused } else { End::Lost };
                 return Ok(());
             }
