@@ -113,7 +113,7 @@ impl Frame {
             Frame::Report(report) => report.write(&mut head),
         }
         match self {
-            Frame::Data(data) => Encoded::seal(head, &data.payload),
+            Frame::Data(data) => Encoded::seal(head, &data.payload).of(data.request),
             _ => Encoded::seal(head, &Payload::default()),
         }
     }

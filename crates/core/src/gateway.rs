@@ -268,6 +268,11 @@ impl Gateway {
         self.beats[device.index()]
     }
 
+    /// Is this a request of this gateway that is without an answer no more?
+    pub fn is_finished(&self, request: RequestId) -> bool {
+        request.run == self.run && !self.pending.contains_key(&request.number)
+    }
+
     /// Requests without an answer yet.
     pub fn pending(&self) -> usize {
         self.pending.len()

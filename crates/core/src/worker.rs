@@ -55,6 +55,9 @@ use lanes::Lanes;
 
 /// A request that takes this long is told of, and as often.
 const SLOW: Duration = Duration::from_millis(100);
+/// How many times what it is in the mean the error is of answers that many readers
+/// have decoded apart, at worst.
+const WORST: f64 = 4.0;
 /// A heartbeat that is this late is no busy moment: this device stood still.
 const STILL: Duration = Duration::from_millis(100);
 
@@ -295,6 +298,11 @@ impl Worker {
         }
     }
 
+    /// Has its gateway said that this request is finished?
+    pub fn is_finished(&self, request: RequestId) -> bool {
+        self.gateways.is_finished(request)
+    }
+
     /// Begins to keep a request, which has its `place` in the queue already where
     /// it was tried before. False if it is none of this device's: no task here
     /// reads the frame's value.
@@ -328,7 +336,7 @@ impl Worker {
         match self.plans.wait() {
             WaitPolicy::Fixed(wait) => wait,
             WaitPolicy::Auto => {
-                let too_far = || plan.inconsistent_error() > tolerance;
+                let too_far = || plan.inconsistent_error() * WORST > tolerance;
                 let waits = *self.waits_for.entry(plan.id()).or_insert_with(too_far);
                 if waits { self.gaps.percentile_90() } else { Duration::ZERO }
             }

@@ -315,6 +315,9 @@ pub(crate) struct Run {
     /// Give an input up after this long.
     #[arg(long, default_value = "10s", value_parser = span)]
     pub deadline: std::time::Duration,
+    /// Time from an answer to the next request.
+    #[arg(long, default_value = "0ms", value_parser = span)]
+    pub pause: std::time::Duration,
     /// Wait so long for devices.
     #[arg(long, default_value = "5s", value_parser = span)]
     pub patience: std::time::Duration,

@@ -5,6 +5,7 @@ use crc32fast::Hasher;
 
 use super::format::{LENGTH_BYTES, PREFIX_BYTES};
 use super::payload::Payload;
+use crate::id::RequestId;
 
 /// A frame's bytes in two pieces, which go out one after the other: a payload
 /// is not copied to stand behind its head.
@@ -12,6 +13,8 @@ use super::payload::Payload;
 pub struct Encoded {
     head: Bytes,
     payload: Bytes,
+    /// Which request it is of no use beyond.
+    request: Option<RequestId>,
 }
 
 impl Encoded {
@@ -24,7 +27,17 @@ impl Encoded {
         payload.add_to(&mut hasher);
         let sum = LENGTH_BYTES + PREFIX_BYTES - 4;
         head[sum..sum + 4].copy_from_slice(&hasher.finalize().to_le_bytes());
-        Encoded { head: head.freeze(), payload: payload.bytes().clone() }
+        Encoded { head: head.freeze(), payload: payload.bytes().clone(), request: None }
+    }
+
+    /// The same of a frame that is of no use once this request is finished.
+    pub(super) fn of(self, request: RequestId) -> Encoded {
+        Encoded { request: Some(request), ..self }
+    }
+
+    /// The request that it is of no use beyond, if it is one's input or shard.
+    pub fn request(&self) -> Option<RequestId> {
+        self.request
     }
 
     /// Bytes of the frame, its length in front counted.

@@ -1,7 +1,10 @@
 //! Devices that die, freeze and lose their links while requests are asked.
 
+mod healthy;
 mod rig;
 mod schedule;
+
+use std::time::Duration;
 
 use quorate_core::gateway::GatewayConfig;
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,7 @@ use crate::experiment::{
     Axis, Chart, Context, Experiment, Goal, Outcome, SeriesKind, Table, Verdict,
 };
 use crate::statistics::percentile;
+use healthy::Healthy;
 use rig::{Answered, Rig};
 use schedule::{Blow, FaultKind, Pattern};
 
@@ -21,6 +25,8 @@ pub(super) struct Faults;
 struct Spec {
     runs: usize,
     requests: usize,
+    /// Healthy requests after a pause as long as silence that makes a suspect.
+    rested: usize,
     inputs: usize,
     devices: usize,
     spares: usize,
@@ -43,6 +49,7 @@ struct Seen {
 }
 
 /// A run, looked at.
+#[derive(Default)]
 struct Looked {
     lost: usize,
     wrong: usize,
@@ -55,6 +62,8 @@ struct Looked {
     /// By kind of fault: the longest of the requests that it hit, in healthy
     /// 99th percentiles.
     worst_of: [f64; 3],
+    /// The same of requests that its end may have hit.
+    worst_after: [f64; 3],
 }
 
 impl Experiment for Faults {
@@ -91,23 +100,27 @@ impl Experiment for Faults {
         let rig = Rig::pack(&program, shape, &spec.link, context.seed(), spec.inputs)?;
         let runs: usize =
             spec.pattern.iter().map(|pattern| pattern.runs.unwrap_or(spec.runs)).sum();
-        context.progress(0, runs + 1, "healthy");
+        context.progress(0, runs + 2, "healthy");
         let requests = spec.requests;
-        let healthy: Seen = context.step("healthy", |context| {
-            let (answers, blows) = rig.ask(context, requests.min(2000), None)?;
-            Ok(Seen { answers, blows })
-        })?;
+        let ask = |context: &mut Context, key: &str, many, faults| {
+            context.step(key, |context| {
+                let (answers, blows) = rig.ask(context, many, faults)?;
+                Ok(Seen { answers, blows })
+            })
+        };
+        let healthy: Seen = ask(context, "healthy", (requests, Duration::ZERO), None)?;
+        context.progress(1, runs + 2, "healthy, after pauses");
+        let rested: Seen = ask(context, "rested", (spec.rested, suspect_after()), None)?;
+        let healthy = Healthy::new(healthy.answers, &rested.answers);
         let mut table = columns();
-        let (mut done, mut all) = (1, Vec::new());
+        let (mut done, mut all) = (2, Vec::new());
         for pattern in &spec.pattern {
             for run in 0..pattern.runs.unwrap_or(spec.runs) {
                 let key = format!("{}-{run}", pattern.name.replace(' ', "-"));
-                context.progress(done, runs + 1, &key);
+                context.progress(done, runs + 2, &key);
                 let seed = context.seed() + run as u64;
-                let seen: Seen = context.step(&key, |context| {
-                    let (answers, blows) = rig.ask(context, requests, Some((pattern, seed)))?;
-                    Ok(Seen { answers, blows })
-                })?;
+                let many = (requests, Duration::ZERO);
+                let seen: Seen = ask(context, &key, many, Some((pattern, seed)))?;
                 let looked = look(&healthy, &seen);
                 table.push(row(&key, &seen, &looked));
                 all.push((pattern, seen, looked));
@@ -119,45 +132,51 @@ impl Experiment for Faults {
     }
 }
 
-/// Silence that makes a suspect, in milliseconds: that of `quorate run`.
+/// Silence that makes a suspect: that of `quorate run`.
+fn suspect_after() -> Duration {
+    GatewayConfig::default().suspect_after
+}
+
 fn suspect_ms() -> f64 {
-    GatewayConfig::default().suspect_after.as_secs_f64() * 1e3
+    suspect_after().as_secs_f64() * 1e3
 }
 
-fn healthy_p99(healthy: &Seen) -> f64 {
-    let all: Vec<f64> = healthy.answers.iter().filter_map(|answer| answer.latency_ms).collect();
-    percentile(&all, 0.99)
+/// Was a request hit by what happened then: while it was under way, or so shortly
+/// before that nobody could know?
+fn is_hit(answer: &Answered, at_ms: f64) -> bool {
+    let from = answer.at_ms - answer.latency_ms.unwrap_or(0.0) - suspect_ms();
+    (from..=answer.at_ms).contains(&at_ms)
 }
 
-/// Faults that hit a request: those that began while it was under way, or so
-/// shortly before that nobody could know.
-fn hits<'a>(answer: &Answered, blows: &'a [Blow]) -> impl Iterator<Item = &'a Blow> {
-    let (end, from) =
-        (answer.at_ms, answer.at_ms - answer.latency_ms.unwrap_or(0.0) - suspect_ms());
-    blows.iter().filter(move |blow| (from..=end).contains(&blow.at_ms))
-}
-
-fn look(healthy: &Seen, seen: &Seen) -> Looked {
-    let p99 = healthy_p99(healthy);
-    let (mut worst_ms, mut worst_share, mut worst_of) = (0f64, 0f64, [0f64; 3]);
-    let (mut lost, mut wrong, mut again) = (0, 0, 0);
+fn look(healthy: &Healthy, seen: &Seen) -> Looked {
+    let allowed_ms = suspect_ms() + 2.0 * healthy.rested_p99;
+    let mut looked = Looked::default();
     for answer in &seen.answers {
         let Some(latency_ms) = answer.latency_ms else {
-            lost += 1;
+            looked.lost += 1;
             continue;
         };
-        let right = healthy.answers.iter().find(|right| right.input == answer.input);
-        wrong += usize::from(right.is_none_or(|right| !answer.is_like(right, ERROR_MAX)));
-        again += usize::from(answer.attempts > 1);
-        worst_ms = worst_ms.max(latency_ms);
-        let allowed = hits(answer, &seen.blows).count().max(1) as f64 * (suspect_ms() + 2.0 * p99);
-        worst_share = worst_share.max(latency_ms / allowed);
-        for blow in hits(answer, &seen.blows) {
-            let worst = &mut worst_of[blow.kind as usize];
-            *worst = worst.max(latency_ms / p99);
+        let right = healthy.answer_to(answer.input);
+        looked.wrong += usize::from(right.is_none_or(|right| !answer.is_like(right, ERROR_MAX)));
+        looked.again += usize::from(answer.attempts > 1);
+        looked.worst_ms = looked.worst_ms.max(latency_ms);
+        let hits = seen.blows.iter().filter(|blow| is_hit(answer, blow.at_ms)).count();
+        let share = latency_ms / (hits.max(1) as f64 * allowed_ms);
+        looked.worst_share = looked.worst_share.max(share);
+        for blow in &seen.blows {
+            let times = latency_ms / healthy.p99;
+            let end_ms = blow.at_ms + blow.length_ms;
+            let (begun, ended) = (is_hit(answer, blow.at_ms), is_hit(answer, end_ms));
+            let kind = blow.kind as usize;
+            if begun {
+                looked.worst_of[kind] = looked.worst_of[kind].max(times);
+            }
+            if ended {
+                looked.worst_after[kind] = looked.worst_after[kind].max(times);
+            }
         }
     }
-    Looked { lost, wrong, again, worst_ms, worst_share, worst_of }
+    looked
 }
 
 fn columns() -> Table {
@@ -192,7 +211,12 @@ fn row(key: &str, seen: &Seen, looked: &Looked) -> Vec<crate::experiment::Cell> 
     ]
 }
 
-fn report(healthy: &Seen, all: &[(&Pattern, Seen, Looked)], table: Table, outcome: &mut Outcome) {
+fn report(
+    healthy: &Healthy,
+    all: &[(&Pattern, Seen, Looked)],
+    table: Table,
+    outcome: &mut Outcome,
+) {
     outcome.tables.push(table);
     let sum = |of: fn(&Looked) -> usize| all.iter().map(|(_, _, looked)| of(looked)).sum::<usize>();
     let zero = Goal::Equals(0.0, 0.0);
@@ -208,8 +232,25 @@ fn report(healthy: &Seen, all: &[(&Pattern, Seen, Looked)], table: Table, outcom
         let what = format!("one device {kind} at a time: longest request, in healthy p99");
         outcome.verdicts.push(Verdict::new(&what, worst, Goal::AtMost(times)));
     }
-    let p99 = healthy_p99(healthy);
-    outcome.note(format!("Healthy: p99 {p99:.1} ms."));
+    let Healthy { p99, longest, rested_p99, .. } = *healthy;
+    let after = |kind: FaultKind| {
+        let single = all.iter().filter(|(pattern, ..)| pattern.most == 1);
+        single.map(|(_, _, looked)| looked.worst_after[kind as usize]).fold(0.0, f64::max)
+    };
+    let [kill, freeze, cut] = [FaultKind::Kill, FaultKind::Freeze, FaultKind::Cut].map(after);
+    outcome.note(format!(
+        "Healthy: p99 {p99:.1} ms, the longest of as many {longest:.1} ms, which is {:.1} times \
+         that. After a pause as long as silence that makes a suspect p99 is {rested_p99:.1} ms, \
+         since memory is cold then; a request that moves comes after such a pause, so it is this \
+         latency of which it is allowed two.",
+        longest / p99
+    ));
+    outcome.note(format!(
+        "One at a time: when a device is back from being killed, frozen or cut off, the longest \
+         request within {:.0} ms takes {kill:.1}, {freeze:.1} and {cut:.1} healthy p99. All hosts \
+         share the cores of this machine, so a process that starts anew takes them from others.",
+        suspect_ms()
+    ));
     if let Some((pattern, seen, _)) = all.last() {
         let x = Axis::new("time", "s");
         let y = Axis::new("latency", "ms").from(0.0);

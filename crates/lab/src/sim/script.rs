@@ -21,6 +21,8 @@ const NANOS_PER_US: Nanos = 1000;
 /// The longest that a frame takes a slow link: workers keep a request for ten
 /// minutes at most, and a stage sends many.
 const SECONDS_MAX: u64 = 2;
+/// The longest that a device is in trouble.
+const TROUBLE_MS: u64 = 900;
 /// Versions of the bundle.
 const VERSIONS: u64 = 3;
 /// Devices that are well again reach each other after so long at most.
@@ -184,9 +186,7 @@ impl Script {
 
     fn rolling(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
         self.every(40, 40, random);
-        // Noticed once, and one time-out for what nobody notices.
-        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
-        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK);
+        self.promise = Promise::Within(self.one_trouble());
         let mut at = random.between(1, 100) * MS;
         while at < 1700 * MS && tolerance > 0 {
             let group = some(devices, tolerance, random);
@@ -365,8 +365,7 @@ impl Script {
     fn restarted(&mut self, devices: usize, tolerance: usize, random: &mut SplitMix) {
         self.deadline = Duration::from_secs(30);
         self.every(30, 100, random);
-        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
-        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK);
+        self.promise = Promise::Within(self.one_trouble());
         let mut at = random.between(1, 800) * MS;
         while at < 2500 * MS {
             at = self.gateway_restarts(0, at, random) + random.between(200, 1200) * MS;
@@ -381,9 +380,8 @@ impl Script {
         self.gateways = 2;
         self.deadline = Duration::from_secs(30);
         self.every(40, 80, random);
-        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
         let stalls = Duration::from_millis(2 * STALL_MS);
-        self.promise = Promise::Within(resubmit_after + suspect_after + RELINK + stalls);
+        self.promise = Promise::Within(self.one_trouble() + stalls);
         let mut at = random.between(1, 800) * MS;
         while at < 3000 * MS {
             let gateway = random.below(2) as usize;
@@ -442,9 +440,17 @@ impl Script {
         end
     }
 
+    /// What a request may lose by devices in trouble: it moves on as slowly as one
+    /// that is slow, is noticed once to have stopped, and times out once for what
+    /// nobody notices.
+    fn one_trouble(&self) -> Duration {
+        let GatewayConfig { resubmit_after, suspect_after, .. } = self.gateway;
+        Duration::from_millis(TROUBLE_MS) + suspect_after + resubmit_after + RELINK
+    }
+
     /// One device in trouble from `at` on; returns when it is well again.
     fn trouble(&mut self, device: usize, devices: usize, at: u64, random: &mut SplitMix) -> u64 {
-        let end = at + random.between(1, 900) * MS;
+        let end = at + random.between(1, TROUBLE_MS) * MS;
         let others = (0..=devices).filter(|other| *other != device);
         let mend = |other: usize| Fault::Mend(device, other);
         let pairs = match random.below(5) {

@@ -60,6 +60,9 @@ async fn ask(
     let verify = args.verify.unwrap_or(folder.plans.verify());
     let (mut unanswered, mut kept) = (0, Vec::new());
     for (index, tensors) in inputs.tensors.iter().enumerate() {
+        if index > 0 {
+            tokio::time::sleep(args.pause.mul_f64(handle.dilation())).await;
+        }
         let asked = std::time::Instant::now();
         let outcome = match handle.submit_verified(tensors.clone(), args.deadline, verify) {
             Ok(ticket) => ticket.await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate_core::admit::Peer;
 use quorate_core::frame::Frame;
-use quorate_core::id::{DeviceId, DeviceSet, GatewayRun};
+use quorate_core::id::{DeviceId, DeviceSet, GatewayRun, RequestId};
 use tokio::sync::mpsc;
 
 use super::dial::{self, Target};
@@ -171,6 +171,12 @@ impl Links {
             tracing::debug!("{} of {}: queue full", names.join(" "), self.local.plans.model());
         }
         dropped
+    }
+
+    /// Forgets what waits of requests that are finished.
+    pub(crate) fn forget(&self, is_finished: &dyn Fn(RequestId) -> bool) {
+        self.devices.values().for_each(|target| target.outbox.forget(is_finished));
+        self.gateways.values().flatten().for_each(|link| link.outbox().forget(is_finished));
     }
 
     /// Devices with a connection for which so many bytes more would have something

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use quorate_core::frame::Encoded;
+use quorate_core::id::RequestId;
 use tokio::sync::Notify;
 
 use super::incoming::SMALL;
@@ -157,6 +158,20 @@ impl Outbox {
         }
     }
 
+    /// Forgets what is of no use any more: inputs and shards of requests that are
+    /// finished. Whoever did not read for a while, or was cut off, would get them
+    /// before all that is, and others would wait for their links meanwhile.
+    pub(super) fn forget(&self, is_finished: &dyn Fn(RequestId) -> bool) {
+        let mut queue = self.queue.lock().expect("no panic while held");
+        let mut at = 0;
+        while let Some(waiting) = queue.frames.get(at) {
+            match waiting.frame.request().is_some_and(is_finished) {
+                true => drop(queue.take(at)),
+                false => at += 1,
+            }
+        }
+    }
+
     /// Forgets frames that have waited longer than `age`.
     pub(super) fn forget_older(&self, age: Duration) {
         let mut queue = self.queue.lock().expect("no panic while held");
@@ -177,7 +192,7 @@ mod tests {
     use bytes::Bytes;
     use quorate_core::audit::Checks;
     use quorate_core::frame::{Data, Frame, Heartbeat};
-    use quorate_core::id::{DeviceSet, GatewayRun, PlanId, RequestId, ValueId};
+    use quorate_core::id::{DeviceSet, GatewayRun, PlanId, ValueId};
     use quorate_model::tensor::DType;
 
     use super::*;
@@ -272,6 +287,20 @@ mod tests {
         let dropped: u64 = (0..2 * FRAMES_MAX as u64).map(|i| outbox.add(&beat(i))).sum();
         assert_eq!(dropped, FRAMES_MAX as u64);
         assert_eq!(outbox.first().unwrap().size(), size);
+    }
+
+    #[test]
+    fn what_is_of_finished_requests_is_forgotten() {
+        let [outbox] = outboxes(200 << 10);
+        outbox.add(&shard(50 << 10));
+        outbox.add(&beat(0));
+        outbox.add(&shard(10));
+        outbox.forget(&|_| false);
+        assert_eq!(outbox.queue.lock().unwrap().frames.len(), 3);
+        outbox.forget(&|_| true);
+        assert!(outbox.outgoing.has(99 << 10), "its room is free again");
+        let queue = outbox.queue.lock().unwrap();
+        assert_eq!((queue.frames.len(), queue.small, queue.bytes), (1, 1, 0));
     }
 
     #[test]

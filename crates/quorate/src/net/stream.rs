@@ -26,6 +26,10 @@ const EMULATED_USER_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Bytes that are handed to the system before it has sent those before: what it
+/// has cannot be taken back once it is of no use any more.
+const UNSENT_MAX: u32 = 64 << 10;
+
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
@@ -80,6 +84,8 @@ impl Stream {
         let probes =
             TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
         socket.set_tcp_keepalive(&probes)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(match carrier {
             Carrier::Plain => USER_TIMEOUT,

@@ -19,7 +19,7 @@ use crate::emulation::{EmulatedEngine, Emulation, Wire};
 use crate::memory::Memory;
 use crate::net::{Carrier, Links, Listener, Local};
 use driver::Driver;
-use load_ahead::load_ahead;
+use load_ahead::LoadAhead;
 
 /// How a worker runs.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ pub struct Listening {
     options: Options,
     listener: Listener,
     store: Arc<TaskStore>,
+    ahead: LoadAhead,
     carrier: Carrier,
 }
 
@@ -78,7 +79,7 @@ impl Listening {
             }
         };
         let store = Arc::new(TaskStore::new(engine, &folder.path));
-        let (ahead, loading) = (plans.clone(), store.clone());
+        let (all, loading) = (plans.clone(), store.clone());
         let path = folder.path.clone();
         // Off the thread that listens for an interrupt. Nothing is computed with a
         // file before it is known to be whole.
@@ -86,9 +87,9 @@ impl Listening {
             if check_files(&path, &mut |_, _| ())? == Checked::Unknown {
                 tracing::warn!("{} has no list of its files: pack again", path.display());
             }
-            load_ahead(&ahead, device, &loading)
+            LoadAhead::start(&all, device, &loading)
         };
-        tokio::task::spawn_blocking(load).await??;
+        let ahead = tokio::task::spawn_blocking(load).await??;
         let address = match &options.listen {
             Some(address) => address.clone(),
             None => plans.cluster().devices()[device.index()].address.clone(),
@@ -96,7 +97,7 @@ impl Listening {
         let listener = Listener::bind(&address)
             .await
             .with_context(|| format!("listening on {address} for {}", options.name))?;
-        Ok(Listening { folder, device, options, listener, store, carrier })
+        Ok(Listening { folder, device, options, listener, store, ahead, carrier })
     }
 
     /// The port's address.
@@ -106,7 +107,7 @@ impl Listening {
 
     /// Serves until the process ends.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Listening { folder, device, options, listener, store, carrier } = self;
+        let Listening { folder, device, options, listener, store, ahead, carrier } = self;
         let plans = folder.plans;
         let (lanes, computed) = ComputeLanes::start(&store, options.lanes)?;
         let memory = options.memory;
@@ -123,6 +124,6 @@ impl Listening {
         };
         let dilation = options.emulation.map_or(1.0, |emulation| emulation.dilation);
         let clock = Clock::start(dilation);
-        Driver::new(clock, &plans, device, config, lanes, links).run(computed).await
+        Driver::new(clock, (&plans, device), config, lanes, links, ahead).run(computed).await
     }
 }

@@ -95,11 +95,12 @@ impl<'a> Rig<'a> {
         self.folder.path().join(name)
     }
 
-    /// Asks one request after the other while faults come as the pattern says.
+    /// Asks one request after the other, so long after the answer to that before it,
+    /// while faults come as the pattern says.
     pub(super) fn ask(
         &self,
         context: &Context,
-        requests: usize,
+        (requests, pause): (usize, Duration),
         faults: Option<(&Pattern, u64)>,
     ) -> anyhow::Result<(Vec<Answered>, Vec<Blow>)> {
         let devices = self.names.len();
@@ -115,6 +116,7 @@ impl<'a> Rig<'a> {
         run.arg("run").arg(self.at("bundle")).arg("--input").arg(self.at("input.npy"));
         run.args(["--hosts", &site.hosts, "--json", "--top", "1", "--deadline", "30s"]);
         run.args(engine_arguments());
+        run.arg("--pause").arg(format!("{}ms", pause.as_millis()));
         run.args(["--patience", "30s"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut run = Processes(vec![run.spawn().context("starting a process")?]);
         let mut lines = BufReader::new(run.0[0].stdout.take().context("its output")?).lines();

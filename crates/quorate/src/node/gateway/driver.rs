@@ -269,6 +269,9 @@ impl Driver {
         match command {
             Command::Send(devices, frame) => {
                 let peers: Vec<Peer> = devices.into_iter().map(Peer::Device).collect();
+                if matches!(frame, Frame::Watermark(_)) {
+                    self.links.forget(&|request| self.gateway.is_finished(request));
+                }
                 let dropped = self.links.send(&peers, &frame);
                 // A mark that gives way to a later one is no loss.
                 if dropped > 0 && matches!(frame, Frame::Data(_)) {

@@ -14,6 +14,7 @@ use quorate_core::plan::Plans;
 use quorate_core::worker::{AuditId, Command, Event, Job, Outgoing, TaskId, Worker, WorkerConfig};
 use quorate_model::tensor::Tensor;
 
+use super::load_ahead::LoadAhead;
 use crate::net::{Link, Links, NetEvent};
 use crate::node::clock::Clock;
 use crate::node::compute::{ComputeJob, ComputeLanes, ComputedReceiver};
@@ -41,6 +42,7 @@ pub(super) struct Driver {
     stems: BTreeMap<TaskId, String>,
     lanes: ComputeLanes<Work, Made>,
     links: Links,
+    ahead: LoadAhead,
     refusals: Refusals,
 }
 
@@ -48,11 +50,11 @@ impl Driver {
     /// The worker of `device`, which speaks over `links`.
     pub(super) fn new(
         clock: Clock,
-        plans: &Arc<Plans>,
-        device: DeviceId,
+        (plans, device): (&Arc<Plans>, DeviceId),
         config: WorkerConfig,
         lanes: ComputeLanes<Work, Made>,
         links: Links,
+        ahead: LoadAhead,
     ) -> Driver {
         Driver {
             clock,
@@ -61,6 +63,7 @@ impl Driver {
             plans: plans.clone(),
             lanes,
             links,
+            ahead,
             refusals: Refusals::default(),
         }
     }
@@ -150,7 +153,11 @@ impl Driver {
             },
             NetEvent::Frame(..) => return,
         };
+        let is_mark = matches!(event, Event::Watermark(..));
         self.handle(event, Some(&link), commands);
+        if is_mark {
+            self.links.forget(&|request| self.worker.is_finished(request));
+        }
     }
 
     /// Carries a command out; says how many frames a full queue let go.
@@ -158,6 +165,7 @@ impl Driver {
         match command {
             Command::Run { job, inputs, delivery } => {
                 let stem = self.stems[&job.task].clone();
+                self.ahead.in_force(job.task.plan);
                 let finish = Box::new(move |outputs: Vec<Tensor>| {
                     delivery.prepare(&outputs).map(Made::Parts)
                 });
