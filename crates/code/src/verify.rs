@@ -245,7 +245,8 @@ impl Code {
                 let out = &mut residual[..stop - start];
                 combine::<Residual>(&[&check], &pieces, &mut [out]);
                 rounding(&check, &pieces, rounded, &mut expected[..stop - start]);
-                let off = |(r, expected): (&f64, &f64)| r.is_nan() || r.abs() > bound + expected;
+                let off =
+                    |(r, expected): (&f64, &f64)| !r.is_finite() || r.abs() > bound + expected;
                 let excess = residual[..stop - start].iter().zip(&expected).position(off);
                 if let Some(row) = excess {
                     first = Some(first.map_or(start + row, |first| first.min(start + row)));

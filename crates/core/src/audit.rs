@@ -174,7 +174,9 @@ impl Audit {
         }
         let size = self.size(&shards);
         let too_far = if self.of_decoded { TOO_FAR_DECODED } else { TOO_FAR };
-        let [near, far] = [NEAR, too_far].map(|times| times * usual * size + self.smallest());
+        // Of decoded values healthy ones are often farther apart than was seen.
+        let near = if self.of_decoded { too_far } else { NEAR };
+        let [near, far] = [near, too_far].map(|times| times * usual * size + self.smallest());
         match self.judge(|have| self.fits(&shards, have, far)) {
             Finding::Corrupt(suspects) => {
                 let fits = |rest| self.fits(&shards, rest, near) != Some(false);

@@ -194,9 +194,9 @@ impl Gather {
         Some(audit.of_decoded(self.of_decoded))
     }
 
-    /// Takes note of whether a shard that comes was made of decoded values.
-    pub(crate) fn note_decoded(&mut self, of_decoded: bool) {
-        self.of_decoded |= of_decoded;
+    /// Takes note of whether a shard of which this became was made of decoded values.
+    pub(crate) fn note_decoded(&mut self, accepted: Accepted, of_decoded: bool) {
+        self.of_decoded |= of_decoded && matches!(accepted, Accepted::Taken | Accepted::Aside);
     }
 
     /// Do the shards that are here suffice for what is wanted?

@@ -29,8 +29,7 @@ use quorate_model::value::Value;
 /// one has twice as long. Otherwise suspicions that come and go faster than a
 /// request takes would keep it from ever being answered.
 const ATTEMPT_MIN: Duration = Duration::from_millis(20);
-/// A request that so many later ones have overtaken is none that only waits for
-/// its turn.
+/// A request that so many later ones have overtaken does not only wait its turn.
 const OVERTAKEN_MAX: u32 = 4;
 
 /// A shard that will not come.
@@ -222,8 +221,9 @@ impl Pending {
         }
         if let Some(at) = self.attempt.plan.result().iter().position(|v| *v == data.value) {
             let payload = data.payload.bytes().clone();
-            self.gathers[at].note_decoded(data.of_decoded);
-            if self.gathers[at].accept(now, data.shard.into(), payload) == Accepted::Taken {
+            let accepted = self.gathers[at].accept(now, data.shard.into(), payload);
+            self.gathers[at].note_decoded(accepted, data.of_decoded);
+            if accepted == Accepted::Taken {
                 self.moved(now);
                 self.arrivals.push((from, self.age(now)));
             }

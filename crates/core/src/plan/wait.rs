@@ -15,7 +15,7 @@ use crate::id::StageId;
 /// shards has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitPolicy {
-    /// None where decoding apart stays within the tolerance, else the 90th
+    /// None where decoding apart stays well within the tolerance, else the 90th
     /// percentile of the gap between quorate and complete.
     Auto,
     /// This long.

@@ -137,8 +137,8 @@ impl Active {
         let gather = self.gathers[data.value.index()].as_mut()?;
         let before = gather.roster_gap();
         let payload = if self.released { Bytes::new() } else { data.payload.bytes().clone() };
-        gather.note_decoded(data.of_decoded);
         let accepted = gather.accept(now, data.shard.into(), payload);
+        gather.note_decoded(accepted, data.of_decoded);
         if let (None, Some(gap)) = (before, gather.roster_gap()) {
             gaps.add(gap);
         }

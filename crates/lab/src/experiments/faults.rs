@@ -149,7 +149,7 @@ fn is_hit(answer: &Answered, at_ms: f64) -> bool {
 }
 
 fn look(healthy: &Healthy, seen: &Seen) -> Looked {
-    let allowed_ms = suspect_ms() + 2.0 * healthy.rested_p99;
+    let allowed_ms = suspect_ms() + 2.0 * healthy.rested_p90;
     let mut looked = Looked::default();
     for answer in &seen.answers {
         let Some(latency_ms) = answer.latency_ms else {
@@ -223,8 +223,8 @@ fn report(
     outcome.verdicts.push(Verdict::new("requests lost", sum(|l| l.lost) as f64, zero));
     outcome.verdicts.push(Verdict::new("answers wrong", sum(|l| l.wrong) as f64, zero));
     let worst = all.iter().map(|(_, _, looked)| looked.worst_share).fold(0.0, f64::max);
-    let what = "longest request, over suspicion time and two healthy latencies for each fault \
-                that hits it";
+    let what = "longest request, over suspicion time and two healthy latencies after a pause \
+                as long, for each fault that hits it";
     outcome.verdicts.push(Verdict::new(what, worst, Goal::AtMost(1.0)));
     for (kind, times) in [(FaultKind::Kill, 2.0), (FaultKind::Freeze, 2.0), (FaultKind::Cut, 3.0)] {
         let single = all.iter().filter(|(pattern, ..)| pattern.most == 1);
@@ -232,7 +232,7 @@ fn report(
         let what = format!("one device {kind} at a time: longest request, in healthy p99");
         outcome.verdicts.push(Verdict::new(&what, worst, Goal::AtMost(times)));
     }
-    let Healthy { p99, longest, rested_p99, .. } = *healthy;
+    let Healthy { p99, longest, rested_p90, .. } = *healthy;
     let after = |kind: FaultKind| {
         let single = all.iter().filter(|(pattern, ..)| pattern.most == 1);
         single.map(|(_, _, looked)| looked.worst_after[kind as usize]).fold(0.0, f64::max)
@@ -240,9 +240,9 @@ fn report(
     let [kill, freeze, cut] = [FaultKind::Kill, FaultKind::Freeze, FaultKind::Cut].map(after);
     outcome.note(format!(
         "Healthy: p99 {p99:.1} ms, the longest of as many {longest:.1} ms, which is {:.1} times \
-         that. After a pause as long as silence that makes a suspect p99 is {rested_p99:.1} ms, \
-         since memory is cold then; a request that moves comes after such a pause, so it is this \
-         latency of which it is allowed two.",
+         that. After a pause as long as silence that makes a suspect the 90th percentile is \
+         {rested_p90:.1} ms: this machine is slower once it has been idle. A request that moves \
+         begins anew after such a pause, so it is this latency of which it is allowed two.",
         longest / p99
     ));
     outcome.note(format!(

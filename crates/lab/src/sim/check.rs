@@ -8,7 +8,7 @@ use quorate_model::value::Value;
 
 use super::material::Material;
 use super::promise::Promise;
-use super::record::Record;
+use super::record::{Ending, Record};
 use super::script::Script;
 
 /// Holds a record against what its script promises; an error names what was
@@ -19,6 +19,14 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
         && let Some(kept) = record.payload_bytes_max.iter().find(|kept| **kept > most)
     {
         return Err(format!("a device kept {kept} bytes of payload, may keep {most}"));
+    }
+    let early = |(index, ending): (usize, &Option<Ending>)| {
+        script.is_before_peace(index) && ending.as_ref().is_some_and(|end| end.outcome.is_ok())
+    };
+    if let Promise::Again(..) = script.promise
+        && !record.endings.iter().enumerate().any(early)
+    {
+        return Err("none of the requests at once is answered".to_owned());
     }
     let kept = record.endings.iter().enumerate().filter(|(index, _)| !record.cancelled[*index]);
     for (index, ending) in kept {
@@ -43,8 +51,10 @@ pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Re
         if after_us > limit_us {
             return Err(format!("{said}, promised within {limit_us}"));
         }
-        let once =
-            matches!(script.promise, Promise::Unnoticed | Promise::Paused(_) | Promise::Once);
+        let once = matches!(
+            script.promise,
+            Promise::Unnoticed | Promise::Paused(_) | Promise::Once | Promise::Again(..)
+        );
         if once && (attempts, plan) != (1, 0) {
             return Err(format!("{said}, promised in one attempt under the main plan"));
         }

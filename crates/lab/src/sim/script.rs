@@ -402,6 +402,8 @@ impl Script {
 
     fn mixed(&mut self, devices: usize, random: &mut SplitMix) {
         self.beyond(devices, random);
+        // Who lacks a plan is not asked to go by it, so that nothing times out.
+        self.promise = Promise::Within(self.gateway.suspect_after * devices as u32);
         let starts = self.faults.iter().filter_map(|(at, fault)| match fault {
             Fault::Restart(device) => Some((*at, *device)),
             _ => None,
@@ -451,7 +453,7 @@ impl Script {
     /// One device in trouble from `at` on; returns when it is well again.
     fn trouble(&mut self, device: usize, devices: usize, at: u64, random: &mut SplitMix) -> u64 {
         let end = at + random.between(1, TROUBLE_MS) * MS;
-        let others = (0..=devices).filter(|other| *other != device);
+        let others = (0..devices + self.gateways).filter(|other| *other != device);
         let mend = |other: usize| Fault::Mend(device, other);
         let pairs = match random.below(5) {
             0 => {

@@ -442,6 +442,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         self.devices[device].gone_at = None;
         let held: Vec<PlanId> =
             self.devices[device].plans.all().iter().map(|plan| plan.id()).collect();
+        self.fronts[gateway].told.insert(device, held.clone());
         self.tell(device, worker::Event::Gateway(self.fronts[gateway].run()));
         self.ask(gateway, gateway::Event::Up(DeviceId(device as u8), held))
     }

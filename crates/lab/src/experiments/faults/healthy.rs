@@ -9,9 +9,9 @@ pub(super) struct Healthy {
     pub(super) p99: f64,
     /// The longest of all.
     pub(super) longest: f64,
-    /// The 99th percentile of those that come after a pause as long as silence
+    /// The 90th percentile of those that come after a pause as long as silence
     /// that makes a suspect: what a request finds that is begun anew then.
-    pub(super) rested_p99: f64,
+    pub(super) rested_p90: f64,
 }
 
 impl Healthy {
@@ -23,8 +23,8 @@ impl Healthy {
         let all = latencies(&answers);
         let longest = all.iter().copied().fold(0.0, f64::max);
         // The first has no pause before it.
-        let rested_p99 = percentile(&latencies(rested.get(1..).unwrap_or_default()), 0.99);
-        Healthy { p99: percentile(&all, 0.99), longest, rested_p99, answers }
+        let rested_p90 = percentile(&latencies(rested.get(1..).unwrap_or_default()), 0.9);
+        Healthy { p99: percentile(&all, 0.99), longest, rested_p90, answers }
     }
 
     /// The right answer to an input.

@@ -96,6 +96,13 @@ impl<S: Shards, W: World> Simulation<S, W> {
         for command in commands {
             match command {
                 gateway::Command::Send(devices, frame) => {
+                    // All devices are members of the main plan, whatever they hold.
+                    if let Frame::Data(data) = &frame
+                        && data.plan != self.shards.plans().main().id()
+                        && let Some(device) = self.fronts[gateway].lacking(&devices, data.plan)
+                    {
+                        return Err(format!("{device:?} is asked to go by a plan that it lacks"));
+                    }
                     self.send(node, devices.into_iter().map(|to| to.index()), frame);
                 }
                 gateway::Command::Run(job, inputs) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quorate_core::cluster::Nanos;
 use quorate_core::gateway::{Gateway, GatewayConfig};
-use quorate_core::id::GatewayRun;
+use quorate_core::id::{DeviceId, GatewayRun, PlanId};
 use quorate_core::plan::Plans;
 
 use super::happening::Happening;
@@ -22,6 +22,8 @@ pub(super) struct Front<H> {
     pub(super) inbox: Vec<Happening<H>>,
     /// By the gateway's number: the request.
     pub(super) numbers: BTreeMap<u64, usize>,
+    /// By device: the plans that it last said it holds.
+    pub(super) told: BTreeMap<usize, Vec<PlanId>>,
     /// Bytes that had come and gone when it was last woken.
     pub(super) moved: u64,
 }
@@ -38,6 +40,7 @@ impl<H> Front<H> {
             frozen: false,
             inbox: Vec::new(),
             numbers: BTreeMap::new(),
+            told: BTreeMap::new(),
             moved: 0,
         }
     }
@@ -50,6 +53,12 @@ impl<H> Front<H> {
     /// The gateway's run in one of its lives.
     pub(super) fn run_of(&self, life: u32) -> GatewayRun {
         GatewayRun { gateway: self.name, epoch: 1 + u64::from(life) }
+    }
+
+    /// The first of these devices that said it lacks this plan.
+    pub(super) fn lacking(&self, devices: &[DeviceId], plan: PlanId) -> Option<DeviceId> {
+        let lacks = |held: &Vec<PlanId>| !held.contains(&plan);
+        devices.iter().copied().find(|device| self.told.get(&device.index()).is_some_and(lacks))
     }
 
     /// Which life this is, or will be.

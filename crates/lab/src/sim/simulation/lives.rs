@@ -46,6 +46,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
         let (plans, config) = (self.shards.plans().clone(), self.course.gateway.clone());
         let front = &mut self.fronts[gateway];
         front.begun.push(Nanos::MAX);
+        front.told.clear();
         front.gateway = Gateway::new(plans, front.run(), config);
     }
 

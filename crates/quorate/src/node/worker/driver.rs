@@ -153,7 +153,7 @@ impl Driver {
             },
             NetEvent::Frame(..) => return,
         };
-        let is_mark = matches!(event, Event::Watermark(..));
+        let is_mark = matches!(event, Event::Watermark(Peer::Gateway(_), _));
         self.handle(event, Some(&link), commands);
         if is_mark {
             self.links.forget(&|request| self.worker.is_finished(request));
@@ -165,7 +165,7 @@ impl Driver {
         match command {
             Command::Run { job, inputs, delivery } => {
                 let stem = self.stems[&job.task].clone();
-                self.ahead.in_force(job.task.plan);
+                self.ahead.used(job.task.plan);
                 let finish = Box::new(move |outputs: Vec<Tensor>| {
                     delivery.prepare(&outputs).map(Made::Parts)
                 });

@@ -9,8 +9,8 @@ use quorate_core::plan::{Plan, Plans};
 use crate::node::tasks::TaskStore;
 
 /// Has tasks loaded, in the background, of the plans that requests may move to
-/// next: those for as few devices as are left when one more is gone than the plan
-/// in force bears. Tasks of further plans are rarely needed and take memory.
+/// next: those for as few devices as are left when one more is gone than a plan
+/// bears that was used. Tasks of further plans are rarely needed and take memory.
 pub(super) struct LoadAhead {
     plans: Arc<Plans>,
     /// The last plan that is loaded, or about to be.
@@ -30,15 +30,15 @@ impl LoadAhead {
         }
         let (further, asked) = channel();
         let mut ahead = LoadAhead { plans: plans.clone(), last: 0, further };
-        ahead.in_force(plans.main().id());
+        ahead.used(plans.main().id());
         let (plans, store) = (plans.clone(), store.clone());
         let load = move || load_when_asked(&asked, &plans, device, &store);
         std::thread::Builder::new().name("load-ahead".to_owned()).spawn(load)?;
         Ok(ahead)
     }
 
-    /// Requests go by this plan now.
-    pub(super) fn in_force(&mut self, plan: PlanId) {
+    /// A request goes by this plan.
+    pub(super) fn used(&mut self, plan: PlanId) {
         let last = last_needed(&self.plans, plan);
         if last > self.last {
             self.last = last;
@@ -51,7 +51,7 @@ impl LoadAhead {
 /// The last plan that requests may move to next from this one.
 fn last_needed(plans: &Plans, plan: PlanId) -> usize {
     let at = plans.all().iter().position(|other| other.id() == plan).unwrap_or(0);
-    let next = at + plans.main().tolerance() + 1;
+    let next = at + plans.all()[at].tolerance() + 1;
     next.min(plans.all().len() - 1)
 }
 
