@@ -43,6 +43,10 @@ use script::Script;
 pub use shards::Shards;
 use simulation::Simulation;
 
+/// How many times what it is in the mean the error is at worst of an answer that
+/// many readers have decoded apart.
+const APART_WORST: f64 = 10.0;
+
 /// Plays the simulation of a seed; an error names the promise that was broken.
 pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record, String> {
     let (devices, tolerance) =
@@ -62,7 +66,11 @@ pub fn play(material: &mut Material, family: Family, seed: u64) -> Result<Record
         script.tell_no_lies();
     }
     let chance = Chance::new(&script, devices);
-    let record = Simulation::play(&mut *material, chance, script.course())?;
+    let mut course = script.course();
+    // What readers that decode apart cost is known for the mean.
+    let apart = material.plans.main().inconsistent_error();
+    course.error_max = course.error_max.max(APART_WORST * apart);
+    let record = Simulation::play(&mut *material, chance, course)?;
     check::check(material, &script, &record)?;
     Ok(record)
 }
