@@ -20,7 +20,7 @@ const MS: u64 = 1000;
 const NANOS_PER_US: Nanos = 1000;
 /// The longest that a frame takes a slow link: workers keep a request for ten
 /// minutes at most, and a stage sends many.
-const SECONDS_MAX: u64 = 2;
+const SECONDS_MAX: u64 = 1;
 /// The longest that a device is in trouble.
 const TROUBLE_MS: u64 = 900;
 /// Versions of the bundle.
