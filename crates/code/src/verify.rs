@@ -287,17 +287,19 @@ impl Code {
     }
 }
 
-/// By row: what a check may be off where every value was `rounded`.
+/// By row: what a check may be off where every value was `rounded`. Nothing is
+/// written where none was: `out` begins as zeros.
 fn rounding(check: &[(usize, f64)], shards: &[&[f32]], rounded: f64, out: &mut [f64]) {
+    if rounded == 0.0 {
+        return;
+    }
     out.fill(0.0);
-    if rounded > 0.0 {
-        // What is here is what was rounded: of the value itself it is more.
-        let relative = rounded / (1.0 - rounded);
-        for &(shard, coefficient) in check {
-            let most = coefficient.abs() * relative;
-            let values = out.iter_mut().zip(shards[shard]);
-            values.for_each(|(out, value)| *out += most * f64::from(value.abs()));
-        }
+    // What is here is what was rounded: of the value itself it is more.
+    let relative = rounded / (1.0 - rounded);
+    for &(shard, coefficient) in check {
+        let most = coefficient.abs() * relative;
+        let values = out.iter_mut().zip(shards[shard]);
+        values.for_each(|(out, value)| *out += most * f64::from(value.abs()));
     }
 }
 

@@ -174,12 +174,11 @@ impl Audit {
         }
         let size = self.size(&shards);
         let too_far = if self.of_decoded { TOO_FAR_DECODED } else { TOO_FAR };
-        // Of decoded values healthy ones are often farther apart than was seen.
-        let near = if self.of_decoded { too_far } else { NEAR };
-        let [near, far] = [near, too_far].map(|times| times * usual * size + self.smallest());
-        match self.judge(|have| self.fits(&shards, have, far)) {
-            Finding::Corrupt(suspects) => {
-                let fits = |rest| self.fits(&shards, rest, near) != Some(false);
+        let error = |times: f64| times * usual * size + self.smallest();
+        match self.judge(|have| self.fits(&shards, have, error(too_far))) {
+            // Of decoded values healthy ones are often farther apart than was seen.
+            Finding::Corrupt(suspects) if !self.of_decoded => {
+                let fits = |rest| self.fits(&shards, rest, error(NEAR)) != Some(false);
                 let nearer = self.without_makers(suspects, fits);
                 Finding::Corrupt(if nearer.is_empty() { suspects } else { nearer })
             }

@@ -380,7 +380,7 @@ impl Worker {
             active.set(stage, shard, TaskState::Running);
             let task = TaskId { plan: active.attempt.plan.id(), stage, shard };
             let job = Job { request: id, attempt: active.attempt.number, task };
-            let delivery = active.delivery(stage, shard, self.device);
+            let delivery = active.delivery(stage, shard, self.device, &inputs);
             self.lanes.begin(now, job);
             out.push(Command::Run { job, inputs, delivery });
         }

@@ -229,8 +229,14 @@ impl Active {
     }
 
     /// What is to be made of the output of a task of this device, which is
-    /// `maker`: for each reader of the value, itself included, what it needs.
-    pub(super) fn delivery(&self, stage: StageId, shard: usize, maker: DeviceId) -> Delivery {
+    /// `maker` and reads `inputs`: for each reader of the value, itself included, what it needs.
+    pub(super) fn delivery(
+        &self,
+        stage: StageId,
+        shard: usize,
+        maker: DeviceId,
+        inputs: &[Arc<Gathered>],
+    ) -> Delivery {
         let Attempt { plan, members, request, checks, .. } = &self.attempt;
         let value = plan.stages()[stage.index()].value;
         // Audits see for themselves.
@@ -248,8 +254,7 @@ impl Active {
             }
         }
         let (plan, values) = (plan.clone(), self.values.clone());
-        let inputs = self.inputs(stage, shard);
-        let of_decoded = inputs.iter().flatten().any(|gathered| gathered.varies());
+        let of_decoded = inputs.iter().any(|gathered| gathered.varies());
         Delivery { plan, values, stage, shard, maker, of_decoded, finite, groups }
     }
 

@@ -160,21 +160,19 @@ fn look(healthy: &Healthy, seen: &Seen) -> Looked {
         looked.wrong += usize::from(right.is_none_or(|right| !answer.is_like(right, ERROR_MAX)));
         looked.again += usize::from(answer.attempts > 1);
         looked.worst_ms = looked.worst_ms.max(latency_ms);
-        let hits = seen.blows.iter().filter(|blow| is_hit(answer, blow.at_ms)).count();
-        let share = latency_ms / (hits.max(1) as f64 * allowed_ms);
-        looked.worst_share = looked.worst_share.max(share);
+        let (times, mut hits) = (latency_ms / healthy.p99, 0);
         for blow in &seen.blows {
-            let times = latency_ms / healthy.p99;
-            let end_ms = blow.at_ms + blow.length_ms;
-            let (begun, ended) = (is_hit(answer, blow.at_ms), is_hit(answer, end_ms));
             let kind = blow.kind as usize;
-            if begun {
+            if is_hit(answer, blow.at_ms) {
+                hits += 1;
                 looked.worst_of[kind] = looked.worst_of[kind].max(times);
             }
-            if ended {
+            if is_hit(answer, blow.at_ms + blow.length_ms) {
                 looked.worst_after[kind] = looked.worst_after[kind].max(times);
             }
         }
+        let share = latency_ms / (f64::from(hits.max(1)) * allowed_ms);
+        looked.worst_share = looked.worst_share.max(share);
     }
     looked
 }

@@ -253,7 +253,10 @@ impl<S: Shards, W: World> Simulation<S, W> {
         if let Some(node) = self.waits_for(&happening) {
             match self.devices.get_mut(node) {
                 Some(device) => device.inbox.push(happening),
-                None => self.front_at(node).inbox.push(happening),
+                None => {
+                    let gateway = node - self.devices.len();
+                    self.fronts[gateway].inbox.push(happening);
+                }
             }
             return Ok(());
         }
@@ -330,7 +333,6 @@ impl<S: Shards, W: World> Simulation<S, W> {
 
     /// The node that stands still for which a happening has to wait.
     fn waits_for(&self, happening: &Happening<W::Hop>) -> Option<usize> {
-        let node_of = |gateway: usize| self.devices.len() + gateway;
         let (node, other) = match happening {
             Happening::Arrive(letter) => (letter.to.node, None),
             // What has not left its sender yet.
@@ -340,18 +342,18 @@ impl<S: Shards, W: World> Simulation<S, W> {
             | Happening::Audited { device, .. }
             | Happening::GatewayGone { device, .. }
             | Happening::Reaches(device) => (*device, None),
-            Happening::Connected { gateway, device, .. } => (*device, Some(node_of(*gateway))),
+            Happening::Connected { gateway, device, .. } => (*device, Some(self.node_of(*gateway))),
             Happening::Done { gateway, .. } | Happening::Disconnected { gateway, .. } => {
-                (node_of(*gateway), None)
+                (self.node_of(*gateway), None)
             }
             Happening::Submit(index) | Happening::Cancel(index) => {
-                (node_of(self.asked(*index)), None)
+                (self.node_of(self.asked(*index)), None)
             }
             Happening::Hop(..) | Happening::Change(_) | Happening::Link { .. } => return None,
         };
         let frozen = |node: &usize| match self.devices.get(*node) {
             Some(device) => device.frozen,
-            None => self.fronts[*node - self.devices.len()].frozen,
+            None => self.front_of(*node).frozen,
         };
         [Some(node), other].into_iter().flatten().find(frozen)
     }
@@ -414,8 +416,14 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     /// The gateway of a node that is no device.
-    fn front_at(&mut self, node: usize) -> &mut Front<W::Hop> {
-        &mut self.fronts[node - self.devices.len()]
+    fn front_of(&self, node: usize) -> &Front<W::Hop> {
+        &self.fronts[node - self.devices.len()]
+    }
+
+    /// Which life of its a node is in.
+    fn life_of(&self, node: usize) -> u32 {
+        let device = self.devices.get(node);
+        device.map_or_else(|| self.front_of(node).life(), |device| device.incarnation)
     }
 
     /// Has a device no connection with a gateway?

@@ -142,7 +142,7 @@ impl<S: Shards, W: World> Simulation<S, W> {
 
     fn send(&mut self, from: usize, to: impl Iterator<Item = usize>, frame: Frame) {
         let (cut, apart, devices, now) = (&self.cut, &self.apart, &self.devices, self.now);
-        let (deaf, fronts) = (&self.deaf, &self.fronts);
+        let deaf = &self.deaf;
         let gone = |to: &usize| devices.get(*to).and_then(|device| device.gone_at);
         let to = to
             .filter(|to| {
@@ -150,12 +150,8 @@ impl<S: Shards, W: World> Simulation<S, W> {
             })
             .filter(|to| !deaf.contains(&(from, *to)))
             .filter(|to| gone(to).is_none_or(|at| now < at));
-        let incarnation = |node: usize| match devices.get(node) {
-            Some(device) => device.incarnation,
-            None => fronts[node - devices.len()].life(),
-        };
         let to: Vec<Address> =
-            to.map(|node| Address { node, incarnation: incarnation(node) }).collect();
+            to.map(|node| Address { node, incarnation: self.life_of(node) }).collect();
         if to.is_empty() {
             return;
         }

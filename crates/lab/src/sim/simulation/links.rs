@@ -51,18 +51,14 @@ impl<S: Shards, W: World> Simulation<S, W> {
     }
 
     fn lives_of(&self, (one, other): Pair) -> (u32, u32) {
-        let life = |node: usize| match self.devices.get(node) {
-            Some(device) => device.incarnation,
-            None => self.fronts[node - self.devices.len()].life(),
-        };
-        (life(one), life(other))
+        (self.life_of(one), self.life_of(other))
     }
 
     /// Are two nodes up, and does everything pass between them?
     pub(super) fn passes(&self, pair: Pair) -> bool {
         let up = |node: usize| match self.devices.get(node) {
             Some(device) => device.up,
-            None => self.fronts[node - self.devices.len()].up,
+            None => self.front_of(node).up,
         };
         let (one, other) = pair;
         let deaf = [(one, other), (other, one)].iter().any(|way| self.deaf.contains(way));
