@@ -6,12 +6,9 @@
 
 use std::sync::Arc;
 
-use quorate_model::region::Region;
-
 use crate::frame::Data;
 use crate::id::{DeviceId, DeviceSet, GatewayRun, PlanId};
-use crate::plan::{Plan, Plans};
-use quorate_model::region;
+use crate::plan::{Need, Plan, Plans};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +69,7 @@ impl Plans {
         &'a self,
         from: Peer,
         data: &Data,
-        need: impl Fn(&'a Plan) -> Option<&'a Region>,
+        need: impl Fn(&'a Plan) -> Option<&'a Arc<Need>>,
     ) -> Result<&'a Arc<Plan>, Refusal> {
         let plan = self.by_id(data.plan).ok_or(Refusal::Plan { plan: data.plan })?;
         let members = data.members;
@@ -97,11 +94,7 @@ impl Plans {
         }
         let shape = match need(plan) {
             None => sharding.shard_shape(value, shard.into()),
-            // Of a shard that is not needed there is an empty part.
-            Some(need) => match sharding.sent(value, shard.into(), need) {
-                Some(part) => region::shape(&part),
-                None => vec![0; value.shape.len()],
-            },
+            Some(need) => Need::shape_of(&need.pieces[usize::from(shard)], value),
         };
         let shape: Vec<u32> = shape.iter().map(|&d| d as u32).collect();
         if data.dtype != sharding.wire || data.shape != shape {

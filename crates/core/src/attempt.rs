@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use quorate_model::region::Region;
 use quorate_model::value::Value;
 
 use crate::audit::Checks;
@@ -10,7 +9,7 @@ use crate::frame::Data;
 use crate::gather::Gather;
 use crate::id::{DeviceId, DeviceSet, PlanId, RequestId, StageId, ValueId};
 use crate::parcel::Parcel;
-use crate::plan::Plan;
+use crate::plan::{Need, Plan};
 use crate::time::Time;
 
 /// What all frames of one attempt say alike.
@@ -51,12 +50,12 @@ impl Attempt {
         self.members.nth(seat.index())
     }
 
-    /// A gather of `value`, or of the part `need` of it.
+    /// A gather of `value`, or of what `need` says of it.
     pub(crate) fn gather(
         &self,
         values: &Arc<Vec<Value>>,
         value: ValueId,
-        need: Option<Region>,
+        need: Option<Arc<Need>>,
     ) -> Gather {
         let (values, plan) = (values.clone(), self.plan.clone());
         Gather::of_part(values, plan, value, need, (self.members, self.suspects), self.checks)

@@ -105,8 +105,8 @@ fn sent_bytes(
     let maker = sharding.seats.get(shard).and_then(|seat| members.nth(seat.index()));
     let all = bytes(&sharding.shard_shape(form, shard));
     let groups = plan.recipients(plans.values(), value, shard, members).into_iter();
-    let sent = groups.map(|(part, devices)| {
-        let each = part.map_or(all, |part| bytes(&shape(&part)));
+    let sent = groups.map(|(pieces, devices)| {
+        let each = pieces.map_or(all, |all| all.iter().map(|piece| bytes(&shape(piece))).sum());
         each * devices.iter().filter(|device| Some(**device) != maker).count() as u64
     });
     let to_gateway = maker.is_some() && plan.result().contains(&value);

@@ -24,7 +24,7 @@ pub use merge::MergeError;
 
 use crate::audit::{Audit, Checks};
 use crate::id::{DeviceSet, StageId, ValueId};
-use crate::plan::{Plan, Sharding};
+use crate::plan::{Need, Plan, Sharding};
 use crate::time::Time;
 use quorate_model::region::{self, crop, whole};
 use quorate_model::value::Value;
@@ -35,8 +35,8 @@ pub struct Gather {
     values: Arc<Vec<Value>>,
     plan: Arc<Plan>,
     value: ValueId,
-    /// The part of the value that is wanted here; all of it if `None`.
-    need: Option<Region>,
+    /// What of the value is wanted here; all of it if `None`.
+    need: Option<Arc<Need>>,
     roster: ShardSet,
     have: ShardSet,
     /// Shards that may be used.
@@ -97,7 +97,7 @@ impl Gather {
         Gather::of_part(values, plan, value, None, (members, suspects), Checks::default())
     }
 
-    /// A gather of the part `need` of a value that is not coded.
+    /// A gather of what `need` says of a value that is not coded.
     ///
     /// # Panics
     /// If the plan does not use the value.
@@ -105,16 +105,14 @@ impl Gather {
         values: Arc<Vec<Value>>,
         plan: Arc<Plan>,
         value: ValueId,
-        need: Option<Region>,
+        need: Option<Arc<Need>>,
         (members, suspects): (DeviceSet, DeviceSet),
         checks: Checks,
     ) -> Gather {
         let sharding = plan.sharding(value).expect("a value of the plan");
         let mut roster = sharding.roster(members, suspects);
         if let Some(need) = &need {
-            let form = &values[value.index()];
-            let needed = |shard: &usize| sharding.sent(form, *shard, need).is_some();
-            roster = roster.iter().filter(needed).collect();
+            roster = roster.iter().filter(|shard| !need.pieces[*shard].is_empty()).collect();
         }
         let shards = vec![None; sharding.code.shards()];
         let suspected = sharding.shards_of(members, suspects);
@@ -202,11 +200,12 @@ impl Gather {
     /// Do the shards that are here suffice for what is wanted?
     fn is_sufficient(&self) -> bool {
         let sharding = self.sharding();
-        let Some(need) = &self.need else { return sharding.code.is_decodable(self.here()) };
-        let value = &self.values[self.value.index()];
+        let Some(need) = &self.need else { return sharding.suffices(self.here()) };
+        if sharding.is_area() {
+            return need.is_covered(self.here());
+        }
         let there = |data| self.here().iter().any(|shard| sharding.data_of(shard) == Some(data));
-        (0..sharding.code.data_shards())
-            .all(|data| sharding.sent(value, data, need).is_none() || there(data))
+        (0..sharding.code.data_shards()).all(|data| need.pieces[data].is_empty() || there(data))
     }
 
     /// Decides which shards are used, if that can be decided at `now`.
@@ -217,7 +216,10 @@ impl Gather {
         let Some(quorate_at) = self.quorate_at else {
             return Decision::Short;
         };
-        let used = if self.roster.without(self.have).is_empty() {
+        let used = if self.sharding().is_area() {
+            // Boxes that overlap may be other ones than those asked for.
+            self.here()
+        } else if self.roster.without(self.have).is_empty() {
             self.roster
         } else if now < quorate_at + wait && self.is_worth_waiting() {
             return Decision::WaitUntil(quorate_at + wait);
@@ -235,6 +237,10 @@ impl Gather {
             plan: self.plan.clone(),
             value: self.value,
             need: self.need.clone(),
+            part: self.need.as_ref().and_then(|need| match need.boxes.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            }),
             used,
             of_decoded: self.of_decoded,
             shards,
@@ -299,7 +305,10 @@ pub struct Gathered {
     values: Arc<Vec<Value>>,
     plan: Arc<Plan>,
     value: ValueId,
-    need: Option<Region>,
+    /// What of the value was gathered; all of it if `None`.
+    need: Option<Arc<Need>>,
+    /// The only box of the value that this is; all that was gathered if `None`.
+    part: Option<Region>,
     used: ShardSet,
     /// Was any of its shards made of decoded values?
     of_decoded: bool,
@@ -318,21 +327,23 @@ impl Gathered {
         value: ValueId,
         tensor: Tensor,
     ) -> Gathered {
-        let (need, source, assembled) = (None, None, OnceLock::from(Ok(tensor)));
+        let (need, part, source) = (None, None, None);
         let (used, of_decoded, shards) = (ShardSet::new(), false, Vec::new());
-        Gathered { values, plan, value, need, used, of_decoded, shards, source, assembled }
+        let assembled = OnceLock::from(Ok(tensor));
+        Gathered { values, plan, value, need, part, used, of_decoded, shards, source, assembled }
     }
 
     /// The part `region` of what was gathered.
     pub fn part(self: &Arc<Gathered>, region: &Region) -> Arc<Gathered> {
-        if self.need.as_ref() == Some(region) {
+        if self.part.as_ref() == Some(region) {
             return self.clone();
         }
         Arc::new(Gathered {
             values: self.values.clone(),
             plan: self.plan.clone(),
             value: self.value,
-            need: Some(region.clone()),
+            need: self.need.clone(),
+            part: Some(region.clone()),
             used: self.used,
             of_decoded: self.of_decoded,
             shards: Vec::new(),
@@ -349,8 +360,7 @@ impl Gathered {
 
     /// Is a data shard decoded because neither it nor a copy of it is there?
     pub(crate) fn is_decoded(&self) -> bool {
-        let value = &self.values[self.value.index()];
-        merge::missing(value, self.sharding(), self.need.as_ref(), self.used).next().is_some()
+        merge::missing(self.sharding(), self.need.as_deref(), self.used).next().is_some()
     }
 
     /// May others have it slightly differently, as they decode it from other
@@ -362,9 +372,12 @@ impl Gathered {
     /// Bytes of the value, or of the wanted part of it.
     pub(crate) fn merged_bytes(&self) -> usize {
         let value = &self.values[self.value.index()];
-        let whole = || value.shape.clone();
-        let shape = self.need.as_ref().map_or_else(whole, |need| region::shape(need));
-        byte_len(value.dtype, &shape).unwrap_or(usize::MAX)
+        let bytes = |shape: &[usize]| byte_len(value.dtype, shape).unwrap_or(usize::MAX);
+        match (&self.part, &self.need) {
+            (Some(part), _) => bytes(&region::shape(part)),
+            (None, Some(need)) => need.boxes.iter().map(|part| bytes(&region::shape(part))).sum(),
+            (None, None) => bytes(&value.shape),
+        }
     }
 
     /// Merges the shards into the value, or the wanted part of it, and decodes
@@ -373,17 +386,33 @@ impl Gathered {
     pub fn assemble(&self) -> Result<Tensor, MergeError> {
         let merge = || {
             let value = &self.values[self.value.index()];
-            let Some((source, wanted)) = self.source.as_ref().zip(self.need.as_ref()) else {
-                let need = self.need.as_ref();
-                return merge::merge(value, self.sharding(), need, self.used, &self.shards);
+            let Some((source, wanted)) = self.source.as_ref().zip(self.part.as_ref()) else {
+                return self.merge(self.part.as_ref());
             };
-            let tensor = source.assemble()?;
-            let from = source.need.clone().unwrap_or_else(|| whole(&value.shape));
+            let Some(from) = source.whole_box(value) else {
+                // Boxes apart from each other are no tensor together.
+                return source.merge(Some(wanted));
+            };
             let name = || value.name.clone();
             let wrong = |source| MergeError::Tensor { value: name(), source };
-            crop(&tensor, &from, wanted).map_err(wrong)
+            crop(&source.assemble()?, &from, wanted).map_err(wrong)
         };
         self.assembled.get_or_init(merge).clone()
+    }
+
+    /// The only box that was gathered; `None` where there are several.
+    fn whole_box(&self, value: &Value) -> Option<Region> {
+        match &self.need {
+            None => Some(whole(&value.shape)),
+            Some(_) => self.part.clone(),
+        }
+    }
+
+    /// The box `wanted` of the value, or all of it, out of the shards.
+    fn merge(&self, wanted: Option<&Region>) -> Result<Tensor, MergeError> {
+        let value = &self.values[self.value.index()];
+        let pieces = self.need.as_deref();
+        merge::merge(value, self.sharding(), (wanted, pieces), self.used, &self.shards)
     }
 
     fn sharding(&self) -> &Sharding {

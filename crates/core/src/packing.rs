@@ -287,8 +287,9 @@ fn check_parts(
     id: StageId,
 ) -> Result<(), PackError> {
     let entry = &plan.stages()[id.index()];
-    for (data, got) in entry.parts.iter().enumerate() {
-        let read = stage.reads[0];
+    let count = stage.reads.len();
+    for (index, got) in entry.parts.iter().enumerate() {
+        let (data, read) = (index / count, stage.reads[index % count]);
         let needed = staged.need(stage, &plan.stage_sharding(id).part(data), read);
         let needed = needed.unwrap_or_else(|| whole(&staged.values[read].shape));
         if *got != needed {

@@ -18,6 +18,7 @@ mod build;
 pub(crate) mod draft;
 pub mod file;
 mod identity;
+mod need;
 mod needs;
 mod plans;
 mod sharding;
@@ -33,6 +34,7 @@ pub use self::{
     task::OUTPUT_TASK,
     wait::{WaitPolicy, parse_span},
 };
+pub(crate) use need::Need;
 pub(crate) use sharding::REPLICATION;
 
 #[cfg(test)]

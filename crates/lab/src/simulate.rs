@@ -32,6 +32,12 @@ const METHODS: [Method; 6] = [
     Method::Whole,
 ];
 
+/// Values with an area, at which models are cut into stages of bands.
+const AREAS: [(&str, &[&str]); 2] =
+    [("branches", &["ra", "b", "joined", "rc", "both"]), ("low-res", LOW_RES)];
+const LOW_RES: &[&str] =
+    &["frame.conv1.relu.pool", "frame.conv2.relu", "frame.conv2.relu.pool", "frame.conv4.relu"];
+
 /// A model over devices, all of it drawn from a seed.
 #[derive(Clone, Debug)]
 pub struct Configuration {
@@ -75,7 +81,16 @@ impl Configuration {
             false => WaitPolicy::Fixed(Duration::from_millis(random.below(20))),
         };
         let methods: Vec<Method> = METHODS.into_iter().filter(|_| random.chance(350)).collect();
-        Configuration { seed, model, packing: Packing::new(data, parity, wait).by(&methods) }
+        let mut packing = Packing::new(data, parity, wait).by(&methods);
+        if random.chance(350) {
+            let areas = AREAS.iter().filter(|(name, _)| *name == model).flat_map(|(_, all)| *all);
+            packing.bands =
+                areas.filter(|_| random.chance(400)).map(|name| (*name).to_owned()).collect();
+        }
+        if random.chance(150) {
+            packing.f16 = vec!["*".to_owned()];
+        }
+        Configuration { seed, model, packing }
     }
 
     fn model(&self) -> Bytes {
@@ -125,11 +140,16 @@ impl Configuration {
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Packing { data, parity, wait, methods, .. } = &self.packing;
+        let Packing { data, parity, wait, methods, f16, bands } = &self.packing;
         let methods: Vec<String> =
             methods.iter().map(|request| request.method.to_string()).collect();
         let methods = if methods.is_empty() { "default".to_owned() } else { methods.join(", ") };
         let Configuration { seed, model, .. } = self;
-        write!(f, "configuration {seed}: {model} over {data}+{parity} by {methods}, wait {wait:?}")
+        write!(f, "configuration {seed}: {model} over {data}+{parity} by {methods}")?;
+        if !bands.is_empty() {
+            write!(f, ", bands to {}", bands.join(", "))?;
+        }
+        let half = if f16.is_empty() { "" } else { ", in f16" };
+        write!(f, "{half}, wait {wait:?}")
     }
 }

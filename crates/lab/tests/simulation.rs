@@ -108,6 +108,27 @@ fn branches_in_tiles_and_terms() {
     sweep("branches spatial, input", branches::onnx(), &packing, SEEDS);
 }
 
+/// Bands of several layers, one device's beside the next one's, and some that are
+/// sent as f16; a branch that reads the input of another, and layers with codes
+/// behind.
+#[test]
+fn branches_in_bands() {
+    for (data, parity) in [(2, 1), (3, 2), (4, 1)] {
+        let mut packing =
+            Packing::new(data, parity, WaitPolicy::Auto).in_bands(&["joined", "both"]);
+        sweep("branches in bands", branches::onnx(), &packing, SEEDS / 3);
+        packing.f16 = vec!["*".to_owned()];
+        sweep("branches in bands, f16", branches::onnx(), &packing, SEEDS / 3);
+    }
+}
+
+#[test]
+fn lenet_in_bands() {
+    let pooled = ["/MaxPool_output_0", "/MaxPool_1_output_0"];
+    let packing = Packing::new(4, 1, WaitPolicy::Auto).in_bands(&pooled);
+    sweep("lenet in bands", lenet(), &packing, SEEDS);
+}
+
 #[test]
 fn branches_in_terms() {
     let packing = Packing::new(2, 1, FIVE_MS).by(&[Method::Filter, Method::Input]);

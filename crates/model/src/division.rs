@@ -5,6 +5,7 @@
 //! tiles   0 | 1                   boxes of the dimensions behind the axis
 //!         --+--
 //!         2 | 3
+//! bands   the same, over several layers; they may overlap
 //! groups  |--0--|--1--|--2--|     rows that read channels of their own
 //! terms   0 + 1 + 2               partial sums, each as large as the value
 //! whole   0                       there is one
@@ -16,6 +17,7 @@
 //! [`crate::part`] makes them from these facts. [`method`] lists the ways by
 //! name; nothing outside this folder asks which way a division is.
 
+pub mod bands;
 pub mod facts;
 pub mod groups;
 pub mod method;
@@ -124,6 +126,12 @@ pub trait Division: fmt::Debug + Send + Sync {
     /// number is found. Parity, whose number is `None`, has the size of the
     /// largest data shard.
     fn place(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize>;
+
+    /// The box of the area behind batch and channels that a shard makes through all
+    /// nodes of its stage; `None` where only the layer at its end is divided.
+    fn area(&self, _shard: usize) -> Option<&Region> {
+        None
+    }
 
     /// Is this a shard of `layer`?
     fn fits(&self, layer: &Layer, shard: usize) -> Result<(), Misfit>;

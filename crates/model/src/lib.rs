@@ -3,6 +3,7 @@
 mod batch_norm;
 pub mod division;
 mod even_rows;
+mod field;
 mod fold;
 pub mod form;
 pub mod graph;

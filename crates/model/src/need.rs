@@ -2,11 +2,13 @@
 //!
 //! A tile of a convolution needs a window of its input, a term some columns.
 //! Where nothing but element-wise glue lies between the value that travels and
-//! the layer, the device need not be sent the rest.
+//! the layer, the device need not be sent the rest. A part of several layers needs
+//! its receptive field of each value.
 
+use crate::field::Field;
 use crate::graph::Node;
 use crate::operator::{self, Reads};
-use crate::part::{Input, Part};
+use crate::part::{Input, Part, PartError};
 use crate::region::{Region, whole};
 use crate::stage::{Stage, Staged};
 
@@ -14,6 +16,10 @@ impl Staged {
     /// The box of the wire value `value` that `part` of `stage` reads; `None`
     /// where it reads all, or where glue needs all.
     pub fn need(&self, stage: &Stage, part: &Part, value: usize) -> Option<Region> {
+        if let Some(field) = self.field(stage, part) {
+            let value = &self.values[value];
+            return field.of(&value.name).filter(|region| **region != whole(&value.shape)).cloned();
+        }
         let layer = stage.layer()?;
         let Input::Box(input) = part.input(layer)? else { return None };
         let all = whole(&layer.input_shape);
@@ -22,6 +28,38 @@ impl Staged {
         let chain = stage.reads == [value]
             && self.is_element_wise(stage, &self.values[value].name, &layer.input, &cut);
         (chain && !cut.is_empty()).then_some(input.region)
+    }
+
+    /// The boxes on which the nodes of `stage` are computed for a part that is one of
+    /// its area; `None` for other parts.
+    pub(crate) fn field(&self, stage: &Stage, part: &Part) -> Option<Field> {
+        part.area()?;
+        let made = &self.values[stage.value];
+        let nodes: Vec<usize> = stage.nodes().collect();
+        let wanted = part.region(&made.shape, made.axis);
+        Some(Field::new(&self.model.graph, &nodes, &made.name, wanted))
+    }
+
+    /// Whether `part` is a part of `stage` that can be computed alone.
+    pub fn check_part(&self, stage: &Stage, part: &Part) -> Result<(), PartError> {
+        part.check(stage)?;
+        let Some(area) = part.area() else { return Ok(()) };
+        let made = &self.values[stage.value];
+        let wrong = |why: String| Err(PartError::Area { stage: stage.name.clone(), why });
+        let shape = made.shape.get(2..).unwrap_or(&[]);
+        let within = area.len() == shape.len()
+            && area.iter().zip(shape).all(|(r, &length)| r.start < r.end && r.end <= length);
+        if !within || shape.is_empty() {
+            return wrong(format!("{area:?} is no part of {:?}", made.shape));
+        }
+        let wanted = part.region(&made.shape, made.axis);
+        let field = self.field(stage, part);
+        if field.is_none_or(|field| field.of(&made.name) != Some(&wanted)) {
+            let graph = &self.model.graph;
+            let last = stage.nodes().last().map_or("", |node| graph.nodes[node].op.as_str());
+            return wrong(format!("its last node, {last}, is not computed in parts"));
+        }
+        Ok(())
     }
 
     /// Is the glue of `stage` a chain of element-wise nodes between the two,
@@ -40,7 +78,7 @@ impl Staged {
             name.is_empty() || graph.constant(name).is_some_and(|c| alike(c.shape()))
         };
         let fits = |node: &Node, at: &str| {
-            operator::of(node).is_some_and(|known| known.reads == Reads::SamePlace)
+            operator::of(node).is_some_and(|known| matches!(known.reads, Reads::SamePlace))
                 && self.same_shape(node)
                 && node.outputs.len() == 1
                 && node.input(0) == Some(at)

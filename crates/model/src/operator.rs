@@ -35,7 +35,7 @@ use crate::tensor::Tensor;
 pub(crate) use compute::dequantize;
 pub(crate) use plain::activation::ROUNDED;
 pub(crate) use plain::draft::Draft;
-pub(crate) use typed_node::TypedNode;
+pub(crate) use typed_node::{TypedNode, resolve_axis};
 
 /// What is known of one operator.
 pub(crate) struct Operator {
@@ -46,7 +46,7 @@ pub(crate) struct Operator {
     plain: Option<Plain>,
     /// How the output follows from constants.
     pub fold: Fold,
-    /// Which elements of its first input an element of its output needs.
+    /// Which elements of its inputs an element of its output needs.
     pub reads: Reads,
     /// Floating-point operations.
     work: Work,
@@ -85,15 +85,28 @@ pub(crate) enum Fold {
     Dequantized,
 }
 
-/// Which elements of its first input an element of an operator's output needs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Which elements of its inputs an element of an operator's output needs.
+#[derive(Clone, Copy)]
 pub(crate) enum Reads {
-    /// The one at the same place, if all further inputs are constants that are
-    /// alike at all places.
+    /// Of each the one at the same place; the only one along a dimension that has
+    /// one.
     SamePlace,
+    /// The same, but all along these axes.
+    Along(Axes),
+    /// Of the first the one at the same place, of all others those of its channel.
+    Channel,
+    /// Of the first those in a window behind the channels: of all channels where it
+    /// has weights, else of the same one.
+    Window,
+    /// One of one input: they are laid beside each other.
+    Joined,
     /// Possibly all.
     All,
 }
+
+/// The axes along which a node with an output of this rank reads everything; `None`
+/// where it does not say.
+type Axes = fn(&Node, usize) -> Option<Vec<usize>>;
 
 /// Floating-point operations of an operator, estimated.
 #[derive(Clone, Copy)]
@@ -162,7 +175,11 @@ impl Operator {
     }
 
     const fn same_place(self) -> Operator {
-        Operator { reads: Reads::SamePlace, ..self }
+        self.reads(Reads::SamePlace)
+    }
+
+    const fn reads(self, reads: Reads) -> Operator {
+        Operator { reads, ..self }
     }
 
     const fn linear_pooling(self) -> Operator {

@@ -11,6 +11,7 @@
 //! tasks whose rows overlap share them. Nothing is opened here: the caller
 //! writes what it is given.
 
+mod area;
 mod bias;
 mod error;
 mod layer;

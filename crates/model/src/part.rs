@@ -13,7 +13,7 @@ use quorate_code::Code;
 
 use crate::division::{self, Codable, Division, InputBox, Misfit, Slice};
 use crate::layer::Layer;
-use crate::region::{shape, whole};
+use crate::region::{Region, shape, whole};
 use crate::stage::Stage;
 
 /// Why a stage does not have such a part.
@@ -72,6 +72,14 @@ pub enum PartError {
         noun: &'static str,
         /// Why not.
         why: &'static str,
+    },
+    /// A part of an area that cannot be computed alone.
+    #[error("{stage} cannot be divided by bands: {why}")]
+    Area {
+        /// The stage.
+        stage: String,
+        /// Why not.
+        why: String,
     },
 }
 
@@ -167,6 +175,22 @@ impl Part {
         let Shard::Parity { code, parity } = &self.shard else { return None };
         let row = code.generator_row(*parity).iter().copied();
         Some(row.zip(0..).filter(|(coefficient, _)| *coefficient != 0.0).collect())
+    }
+
+    /// The box of the stage's area that it is, where it is one of several layers.
+    pub(crate) fn area(&self) -> Option<&Region> {
+        match self.shard {
+            Shard::Data(shard) => self.division.area(shard),
+            Shard::Parity { .. } => None,
+        }
+    }
+
+    /// Where it lies in the stage's value, which has this shape; parity lies nowhere.
+    pub(crate) fn region(&self, whole: &[usize], axis: usize) -> Region {
+        match self.shard {
+            Shard::Data(shard) => self.division.region(whole, axis, shard),
+            Shard::Parity { .. } => Region::new(),
+        }
     }
 
     /// Shape of its output, where the whole stage's is `shape` and rows lie
@@ -275,15 +299,17 @@ impl Part {
         }
     }
 
-    /// Whether it is a part of `stage`.
-    pub fn check(&self, stage: &Stage) -> Result<(), PartError> {
+    /// Whether it is a part of `stage`, as far as that alone says.
+    pub(crate) fn check(&self, stage: &Stage) -> Result<(), PartError> {
         let Some(layer) = stage.layer() else {
-            if self.division.shards() == 1 && self.division.ranges(0).is_empty() {
+            let whole = self.division.shards() == 1 && self.division.ranges(0).is_empty();
+            if whole || self.area().is_some() {
                 return Ok(());
             }
             return self.cannot(stage, "it does not end in one layer");
         };
-        if !stage.tail.is_empty() && !self.division.commutes_with_pooling() {
+        let pools = !stage.tail.is_empty() && self.area().is_none();
+        if pools && !self.division.commutes_with_pooling() {
             return self.cannot(stage, "pooling behind the layer reads across its shards");
         }
         self.check_layer(layer)

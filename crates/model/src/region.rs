@@ -26,6 +26,49 @@ pub fn intersection(a: &Region, b: &Region) -> Option<Region> {
     a.iter().zip(b).map(both).collect()
 }
 
+/// Do `boxes` together hold all of `of`?
+pub fn covers(boxes: &[Region], of: &Region) -> bool {
+    let parts: Vec<Region> = boxes.iter().filter_map(|tile| intersection(tile, of)).collect();
+    // Between two neighbouring borders of boxes nothing changes.
+    let borders = |d: usize| {
+        let ends = parts.iter().flat_map(|part| [part[d].start, part[d].end]);
+        let mut all: Vec<usize> = ends.chain([of[d].start, of[d].end]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let borders: Vec<Vec<usize>> = (0..of.len()).map(borders).collect();
+    let cells = borders.iter().map(|all| all.len() - 1).product::<usize>();
+    (0..cells).all(|mut cell| {
+        let corner: Vec<usize> = borders
+            .iter()
+            .map(|all| {
+                let at = all[cell % (all.len() - 1)];
+                cell /= all.len() - 1;
+                at
+            })
+            .collect();
+        parts.iter().any(|part| part.iter().zip(&corner).all(|(range, at)| range.contains(at)))
+    })
+}
+
+/// What of `a` is not in `b`, in boxes that do not overlap.
+pub fn difference(a: &Region, b: &Region) -> Vec<Region> {
+    let Some(common) = intersection(a, b) else { return vec![a.clone()] };
+    let (mut rest, mut inner) = (Vec::new(), a.clone());
+    for d in 0..a.len() {
+        for range in [inner[d].start..common[d].start, common[d].end..inner[d].end] {
+            if !range.is_empty() {
+                let mut part = inner.clone();
+                part[d] = range;
+                rest.push(part);
+            }
+        }
+        inner[d] = common[d].clone();
+    }
+    rest
+}
+
 /// The smallest box that holds both.
 pub fn hull(a: &Region, b: &Region) -> Region {
     a.iter().zip(b).map(|(a, b)| a.start.min(b.start)..a.end.max(b.end)).collect()
@@ -103,6 +146,25 @@ pub fn crop(tensor: &Tensor, from: &Region, wanted: &Region) -> Result<Tensor, T
     Tensor::new(tensor.dtype(), shape, data.into())
 }
 
+/// Boxes of a tensor that lies at `from`: of one a tensor of its shape, of several all
+/// elements one after the other.
+pub fn cut(tensor: &Tensor, from: &Region, pieces: &[Region]) -> Result<Tensor, TensorError> {
+    if let [piece] = pieces {
+        return crop(tensor, from, piece);
+    }
+    let size = tensor.dtype().size();
+    let counts = pieces.iter().map(|piece| shape(piece).iter().product::<usize>());
+    let mut data = vec![0; counts.clone().sum::<usize>() * size];
+    let mut rest = data.as_mut_slice();
+    for (piece, count) in pieces.iter().zip(counts) {
+        let (out, behind) = std::mem::take(&mut rest).split_at_mut(count * size);
+        copy(tensor.data(), from, piece, piece, size, out);
+        rest = behind;
+    }
+    let elements = data.len() / size;
+    Tensor::new(tensor.dtype(), vec![elements], data.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +194,33 @@ mod tests {
         assert_eq!(intersection(&vec![0..3, 2..4], &vec![2..5, 0..3]), Some(vec![2..3, 2..3]));
         assert_eq!(intersection(&vec![0..3, 2..4], &vec![3..5, 0..3]), None);
         assert_eq!(hull(&vec![0..3, 2..4], &vec![2..5, 0..3]), vec![0..5, 0..4]);
+    }
+
+    /// Held against counting elements, for all pairs of boxes of a small area.
+    #[test]
+    fn covered_and_left_as_element_by_element() {
+        let ranges: Vec<Range<usize>> =
+            (0..4).flat_map(|a| (a + 1..=4).map(move |b| a..b)).collect();
+        let boxes: Vec<Region> =
+            ranges.iter().flat_map(|a| ranges.iter().map(|b| vec![a.clone(), b.clone()])).collect();
+        let holds =
+            |tile: &Region, at: [usize; 2]| tile[0].contains(&at[0]) && tile[1].contains(&at[1]);
+        let places = || (0..4).flat_map(|x| (0..4).map(move |y| [x, y]));
+        for a in &boxes {
+            for b in &boxes {
+                let rest = difference(a, b);
+                for at in places() {
+                    let left = rest.iter().filter(|part| holds(part, at)).count();
+                    assert_eq!(left, usize::from(holds(a, at) && !holds(b, at)), "{a:?} {b:?}");
+                }
+                let two = [a.clone(), b.clone()];
+                for of in [vec![0..4, 0..4], vec![1..3, 0..2], vec![2..3, 2..3]] {
+                    let all = places().filter(|at| holds(&of, *at));
+                    let covered = all.clone().all(|at| two.iter().any(|tile| holds(tile, at)));
+                    assert_eq!(covers(&two, &of), covered, "{a:?} {b:?} {of:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Stage {
     pub fn layer(&self) -> Option<&Layer> {
         self.layer.as_ref()
     }
+
+    /// All its nodes: indices in the graph, in topological order.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
+        let layer = self.layer.iter().map(|layer| layer.node);
+        self.glue.iter().copied().chain(layer).chain(self.tail.iter().copied())
+    }
 }
 
 /// The glue after the last layers, up to the graph's outputs.

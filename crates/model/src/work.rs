@@ -45,9 +45,7 @@ impl Staged {
     /// node by node.
     pub fn work(&self, stage: &Stage) -> Vec<Work> {
         let graph = &self.model.graph;
-        let layer = stage.layer().map(|layer| layer.node);
-        let nodes = stage.glue.iter().copied().chain(layer).chain(stage.tail.iter().copied());
-        nodes.map(|node| of(graph, &graph.nodes[node])).collect()
+        stage.nodes().map(|node| of(graph, &graph.nodes[node])).collect()
     }
 }
 

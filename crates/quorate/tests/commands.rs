@@ -33,7 +33,9 @@ fn inspect_is_table_one() {
             .map(|m| format!("{} {}", m["method"].as_str().unwrap(), m["robust"].as_str().unwrap()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(methods(0), ["channel coded", "spatial coded at run time", "filter replicas only"]);
+    let convolution =
+        ["channel coded", "spatial coded at run time", "filter replicas only", "bands overlaps"];
+    assert_eq!(methods(0), convolution);
     assert_eq!(methods(4), ["output coded", "input replicas only"]);
 }
 

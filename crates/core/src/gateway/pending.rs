@@ -22,7 +22,7 @@ use crate::id::{DeviceId, DeviceSet, StageId};
 use crate::parcel::Parcel;
 use crate::plan::{Plan, Plans, Stage, WaitPolicy};
 use crate::time::Time;
-use quorate_model::region::{crop, whole};
+use quorate_model::region::{cut, whole};
 use quorate_model::value::Value;
 
 /// Least time of a second attempt, whoever is suspected meanwhile; each further
@@ -196,10 +196,10 @@ impl Pending {
             }
             let Attempt { plan, members, .. } = &self.attempt;
             let from = whole(&self.values[value.index()].shape);
-            for (part, to) in plan.recipients(&self.values, value, 0, *members) {
-                let parcel = match part {
+            for (pieces, to) in plan.recipients(&self.values, value, 0, *members) {
+                let parcel = match pieces {
                     // The tensor was held against the model's input before.
-                    Some(part) => Parcel::new(&crop(tensor, &from, &part).expect("a part")),
+                    Some(pieces) => Parcel::new(&cut(tensor, &from, &pieces).expect("parts")),
                     None => Parcel::new(tensor),
                 };
                 let data = self.attempt.data(now, &self.values, (value, 0), parcel);

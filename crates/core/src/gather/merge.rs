@@ -7,6 +7,8 @@
 //! Rows and tiles are laid beside each other, terms are added up. Decoding and
 //! sums accumulate in f64.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use quorate_code::{CodeError, Decoder, ShardSet};
 use quorate_model::division::Merge;
@@ -14,7 +16,7 @@ use quorate_model::region::Region;
 use quorate_model::tensor::{DType, Tensor, TensorError, read_f32};
 
 use crate::half::widen;
-use crate::plan::Sharding;
+use crate::plan::{Need, Sharding};
 use quorate_model::region::{self, whole};
 use quorate_model::value::Value;
 
@@ -37,43 +39,47 @@ fn copy_of(sharding: &Sharding, used: ShardSet, data: usize) -> Option<usize> {
     used.iter().find(|shard| sharding.data_of(*shard) == Some(data))
 }
 
-/// Data shards that have to be decoded for the part `need`, or for all of
-/// `value`.
+/// Data shards that have to be decoded for `need`, or for all of the value.
 pub(super) fn missing<'a>(
-    value: &'a Value,
     sharding: &'a Sharding,
-    need: Option<&'a Region>,
+    need: Option<&'a Need>,
     used: ShardSet,
 ) -> impl Iterator<Item = usize> + 'a {
-    let needed =
-        move |data: &usize| need.is_none_or(|need| sharding.sent(value, *data, need).is_some());
-    let n = sharding.code.data_shards();
+    let needed = move |data: &usize| need.is_none_or(|need| !need.pieces[*data].is_empty());
+    // What boxes of an area leave out nothing brings back.
+    let n = if sharding.is_area() { 0 } else { sharding.code.data_shards() };
     (0..n).filter(needed).filter(move |data| copy_of(sharding, used, *data).is_none())
 }
 
-/// Makes `value`, or the part `need` of it, of the shards `used`. `shards` are
-/// all payloads, by shard.
+/// Makes the box `wanted` of `value`, or all of it, of the shards `used`. `shards`
+/// are all payloads, by shard: pieces where there is a `need`.
 pub(super) fn merge(
     value: &Value,
     sharding: &Sharding,
-    need: Option<&Region>,
+    (wanted, need): (Option<&Region>, Option<&Need>),
     used: ShardSet,
     shards: &[Option<Bytes>],
 ) -> Result<Tensor, MergeError> {
     let name = || value.name.clone();
     let wrong = |source| MergeError::Tensor { value: name(), source };
-    let target = need.cloned().unwrap_or_else(|| whole(&value.shape));
-    let shape = region::shape(&target);
+    let target = wanted.cloned().unwrap_or_else(|| whole(&value.shape));
+    let place = Laying { value, sharding, need, target };
     let narrow = sharding.wire == DType::F16 && value.dtype == DType::F32;
     let widened = |shard: &Bytes| if narrow { Bytes::from(widen(shard)) } else { shard.clone() };
     let shards: Vec<Option<Bytes>> =
         shards.iter().map(|shard| shard.as_ref().map(widened)).collect();
-    let data = |data: usize| shards[copy_of(sharding, used, data)?].as_ref();
+    let chosen = |data: usize| {
+        let shard = copy_of(sharding, used, data)?;
+        Some((shard, shards[shard].as_ref()?))
+    };
     let count = sharding.division.shards();
-    if let (1, Some(whole)) = (count, data(0)) {
-        return Tensor::new(value.dtype, shape, whole.clone()).map_err(wrong);
+    let shape = region::shape(&place.target);
+    if let (1, Some((shard, payload))) = (count, chosen(0))
+        && place.is_all(shard)
+    {
+        return Tensor::new(value.dtype, shape, payload.clone()).map_err(wrong);
     }
-    let lost: Vec<usize> = missing(value, sharding, need, used).collect();
+    let lost: Vec<usize> = missing(sharding, need, used).collect();
     if !lost.is_empty() && value.dtype != DType::F32 {
         return Err(MergeError::Type { value: name(), dtype: value.dtype });
     }
@@ -81,23 +87,25 @@ pub(super) fn merge(
     let bytes = shape.iter().product::<usize>() * value.dtype.size();
     let mut out = vec![0u32; bytes.div_ceil(4)];
     if sharding.division.merge() == Merge::Add {
-        let terms: Option<Vec<&Bytes>> = (0..count).map(data).collect();
+        let terms: Option<Vec<_>> = (0..count).map(chosen).collect();
         let terms = terms.ok_or_else(|| MergeError::Absent {
             value: name(),
             shard: lost.first().copied().unwrap_or(0),
         })?;
+        let term = |(shard, payload): (usize, &Bytes)| place.cut(shard, payload, bytes);
+        let terms: Vec<Bytes> = terms.into_iter().map(term).collect();
         add_up(&terms, bytemuck::cast_slice_mut(&mut out));
     } else {
         let flat: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut out)[..bytes];
-        let mut lay = |shard: usize, payload: &[u8]| {
-            let region = sharding.region(value, shard);
-            if let Some(part) = region::intersection(&region, &target) {
-                region::copy(payload, &part, &part, &target, value.dtype.size(), flat);
-            }
+        // Of copies one is enough; boxes of an area may differ in what they bring.
+        let is_laid = |shard: &usize| {
+            let data = sharding.data_of(*shard);
+            sharding.is_area()
+                || data.and_then(|data| copy_of(sharding, used, data)) == Some(*shard)
         };
-        for shard in 0..count {
-            if let Some(payload) = data(shard) {
-                lay(shard, payload);
+        for shard in used.iter().filter(is_laid) {
+            if let Some(payload) = &shards[shard] {
+                place.lay(shard, payload, flat);
             }
         }
         if !lost.is_empty() {
@@ -105,7 +113,7 @@ pub(super) fn merge(
             let decoding = Decoding::new(value, sharding, used, &shards).map_err(wrong)?;
             for shard in lost {
                 let payload = decoding.recover(shard).map_err(wrong)?;
-                lay(shard, bytemuck::cast_slice(&payload));
+                place.lay(shard, bytemuck::cast_slice(&payload), flat);
             }
         }
     }
@@ -113,8 +121,57 @@ pub(super) fn merge(
     Tensor::new(value.dtype, shape, data).map_err(wrong)
 }
 
+/// Where payloads go.
+struct Laying<'a> {
+    value: &'a Value,
+    sharding: &'a Sharding,
+    need: Option<&'a Need>,
+    /// The box of the value that is made.
+    target: Region,
+}
+
+impl Laying<'_> {
+    /// The boxes that the payload of a shard is.
+    fn pieces(&self, shard: usize) -> Cow<'_, [Region]> {
+        match self.need {
+            Some(need) => Cow::Borrowed(&need.pieces[shard]),
+            None => {
+                let data = self.sharding.data_of(shard).unwrap_or(shard);
+                Cow::Owned(vec![self.sharding.region(self.value, data)])
+            }
+        }
+    }
+
+    /// Is the payload of a shard what is made?
+    fn is_all(&self, shard: usize) -> bool {
+        *self.pieces(shard) == [self.target.clone()]
+    }
+
+    /// Copies what a payload has of the target to its place in `out`.
+    fn lay(&self, shard: usize, payload: &[u8], out: &mut [u8]) {
+        let (size, mut at) = (self.value.dtype.size(), 0);
+        for piece in self.pieces(shard).iter() {
+            let end = at + region::shape(piece).iter().product::<usize>() * size;
+            if let Some(part) = region::intersection(piece, &self.target) {
+                region::copy(&payload[at..end], piece, &part, &self.target, size, out);
+            }
+            at = end;
+        }
+    }
+
+    /// What a payload has of the target, in so many bytes.
+    fn cut(&self, shard: usize, payload: &Bytes, bytes: usize) -> Bytes {
+        if self.is_all(shard) {
+            return payload.clone();
+        }
+        let mut out = vec![0; bytes];
+        self.lay(shard, payload, &mut out);
+        out.into()
+    }
+}
+
 /// The element-wise sum of f32 payloads.
-fn add_up(terms: &[&Bytes], out: &mut [f32]) {
+fn add_up(terms: &[Bytes], out: &mut [f32]) {
     let mut sums = vec![0f64; out.len()];
     for term in terms {
         for (sum, value) in sums.iter_mut().zip(read_f32(term)) {

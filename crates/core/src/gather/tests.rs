@@ -329,11 +329,13 @@ fn parts_of_values() {
                 divided(value.clone(), Arc::new(Rows(rows.clone())), code.clone(), DType::F32);
             let (values, plan) = (whole.values.clone(), whole.plan.clone());
             let (members, none) = (DeviceSet::first(6), DeviceSet::default());
-            let (need, none_asked) = (Some(part.clone()), Checks::default());
+            let need = Need::new(whole.sharding(), &value, vec![part.clone()], &[]);
+            let (need, none_asked) = (Arc::new(need), Checks::default());
+            let wanted = Some(need.clone());
             let mut gather =
-                Gather::of_part(values, plan, ValueId(0), need, (members, none), none_asked);
+                Gather::of_part(values, plan, ValueId(0), wanted, (members, none), none_asked);
             for shard in (0..6).filter(|shard| !lost.contains(*shard)) {
-                let Some(sent) = gather.sharding().sent(&value, shard, &part) else { continue };
+                let [sent] = need.pieces[shard].as_slice() else { continue };
                 let mut payload = Vec::new();
                 for row in sent[0].clone() {
                     payload.extend(sent[1].clone().map(|column| all[row * 6 + column]));

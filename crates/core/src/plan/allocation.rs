@@ -1,18 +1,17 @@
 //! One allocation of the whole model.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use quorate_code::ShardSet;
-use quorate_model::region::Region;
 
+use super::need::Need;
 use super::sharding::Sharding;
 use super::stage::Stage;
 use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
 
-/// By value and seat: the part of it that the seat's tasks read, where that is
-/// not all.
-pub(super) type Needs = Vec<BTreeMap<SeatId, Region>>;
+/// By value and seat: what of it the seat's tasks read, where that is not all.
+pub(super) type Needs = Vec<BTreeMap<SeatId, Arc<Need>>>;
 
 /// One allocation of the whole model.
 #[derive(Clone, Debug)]
@@ -31,8 +30,7 @@ pub struct Plan {
     pub(super) shardings: Vec<Option<Sharding>>,
     /// Stages that read each value.
     pub(super) readers: Vec<Vec<StageId>>,
-    /// By value and seat: the part of it that the seat's tasks read, where
-    /// that is not all.
+    /// By value and seat: what of it the seat's tasks read, where that is not all.
     pub(super) needs: Needs,
     /// What [`Plan::inconsistent_error`] says, once somebody has asked.
     pub(super) inconsistent: OnceLock<f64>,
@@ -152,15 +150,34 @@ impl Plan {
         alive: DeviceSet,
         failed: impl Fn(StageId, usize) -> bool,
     ) -> Option<&Stage> {
+        // What will come of each value, found in the order in which they are made.
+        let mut coming: Vec<ShardSet> = vec![ShardSet::first(1); self.shardings.len()];
         (0..self.stages.len() as u16).map(StageId).find_map(|id| {
-            let sharding = self.stage_sharding(id);
+            let (stage, sharding) = (&self.stages[id.index()], self.stage_sharding(id));
             let here = |shard: &usize| {
-                let device = members.nth(sharding.seats[*shard].index());
-                device.is_some_and(|d| alive.contains(d)) && !failed(id, *shard)
+                let seat = sharding.seats[*shard];
+                let device = members.nth(seat.index());
+                device.is_some_and(|d| alive.contains(d))
+                    && !failed(id, *shard)
+                    && stage
+                        .reads
+                        .iter()
+                        .all(|read| self.reaches(*read, seat, coming[read.index()]))
             };
             let shards: ShardSet = (0..sharding.code.shards()).filter(here).collect();
-            (!sharding.code.is_decodable(shards)).then(|| &self.stages[id.index()])
+            coming[stage.value.index()] = shards;
+            (!sharding.suffices(shards)).then_some(stage)
         })
+    }
+
+    /// Does `seat` get what it reads of `value`, of which these shards come? Of boxes
+    /// of an area it is not sent what it is to make itself.
+    fn reaches(&self, value: ValueId, seat: SeatId, coming: ShardSet) -> bool {
+        let area = self.sharding(value).is_some_and(Sharding::is_area);
+        match self.need(value, seat).filter(|_| area) {
+            Some(need) => need.is_covered(coming),
+            None => true,
+        }
     }
 
     /// Of the shards of every stage that those of `members` make that are `alive`:

@@ -60,8 +60,8 @@ pub(crate) struct StageDraft {
     pub(crate) reads: Vec<String>,
     /// The value it makes.
     pub(crate) value: String,
-    /// What each data shard reads of the only value read; `None` where tasks
-    /// read whole values.
+    /// What each data shard reads of each value read: all of the first shard, then
+    /// those of the next. `None` where tasks read whole values.
     pub(crate) parts: Option<Vec<Region>>,
     /// Element type that its shards travel as; `None` for the value's own.
     pub(crate) wire: Option<String>,

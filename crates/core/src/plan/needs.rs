@@ -1,39 +1,42 @@
 //! Who needs what of a value, and who is sent what of a shard.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use quorate_model::region::{Region, hull, whole};
+use quorate_model::region::{Region, whole};
 use quorate_model::value::Value;
 
 use super::allocation::{Needs, Plan};
+use super::need::{self, Need};
 use super::sharding::Sharding;
 use crate::id::{DeviceId, DeviceSet, SeatId, StageId, ValueId};
 
-/// A part of a shard, `None` for all of it, and the devices that need it.
-pub(crate) type Group = (Option<Region>, Vec<DeviceId>);
+/// Pieces of a shard, `None` for all of it, and the devices that are sent them.
+pub(crate) type Group = (Option<Vec<Region>>, Vec<DeviceId>);
 
 impl Plan {
-    /// The part of `value` that `seat` is sent; `None` for all of it.
-    pub(crate) fn need(&self, value: ValueId, seat: SeatId) -> Option<&Region> {
+    /// What of `value` `seat` reads; `None` for all of it.
+    pub(crate) fn need(&self, value: ValueId, seat: SeatId) -> Option<&Arc<Need>> {
         self.needs[value.index()].get(&seat)
     }
 
-    /// What `device` is sent of `value`; `None` for all of it.
+    /// What of `value` `device` reads; `None` for all of it.
     pub(crate) fn device_need(
         &self,
         value: ValueId,
         device: DeviceId,
         members: DeviceSet,
-    ) -> Option<&Region> {
+    ) -> Option<&Arc<Need>> {
         self.need(value, SeatId(members.rank(device)? as u8))
     }
 
     /// What the task of this shard reads of `value`, one of those its stage
-    /// reads; `None` where it reads all.
+    /// reads; `None` where its plan names no parts.
     pub fn part_read(&self, stage: StageId, shard: usize, value: ValueId) -> Option<&Region> {
         let data = self.stage_sharding(stage).data_of(shard)?;
         let stage = &self.stages[stage.index()];
-        stage.parts.get(data).filter(|_| stage.reads == [value])
+        let at = stage.reads.iter().position(|read| *read == value)?;
+        stage.parts.get(data * stage.reads.len() + at)
     }
 
     /// Values of which stages make more shards than are needed.
@@ -66,22 +69,30 @@ impl Plan {
         let mut needs: Needs = vec![BTreeMap::new(); values.len()];
         for (index, value) in values.iter().enumerate() {
             let id = ValueId(index as u16);
-            if self.sharding(id).is_none_or(Sharding::is_coded) {
+            let Some(sharding) = self.sharding(id).filter(|sharding| !sharding.is_coded()) else {
                 continue;
-            }
-            let mut parts: BTreeMap<SeatId, Option<Region>> = BTreeMap::new();
+            };
+            let mut parts: BTreeMap<SeatId, Option<Vec<Region>>> = BTreeMap::new();
             for &stage in &self.readers[index] {
                 for (shard, seat) in self.stage_sharding(stage).seats.iter().enumerate() {
-                    let part = self.part_read(stage, shard, id);
-                    let both = |known: &mut Option<Region>| {
-                        *known = known.as_ref().zip(part).map(|(a, b)| hull(a, b));
-                    };
-                    parts.entry(*seat).and_modify(both).or_insert_with(|| part.cloned());
+                    let known = parts.entry(*seat).or_insert_with(|| Some(Vec::new()));
+                    match self.part_read(stage, shard, id) {
+                        Some(part) if *part != whole(&value.shape) => {
+                            known.iter_mut().for_each(|boxes| need::add(boxes, part.clone()));
+                        }
+                        _ => *known = None,
+                    }
                 }
             }
-            let part = |part: &Region| *part != whole(&value.shape);
-            let parts = parts.into_iter().filter_map(|(seat, p)| Some((seat, p.filter(part)?)));
-            needs[index] = parts.collect();
+            for (seat, boxes) in parts {
+                // Several parts may be all together.
+                let boxes = boxes.filter(|boxes| *boxes != [whole(&value.shape)]);
+                let Some(boxes) = boxes else { continue };
+                let own = sharding.seats.iter().enumerate().filter(|(_, maker)| **maker == seat);
+                let own: Vec<usize> = own.map(|(shard, _)| shard).collect();
+                let need = Need::new(sharding, value, boxes, &own);
+                needs[index].insert(seat, Arc::new(need));
+            }
         }
         needs
     }
@@ -102,9 +113,10 @@ impl Plan {
         for device in self.reading_devices(value, members) {
             let part = match self.device_need(value, device, members) {
                 None => None,
-                Some(need) => match sharding.sent(form, shard, need) {
-                    None => continue,
-                    part => part.filter(|part| Some(part) != all.as_ref()),
+                Some(need) => match need.pieces[shard].as_slice() {
+                    [] => continue,
+                    [piece] if Some(piece) == all.as_ref() => None,
+                    pieces => Some(pieces.to_vec()),
                 },
             };
             match groups.iter_mut().find(|(other, _)| *other == part) {

@@ -8,7 +8,7 @@ use quorate_code::{Code, CodeError, Decoder, Patterns, ShardSet, cache::DecoderC
 use quorate_model::division::Division;
 use quorate_model::division::whole::Whole;
 use quorate_model::part::Part;
-use quorate_model::region::{Region, intersection, shape};
+use quorate_model::region::{Region, covers, hull, shape};
 use quorate_model::tensor::{DType, Tensor};
 use quorate_model::value::Value;
 
@@ -67,6 +67,22 @@ impl Sharding {
         self.code.parity_shards() > 0 && !self.is_replicated()
     }
 
+    /// Are its shards boxes of an area, each of which several may hold?
+    pub(crate) fn is_area(&self) -> bool {
+        self.division.area(0).is_some()
+    }
+
+    /// Is the value known where these shards are there?
+    pub(crate) fn suffices(&self, shards: ShardSet) -> bool {
+        if !self.is_area() {
+            return self.code.is_decodable(shards);
+        }
+        let area = |shard| self.division.area(self.data_of(shard)?).cloned();
+        let boxes: Vec<Region> = shards.iter().filter_map(area).collect();
+        let all = (0..self.division.shards()).filter_map(|data| self.division.area(data).cloned());
+        all.reduce(|a, b| hull(&a, &b)).is_some_and(|all| covers(&boxes, &all))
+    }
+
     /// Are there more shards than are needed, which stages make?
     pub(crate) fn has_spares(&self) -> bool {
         self.code.parity_shards() > 0 && !self.seats.is_empty()
@@ -91,12 +107,6 @@ impl Sharding {
     /// Where a data shard lies in the value.
     pub(crate) fn region(&self, value: &Value, data: usize) -> Region {
         self.division.region(&value.shape, value.axis, data)
-    }
-
-    /// What of `shard` is sent to one who needs `need`: a part of the value,
-    /// `None` for nothing. Only of values that are not coded parts are sent.
-    pub(crate) fn sent(&self, value: &Value, shard: usize, need: &Region) -> Option<Region> {
-        intersection(&self.region(value, self.data_of(shard)?), need)
     }
 
     /// The data shard that `shard` is, or is a copy of; `None` for parity.
@@ -145,19 +155,19 @@ impl Sharding {
         };
         let mut roster = ShardSet::new();
         for shard in (0..self.code.shards()).filter(healthy) {
-            if self.code.is_decodable(roster) {
+            if self.suffices(roster) {
                 break;
             }
             roster.insert(shard);
         }
-        if !self.code.is_decodable(roster) {
+        if !self.suffices(roster) {
             return all_data;
         }
         // A copy of what is there already is not worth waiting for.
         for shard in (0..self.code.shards()).rev() {
             let mut fewer = roster;
             fewer.remove(shard);
-            if self.code.is_decodable(fewer) {
+            if self.suffices(fewer) {
                 roster = fewer;
             }
         }
@@ -168,7 +178,7 @@ impl Sharding {
     /// this value.
     pub(crate) fn tolerance(&self) -> usize {
         let seats: BTreeSet<SeatId> = self.seats.iter().copied().collect();
-        if seats.len() == self.seats.len() {
+        if seats.len() == self.seats.len() && !self.is_area() {
             return self.code.tolerance();
         }
         let seats: Vec<SeatId> = seats.into_iter().collect();
@@ -176,7 +186,7 @@ impl Sharding {
             let here = |shard: &usize| {
                 !seats.iter().enumerate().any(|(i, s)| lost.contains(i) && *s == self.seats[*shard])
             };
-            self.code.is_decodable((0..self.seats.len()).filter(here).collect())
+            self.suffices((0..self.seats.len()).filter(here).collect())
         };
         let bears = |count: &usize| {
             Patterns::count(seats.len(), *count) <= PATTERNS_MAX

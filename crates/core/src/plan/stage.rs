@@ -17,7 +17,7 @@ pub struct Stage {
     pub reads: Vec<ValueId>,
     /// The value it makes.
     pub value: ValueId,
-    /// What each data shard reads of the only value read; empty where tasks
-    /// read whole values.
+    /// What each data shard reads of each value read: all of the first shard, then
+    /// those of the next. Empty where tasks read whole values.
     pub parts: Vec<Region>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quorate_model::division::method::Method;
 use quorate_model::division::{Codable, Division};
-use quorate_model::part::Part;
+use quorate_model::part::{Part, PartError};
 use quorate_model::region::{Region, whole};
 use quorate_model::stage::{Stage, Staged};
 use quorate_model::tensor::DType;
@@ -115,16 +115,22 @@ fn plan_stage(
 ) -> Result<StageDraft, PlannerError> {
     let value = &staged.values[stage.value];
     let mut method = method(stage, &value.name, &request.methods)?;
-    let mut placed = room.place(stage, method);
-    if let Some(layer) = stage.layer()
-        && !divides(stage, &placed.division)
+    let mut placed = room.place(stage, &value.shape, method);
+    if method == Method::Bands {
+        check(staged, stage, &placed.division)
+            .map_err(|why| PlannerError::Draft { message: why.to_string() })?;
+    } else if let Some(layer) = stage.layer()
+        && check(staged, stage, &placed.division).is_err()
     {
         // Tiles that read padding alone have nothing to be computed from.
         method = Method::default_for(layer);
-        placed = room.place(stage, method);
+        placed = room.place(stage, &value.shape, method);
     }
     let Placed { division, code, data, parity, replicas } = placed;
-    let parts = if reads_coded { None } else { parts(staged, stage, &division) };
+    // Whoever decodes a value has all of it, and cuts it in the task's file; an area's
+    // tasks are given no more than they read in any case.
+    let all = reads_coded && method != Method::Bands;
+    let parts = if all { None } else { parts(staged, stage, &division) };
     let name_of = |&value: &usize| staged.values[value].name.clone();
     let lengths = division.lengths().map(|(word, lengths)| (word.to_owned(), lengths));
     // A whole stage without one layer is known by its value.
@@ -159,20 +165,25 @@ fn wire(stage: &Stage, value: &Value, f16: &[String]) -> Result<Option<String>, 
 }
 
 /// Are all shards of the division parts of the stage?
-fn divides(stage: &Stage, division: &Arc<dyn Division>) -> bool {
-    (0..division.shards()).all(|shard| Part::data(division.clone(), shard).check(stage).is_ok())
+fn check(staged: &Staged, stage: &Stage, division: &Arc<dyn Division>) -> Result<(), PartError> {
+    let part = |shard| Part::data(division.clone(), shard);
+    (0..division.shards()).try_for_each(|shard| staged.check_part(stage, &part(shard)))
 }
 
-/// What each data shard reads of its input; `None` where all read all.
+/// What each data shard reads of each input; `None` where all read all.
 fn parts(staged: &Staged, stage: &Stage, division: &Arc<dyn Division>) -> Option<Vec<Region>> {
-    let [read] = stage.reads.as_slice() else { return None };
-    let need = |shard| staged.need(stage, &Part::data(division.clone(), shard), *read);
-    let needs: Vec<Option<Region>> = (0..division.shards()).map(need).collect();
+    let reads = || stage.reads.iter();
+    let all = |read: &usize| whole(&staged.values[*read].shape);
+    let need = |shard| {
+        let part = Part::data(division.clone(), shard);
+        reads().map(move |read| staged.need(stage, &part, *read)).collect::<Vec<_>>()
+    };
+    let needs: Vec<Option<Region>> = (0..division.shards()).flat_map(need).collect();
     if needs.iter().all(Option::is_none) {
         return None;
     }
-    let all = whole(&staged.values[*read].shape);
-    Some(needs.into_iter().map(|need| need.unwrap_or_else(|| all.clone())).collect())
+    let known = needs.into_iter().zip(reads().cycle());
+    Some(known.map(|(need, read)| need.unwrap_or_else(|| all(read))).collect())
 }
 
 /// The method that `stage` is divided by.
@@ -183,13 +194,16 @@ fn method(stage: &Stage, value: &str, requests: &[MethodRequest]) -> Result<Meth
     let named = requests.iter().rfind(names).map(|request| request.method);
     let Some(layer) = stage.layer() else {
         return match named {
-            None | Some(Method::Whole) => Ok(Method::Whole),
+            None => Ok(Method::Whole),
+            Some(method) if method.fits(stage) => Ok(method),
             Some(method) => refuse(stage, method, "stages that end in a layer"),
         };
     };
     if let Some(method) = named {
         let family = method.facts().family;
         return match family {
+            // Whether its nodes can be computed in parts is seen later.
+            _ if method == Method::Bands && family.contains(layer) => Ok(method),
             _ if method.fits(stage) => Ok(method),
             _ if family.contains(layer) => {
                 refuse(stage, method, "layers without pooling before their send")

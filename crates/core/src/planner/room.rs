@@ -5,11 +5,14 @@
 //! replicas   shard j on seat j, its copies on the seats behind, round and round
 //! whole      one seat and its replicas; the next whole stage that does not
 //!            read this one goes to the next seats
+//! bands      a band on each seat, and with it those of as many seats behind it as
+//!            there are spares
 //! ```
 
 use std::sync::Arc;
 
 use quorate_code::SHARDS_MAX;
+use quorate_model::division::bands::{Bands, overlapping};
 use quorate_model::division::method::Method;
 use quorate_model::division::whole::Whole;
 use quorate_model::division::{Codable, Division};
@@ -44,9 +47,11 @@ impl Room {
         Room { seats, spares, first: 0, next: 0, whole: Vec::new() }
     }
 
-    /// Divides `stage` by `method` and gives its shards seats.
-    pub(super) fn place(&mut self, stage: &Stage, method: Method) -> Placed {
+    /// Divides `stage`, whose value has this `shape`, by `method` and gives its shards
+    /// seats.
+    pub(super) fn place(&mut self, stage: &Stage, shape: &[usize], method: Method) -> Placed {
         match stage.layer() {
+            _ if method == Method::Bands => self.bands(shape),
             Some(layer) if method.facts().codable != Codable::No => self.coded(layer, method),
             Some(layer) if method != Method::Whole => self.replicas(layer, method),
             _ => self.whole(stage),
@@ -95,6 +100,17 @@ impl Room {
         let replicas = (1..=self.spares).flat_map(|copy| self.round(copy, n)).collect();
         let code = self.copies();
         Placed { division, code, data: (0..n).collect(), parity: Vec::new(), replicas }
+    }
+
+    /// Bands over all devices, each with those of as many behind it as there are
+    /// spares; all of a value that has no area.
+    fn bands(&self, shape: &[usize]) -> Placed {
+        let area = shape.get(2..).filter(|area| !area.is_empty()).unwrap_or(&[1]);
+        let most = area.iter().copied().max().unwrap_or(1);
+        let lengths = Bands::lengths(most, self.seats);
+        let (data, boxes) = overlapping(area, &lengths, self.spares).into_iter().unzip();
+        let division = Arc::new(Bands::new(boxes));
+        Placed { division, code: "none", data, parity: Vec::new(), replicas: Vec::new() }
     }
 
     /// The code where spares hold copies.

@@ -244,7 +244,7 @@ impl Active {
         let finite = !audited && !checks.lenient;
         let recipients = plan.recipients(&self.values, value, shard, *members).into_iter();
         let peers = |devices: Vec<DeviceId>| devices.into_iter().map(Peer::Device).collect();
-        let mut groups: Vec<(Option<Region>, Vec<Peer>)> =
+        let mut groups: Vec<(Option<Vec<Region>>, Vec<Peer>)> =
             recipients.map(|(part, devices)| (part, peers(devices))).collect();
         if plan.result().contains(&value) {
             let gateway = Peer::Gateway(request.run);

@@ -18,7 +18,7 @@ use crate::finite::is_finite;
 use crate::id::{DeviceId, StageId};
 use crate::parcel::Parcel;
 use crate::plan::Plan;
-use quorate_model::region::crop;
+use quorate_model::region::cut;
 use quorate_model::value::Value;
 
 /// What is to be made of a task's output.
@@ -34,8 +34,8 @@ pub struct Delivery {
     pub(super) of_decoded: bool,
     /// Must its numbers be finite?
     pub(super) finite: bool,
-    /// Parts of the value, `None` for all of the shard, and who reads each.
-    pub(super) groups: Vec<(Option<Region>, Vec<Peer>)>,
+    /// Pieces of the value, `None` for all of the shard, and who is sent each.
+    pub(super) groups: Vec<(Option<Vec<Region>>, Vec<Peer>)>,
 }
 
 /// A part of a shard in the form it travels in, and who reads it.
@@ -67,11 +67,11 @@ impl Delivery {
         }
         let too_large = |e| TaskError::of_request(format!("value {}: {e}", value.name));
         let output = sharding.payload(output).map_err(too_large)?;
-        let prepare = |(part, to): &(Option<Region>, Vec<Peer>)| {
-            let part = match (part, sharding.data_of(self.shard)) {
-                (Some(part), Some(data)) => {
+        let prepare = |(pieces, to): &(Option<Vec<Region>>, Vec<Peer>)| {
+            let part = match (pieces, sharding.data_of(self.shard)) {
+                (Some(pieces), Some(data)) => {
                     let from = sharding.region(value, data);
-                    crop(&output, &from, part).map_err(|e| TaskError::of_device(e.to_string()))?
+                    cut(&output, &from, pieces).map_err(|e| TaskError::of_device(e.to_string()))?
                 }
                 _ => output.clone(),
             };
@@ -98,7 +98,7 @@ mod tests {
         let output = shard_tensor(&plans, &plan, H, 0);
         let groups = vec![
             (None, vec![Peer::Device(A), Peer::Device(B)]),
-            (Some(vec![0..1, 1..3]), vec![Peer::Device(C)]),
+            (Some(vec![vec![0..1, 1..3]]), vec![Peer::Device(C)]),
         ];
         let (values, stage, maker) = (plans.values().clone(), StageId(0), A);
         let (shard, of_decoded, finite) = (0, true, true);

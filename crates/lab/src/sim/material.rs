@@ -20,7 +20,7 @@ use quorate_core::worker::TaskId;
 use quorate_engine::Task;
 use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
-use quorate_model::stage::Staged;
+use quorate_model::stage::{Cut, Staged};
 use quorate_model::tensor::Tensor;
 use tempfile::TempDir;
 
@@ -51,12 +51,21 @@ pub struct Packing {
     pub methods: Vec<MethodRequest>,
     /// Layers that travel as f16.
     pub f16: Vec<String>,
+    /// Values that end stages of bands.
+    pub bands: Vec<String>,
 }
 
 impl Packing {
     /// Every layer by its default method.
     pub fn new(data: usize, parity: usize, wait: WaitPolicy) -> Packing {
-        Packing { data, parity, wait, methods: Vec::new(), f16: Vec::new() }
+        let (methods, f16, bands) = (Vec::new(), Vec::new(), Vec::new());
+        Packing { data, parity, wait, methods, f16, bands }
+    }
+
+    /// The same with stages that end in `values` divided into bands.
+    pub fn in_bands(mut self, values: &[&str]) -> Packing {
+        self.bands = values.iter().map(|value| (*value).to_owned()).collect();
+        self
     }
 
     /// The same with layers divided by those of `methods` that fit.
@@ -86,10 +95,15 @@ pub struct Material {
 impl Material {
     /// Plans `model` evenly and packs it into a temporary folder.
     pub fn new(model: Bytes, packing: &Packing) -> Result<Material, Error> {
-        let staged = Staged::new(Model::read(model.clone(), &Limits::default())?)?;
+        let cut = Cut { whole: packing.bands.clone(), ..Cut::default() };
+        let read = Model::read(model.clone(), &Limits::default())?;
+        let staged = Staged::cut(Arc::new(read), &cut)?;
         let mut request =
             PlanRequest::local("model.onnx", &"0".repeat(64), packing.data, packing.parity)?;
+        let bands =
+            |value: &String| MethodRequest { layer: Some(value.clone()), method: Method::Bands };
         request.methods = packing.methods.clone();
+        request.methods.extend(packing.bands.iter().map(bands));
         request.f16 = packing.f16.clone();
         request.wait = packing.wait;
         let plans = planner::even(&staged, &request)?;

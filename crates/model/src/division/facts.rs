@@ -17,17 +17,24 @@ pub enum Family {
     Dense,
     /// Those in several groups.
     Grouped,
+    /// Convolutions, and stages that do not end in one layer but make an area.
+    Area,
     /// All, and stages that do not end in one layer.
     Any,
 }
 
 impl Family {
+    /// Is it for stages that do not end in one layer?
+    pub fn has_stages(self) -> bool {
+        matches!(self, Family::Area | Family::Any)
+    }
+
     /// Is it for this layer?
     pub fn contains(self, layer: &Layer) -> bool {
         let conv = layer.kind != LayerKind::Fc;
         match self {
             Family::Fc => !conv,
-            Family::Conv => conv,
+            Family::Conv | Family::Area => conv,
             Family::Dense => conv && layer.groups == 1,
             Family::Grouped => conv && layer.groups > 1,
             Family::Any => true,
@@ -41,6 +48,7 @@ impl Family {
             Family::Conv => "convolutions",
             Family::Dense => "convolutions of one group",
             Family::Grouped => "convolutions in groups",
+            Family::Area => "convolutions and stages of several layers that make an area",
             Family::Any => "layers",
         }
     }
@@ -76,6 +84,8 @@ pub struct Facts {
     pub divides_output: bool,
     /// When its code can be computed.
     pub codable: Codable,
+    /// May shards overlap, so that others hold what one would have made?
+    pub overlaps: bool,
     /// Why it can, or cannot, be coded so: a sentence.
     pub why: &'static str,
     /// The numbers that it takes in a plan file.

@@ -23,6 +23,7 @@ pub(super) const GROUP: Facts = Facts {
     divides_weight: true,
     divides_output: true,
     codable: Codable::No,
+    overlaps: false,
     why: "each group reads channels of its own, so one that stands for several reads the channels \
           of all, and computes as much as they do together",
     shards_max: |layer| layer.groups,

@@ -7,13 +7,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::{Facts, Family};
-use super::{Codable, groups, rows, terms, tiles, whole};
+use super::facts::Facts;
+use super::{Codable, bands, groups, rows, terms, tiles, whole};
 use crate::layer::Layer;
 use crate::stage::Stage;
 
 /// How a stage is divided. `Output` and `Input` are for fully-connected layers,
-/// `Channel`, `Spatial`, `Filter` and `Group` for convolutions.
+/// `Channel`, `Spatial`, `Filter` and `Group` for convolutions, `Bands` for any
+/// number of layers that make an area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Fully connected: each device makes some outputs, from the whole input.
@@ -29,6 +30,8 @@ pub enum Method {
     Filter,
     /// Convolution in groups: each device has some groups.
     Group,
+    /// Any number of layers: each device makes a part of every channel's area.
+    Bands,
     /// Not at all: one device computes the stage, be it one layer or many.
     Whole,
 }
@@ -44,13 +47,14 @@ pub struct MethodError {
 impl Method {
     /// The methods that divide a layer: those of the paper's table 1 in its order,
     /// then ours.
-    pub(crate) const ALL: [Method; 6] = [
+    pub(crate) const ALL: [Method; 7] = [
         Method::Output,
         Method::Input,
         Method::Channel,
         Method::Spatial,
         Method::Filter,
         Method::Group,
+        Method::Bands,
     ];
 
     /// What is to be known of it.
@@ -62,6 +66,7 @@ impl Method {
             Method::Spatial => &tiles::SPATIAL,
             Method::Filter => &terms::FILTER,
             Method::Group => &groups::GROUP,
+            Method::Bands => &bands::BANDS,
             Method::Whole => &whole::WHOLE,
         }
     }
@@ -90,7 +95,7 @@ impl Method {
     pub fn fits(self, stage: &Stage) -> bool {
         let facts = self.facts();
         match stage.layer() {
-            None => facts.family == Family::Any,
+            None => facts.family.has_stages(),
             Some(layer) => {
                 facts.family.contains(layer)
                     && (stage.tail.is_empty() || facts.commutes_with_pooling)

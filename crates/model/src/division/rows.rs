@@ -27,6 +27,7 @@ pub(super) const OUTPUT: Facts = Facts {
     divides_weight: true,
     divides_output: true,
     codable: Codable::Offline,
+    overlaps: false,
     why: "the whole input meets divided weights, so a combination of weights gives the same \
           combination of outputs",
     list: Some(ListWord { key: WORD, meaning: "lengths along the value's axis" }),

@@ -28,6 +28,7 @@ pub(super) const INPUT: Facts = Facts {
     divides_weight: true,
     divides_output: false,
     codable: Codable::No,
+    overlaps: false,
     why: "outputs are partial sums of different inputs; no combination of weights made before a \
           request stands for a lost one",
     list: Some(ListWord { key: WORD, meaning: "lengths along the layer's input" }),

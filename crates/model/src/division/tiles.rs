@@ -33,6 +33,7 @@ pub(super) const SPATIAL: Facts = Facts {
     divides_weight: false,
     divides_output: true,
     codable: Codable::AtRunTime,
+    overlaps: false,
     why: "weights are not divided, so inputs must be combined for each request",
     list: Some(ListWord { key: WORD, meaning: "lengths along each spatial dimension" }),
     f32_only: true,

@@ -21,6 +21,7 @@ pub(super) const WHOLE: Facts = Facts {
     divides_weight: false,
     divides_output: false,
     codable: Codable::No,
+    overlaps: false,
     why: "nothing is divided, so a combination would be the whole again",
     list: None,
     f32_only: false,

@@ -1,6 +1,7 @@
 //! The entries, by family.
 
 use super::Fold::{Computed, Dequantized, FromTypes, Moved, Picked, Same};
+use super::Reads::{Along, Channel, Joined, Window};
 use super::Work::{EachInput, Nothing, PerOutput};
 use super::plain::{
     activation, convolution, einsum, fused, index, layout as laid, loss, norm, place as places,
@@ -17,6 +18,11 @@ const fn each(name: &'static str) -> Operator {
     unary(name).same_place()
 }
 
+/// An operator that reads all along the axis that it names, the last by default.
+fn axis(node: &crate::graph::Node, rank: usize) -> Option<Vec<usize>> {
+    super::resolve_axis(node.int("axis", -1).ok()?, rank).map(|axis| vec![axis])
+}
+
 /// An operator with one output of the first input's type and shape.
 const fn unary(name: &'static str) -> Operator {
     Operator::new(name, elementwise::unary).fold(Computed(number::computed))
@@ -27,16 +33,17 @@ const fn variadic(name: &'static str) -> Operator {
 }
 
 const fn arithmetic(name: &'static str) -> Operator {
-    variadic(name).fold(Computed(number::computed))
+    variadic(name).fold(Computed(number::computed)).same_place()
 }
 
 const fn comparison(name: &'static str) -> Operator {
     Operator::new(name, |op| elementwise::broadcast_all(op, Some(DType::Bool)))
         .fold(Computed(number::computed))
+        .same_place()
 }
 
 const fn pool(name: &'static str) -> Operator {
-    Operator::new(name, conv::pool).work(PerOutput(conv::pool_work))
+    Operator::new(name, conv::pool).work(PerOutput(conv::pool_work)).reads(Window)
 }
 
 const fn global_pool(name: &'static str) -> Operator {
@@ -89,7 +96,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Conv", conv::conv)
         .work(PerOutput(conv::conv_work))
         .role(Role::Layer)
-        .plain(convolution::conv),
+        .plain(convolution::conv)
+        .reads(Window),
     Operator::new("Gemm", matmul::gemm)
         .work(PerOutput(matmul::gemm_work))
         .role(Role::Layer)
@@ -139,41 +147,43 @@ pub(super) const OPERATORS: &[Operator] = &[
     said("Shrink", activation::shrink),
     said("Softplus", activation::softplus),
     said("Swish", activation::swish),
-    // As the input is, but not known to need the same place only.
-    unary("Acos"),
-    unary("Acosh"),
-    unary("Asin"),
-    unary("Asinh"),
-    unary("Atan"),
+    each("Acos"),
+    each("Acosh"),
+    each("Asin"),
+    each("Asinh"),
+    each("Atan"),
     unary("Atanh"),
-    unary("Ceil"),
-    unary("Cos"),
-    unary("Cosh"),
-    unary("Floor"),
-    unary("Log"),
-    unary("LogSoftmax").plain(norm::softmax),
-    unary("Not"),
-    unary("Reciprocal"),
-    unary("Round"),
-    unary("Sign"),
-    unary("Sin"),
-    unary("Sinh"),
-    unary("Softmax").plain(norm::softmax),
-    unary("Tan"),
+    each("Ceil"),
+    each("Cos"),
+    each("Cosh"),
+    each("Floor"),
+    each("Log"),
+    unary("LogSoftmax").plain(norm::softmax).reads(Along(axis)),
+    each("Not"),
+    each("Reciprocal"),
+    each("Round"),
+    each("Sign"),
+    each("Sin"),
+    each("Sinh"),
+    unary("Softmax").plain(norm::softmax).reads(Along(axis)),
+    each("Tan"),
     said("CumSum", index::cum_sum),
     said("Hardmax", index::hardmax),
     said("LpNormalization", norm::lp),
     said("MeanVarianceNormalization", norm::mean_variance),
     said("IsInf", activation::is_inf),
     said("IsNaN", activation::is_nan),
-    Operator::new("BatchNormalization", elementwise::batch_norm).plain(norm::batch),
-    Operator::new("LRN", elementwise::normalization),
+    Operator::new("BatchNormalization", elementwise::batch_norm).plain(norm::batch).reads(Channel),
+    Operator::new("LRN", elementwise::normalization).reads(Along(|_, _| Some(vec![1]))),
     said("InstanceNormalization", norm::instance),
     said("LayerNormalization", norm::layer),
     said("GroupNormalization", norm::group),
     said("RMSNormalization", norm::root_mean_square),
     // Element types.
-    Operator::new("Cast", elementwise::cast).fold(Computed(number::cast)).plain(activation::cast),
+    Operator::new("Cast", elementwise::cast)
+        .fold(Computed(number::cast))
+        .plain(activation::cast)
+        .same_place(),
     said("CastLike", activation::cast_like),
     Operator::new("DequantizeLinear", elementwise::quantize)
         .fold(Dequantized)
@@ -181,17 +191,17 @@ pub(super) const OPERATORS: &[Operator] = &[
     said("QuantizeLinear", quantized::quantize),
     said("DynamicQuantizeLinear", quantized::quantize_dynamic),
     // Several inputs, broadcast.
-    arithmetic("Add").same_place(),
-    arithmetic("Sub").same_place(),
-    arithmetic("Mul").same_place(),
-    arithmetic("Div").same_place(),
+    arithmetic("Add"),
+    arithmetic("Sub"),
+    arithmetic("Mul"),
+    arithmetic("Div"),
     arithmetic("Pow").plain(activation::pow),
     arithmetic("Mod"),
     arithmetic("Max").plain(several::pairwise),
     arithmetic("Min").plain(several::pairwise),
     variadic("Sum").plain(several::pairwise),
     variadic("Mean").plain(several::pairwise),
-    variadic("PRelu"),
+    variadic("PRelu").same_place(),
     comparison("Equal"),
     comparison("Greater"),
     comparison("Less"),
@@ -200,7 +210,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     comparison("And"),
     comparison("Or"),
     comparison("Xor"),
-    Operator::new("Where", elementwise::select).fold(Computed(number::selected)),
+    Operator::new("Where", elementwise::select).fold(Computed(number::selected)).same_place(),
     // Shapes and places.
     Operator::new("Shape", layout::shape).fold(FromTypes(compute::shape)),
     said("Size", index::size),
@@ -213,7 +223,10 @@ pub(super) const OPERATORS: &[Operator] = &[
         .plain(laid::transpose),
     Operator::new("Slice", layout::slice).fold(Picked(compute::slice)).plain(laid::slice),
     Operator::new("Gather", layout::gather).fold(Picked(compute::gather)).plain(places::gather),
-    Operator::new("Concat", layout::concat).fold(Computed(compute::concat)).plain(several::concat),
+    Operator::new("Concat", layout::concat)
+        .fold(Computed(compute::concat))
+        .plain(several::concat)
+        .reads(Joined),
     Operator::new("Expand", layout::expand).fold(Computed(compute::expand)).plain(laid::expand),
     Operator::new("ConstantOfShape", layout::constant_of_shape)
         .fold(Computed(compute::constant_of_shape)),

@@ -20,16 +20,17 @@ use super::task::{Writer, cut_shape, fresh, taken, type_of};
 
 use crate::division::InputBox;
 use crate::layer::{Layer, Orientation};
-use crate::onnx::{int_attribute, ints_attribute};
+use crate::onnx::{AttributeProto, int_attribute, ints_attribute};
 use crate::part::{Input, Part};
 use crate::region::{Region, shape};
 use crate::stage::Stage;
 use crate::tensor::{DType, Tensor, TensorError};
 
-/// A value on the way to the layer: its name and shape.
-struct Feed {
-    name: String,
-    shape: Vec<usize>,
+/// A value on the way to a node: its name, element type and shape.
+pub(super) struct Feed {
+    pub(super) name: String,
+    pub(super) dtype: DType,
+    pub(super) shape: Vec<usize>,
 }
 
 impl Writer<'_> {
@@ -40,14 +41,26 @@ impl Writer<'_> {
         part: &Part,
         task: &Task,
     ) -> Result<(), PackError> {
-        let taken = taken(self.layout.staged, task);
-        let mut names = Names { taken, made: 0 };
+        let mut names = Names::new(taken(self.layout.staged, task));
+        let cut = cut_shape(self.layout.staged, &task.spec.work);
+        let (feed, pads) = self.feed(layer, part, cut, &mut names)?;
+        self.layer_on(layer, part, task, (feed, pads), &mut names)
+    }
+
+    /// The same on what it reads, with paddings where they are others than the whole
+    /// layer's.
+    pub(super) fn layer_on(
+        &mut self,
+        layer: &Layer,
+        part: &Part,
+        task: &Task,
+        (feed, pads): (Feed, Option<Vec<i64>>),
+        names: &mut Names<'_>,
+    ) -> Result<(), PackError> {
         let absent = || PackError::Absent { name: layer.weight.clone() };
         let weight = names.of(&layer.weight, "part");
         let shape = part_shape(layer, part);
         self.initializer(&weight, DType::F32, &shape, task.weight.as_ref().ok_or_else(absent)?);
-        let cut = cut_shape(self.layout.staged, &task.spec.work);
-        let (feed, pads) = self.feed(layer, part, cut, &mut names)?;
         let mut inputs = vec![feed.name.as_str(), &weight];
         let bias = names.of(layer.bias.as_deref().unwrap_or("bias"), "part");
         if let Some((shape, place)) = &task.bias {
@@ -57,8 +70,7 @@ impl Writer<'_> {
         let model = &self.layout.staged.model;
         let mut attributes = model.graph.nodes[layer.node].attributes.clone();
         if let Some(pads) = pads {
-            attributes.retain(|a| !matches!(a.name(), "auto_pad" | "pads"));
-            attributes.push(ints_attribute("pads", &pads));
+            set_pads(&mut attributes, &pads);
         }
         if layer.groups > 1 {
             let groups = feed.shape[layer.input_axis()] / layer.columns.max(1);
@@ -66,7 +78,7 @@ impl Writer<'_> {
             attributes.push(int_attribute("group", groups as i64));
         }
         if layer.op == "MatMul" {
-            self.mat_mul(layer, &inputs, &shape, &mut names);
+            self.mat_mul(layer, &inputs, &shape, names);
             return Ok(());
         }
         if layer.orientation == Orientation::Columns {
@@ -129,16 +141,12 @@ impl Writer<'_> {
     ) -> Result<(Feed, Option<Vec<i64>>), PackError> {
         let given = cut.is_some();
         let shape = cut.unwrap_or_else(|| layer.input_shape.clone());
-        let whole = Feed { name: layer.input.clone(), shape };
+        let whole = Feed { name: layer.input.clone(), dtype: DType::F32, shape };
         let absent = || PackError::Absent { name: layer.input.clone() };
         match part.input(layer).ok_or_else(absent)? {
             Input::Box(InputBox { region, pads }) => {
                 let feed = if given { whole } else { self.slice(&whole, &region, names)? };
-                let pads = pads.map(|pads| {
-                    let before = pads.iter().map(|p| p.0 as i64);
-                    before.chain(pads.iter().map(|p| p.1 as i64)).collect()
-                });
-                Ok((feed, pads))
+                Ok((feed, pads.map(|pads| pads_list(&pads))))
             }
             Input::Sum(terms) => {
                 let pads = vec![0; 2 * layer.input_shape.len().saturating_sub(2)];
@@ -166,7 +174,7 @@ impl Writer<'_> {
                     let name = names.of(&whole.name, "sum");
                     self.info(&name, DType::F32, &sum.shape);
                     self.node(&name, "Add", &[&sum.name, &term.name], &name);
-                    Feed { name, shape: sum.shape }
+                    Feed { name, ..sum }
                 }
             });
         }
@@ -185,7 +193,7 @@ impl Writer<'_> {
     }
 
     /// `from`, cut to a box of it.
-    fn slice(
+    pub(super) fn slice(
         &mut self,
         from: &Feed,
         region: &Region,
@@ -195,7 +203,7 @@ impl Writer<'_> {
         let cuts: Vec<_> = region.iter().enumerate().filter(real).collect();
         let shape = shape(region);
         if cuts.is_empty() {
-            return Ok(Feed { name: from.name.clone(), shape });
+            return Ok(Feed { name: from.name.clone(), dtype: from.dtype, shape });
         }
         let numbers = |of: fn(&(usize, &Range<usize>)) -> usize| -> Vec<i64> {
             cuts.iter().map(|cut| of(cut) as i64).collect()
@@ -214,8 +222,8 @@ impl Writer<'_> {
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         self.node(&name, "Slice", &inputs, &name);
-        self.info(&name, DType::F32, &shape);
-        Ok(Feed { name, shape })
+        self.info(&name, from.dtype, &shape);
+        Ok(Feed { name, dtype: from.dtype, shape })
     }
 
     /// `from` with zeros before and after its spatial dimensions.
@@ -240,7 +248,7 @@ impl Writer<'_> {
         self.list(&list, &pads)?;
         self.node(&name, "Pad", &[&from.name, &list], &name);
         self.info(&name, DType::F32, &shape);
-        Ok(Feed { name, shape })
+        Ok(Feed { name, shape, ..from })
     }
 
     fn times(&mut self, from: Feed, factor: f32, names: &mut Names<'_>) -> Feed {
@@ -252,18 +260,34 @@ impl Writer<'_> {
         self.constant(&constant, DType::F32, &[1], Bytes::copy_from_slice(&factor.to_le_bytes()));
         self.node(&name, "Mul", &[&from.name, &constant], &name);
         self.info(&name, DType::F32, &from.shape);
-        Feed { name, shape: from.shape }
+        Feed { name, ..from }
     }
 }
 
+/// Paddings as an attribute has them: all before, then all after.
+pub(super) fn pads_list(pads: &[(usize, usize)]) -> Vec<i64> {
+    let before = pads.iter().map(|pad| pad.0 as i64);
+    before.chain(pads.iter().map(|pad| pad.1 as i64)).collect()
+}
+
+/// Gives a node these paddings in place of its own.
+pub(super) fn set_pads(attributes: &mut Vec<AttributeProto>, pads: &[i64]) {
+    attributes.retain(|a| !matches!(a.name(), "auto_pad" | "pads"));
+    attributes.push(ints_attribute("pads", pads));
+}
+
 /// Names that nothing else in the task has.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     taken: BTreeSet<&'a str>,
     made: usize,
 }
 
-impl Names<'_> {
-    fn of(&mut self, name: &str, word: &str) -> String {
+impl<'a> Names<'a> {
+    pub(super) fn new(taken: BTreeSet<&'a str>) -> Names<'a> {
+        Names { taken, made: 0 }
+    }
+
+    pub(super) fn of(&mut self, name: &str, word: &str) -> String {
         self.made += 1;
         fresh(&format!("{name}_{word}"), &self.made.to_string(), &self.taken)
     }

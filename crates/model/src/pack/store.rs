@@ -41,7 +41,7 @@ pub fn lay_out<'a>(
             let Some(stage) = staged.stages.get(*stage) else {
                 return Err(PackError::Stage { task: task.name.clone(), got: *stage, limit });
             };
-            part.check(stage)?;
+            staged.check_part(stage, part)?;
         }
     }
     let mut store = Store::new(staged, tasks)?;

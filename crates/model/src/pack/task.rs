@@ -13,7 +13,7 @@ use crate::onnx::{
     self, GraphProto, IR_MIN, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     ValueInfoProto, external_tensor, inline_tensor, value_info,
 };
-use crate::region::shape;
+use crate::region::{Region, shape};
 use crate::stage::Staged;
 use crate::tensor::DType;
 
@@ -54,19 +54,25 @@ pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
                 }
                 _ => value.name.clone(),
             };
-            let shape = cut_shape(staged, &task.spec.work).unwrap_or_else(|| value.shape.clone());
+            let shape = given(staged, &task.spec.work, v).map(|region| shape(&region));
+            let shape = shape.unwrap_or_else(|| value.shape.clone());
             TaskValue { name, dtype: value.dtype, shape }
         })
         .collect()
 }
 
+/// What a task is given of the wire value `value`; `None` where that is all.
+pub(super) fn given(staged: &Staged, work: &Work, value: usize) -> Option<Region> {
+    let Work::Stage { stage, part, cut: true } = work else { return None };
+    staged.need(&staged.stages[*stage], part, value)
+}
+
 /// Shape of what a task is given of its only input, and of all that
 /// element-wise glue makes of it; `None` where it is given all.
 pub(super) fn cut_shape(staged: &Staged, work: &Work) -> Option<Vec<usize>> {
-    let Work::Stage { stage, part, cut: true } = work else { return None };
-    let stage = &staged.stages[*stage];
-    let region = staged.need(stage, part, *stage.reads.first()?)?;
-    Some(shape(&region))
+    let Work::Stage { stage, .. } = work else { return None };
+    let read = staged.stages[*stage].reads.first()?;
+    given(staged, work, *read).map(|region| shape(&region))
 }
 
 /// What `task` makes.
@@ -168,11 +174,15 @@ pub(super) fn onnx(layout: &Layout<'_>, task: &Task) -> Result<Vec<u8>, PackErro
         Work::Output => graph.glue(&staged.output.glue, made, None)?,
         Work::Stage { stage, part, .. } => {
             let stage = &staged.stages[*stage];
-            let cut = cut_shape(staged, &task.spec.work);
-            graph.glue(&stage.glue, made, cut.as_deref())?;
-            if let Some(layer) = stage.layer() {
-                graph.layer(layer, part, task)?;
-                graph.tail(stage, layer, part)?;
+            if let Some(field) = staged.field(stage, part) {
+                graph.area(stage, part, &field, task)?;
+            } else {
+                let cut = cut_shape(staged, &task.spec.work);
+                graph.glue(&stage.glue, made, cut.as_deref())?;
+                if let Some(layer) = stage.layer() {
+                    graph.layer(layer, part, task)?;
+                    graph.tail(stage, layer, part)?;
+                }
             }
         }
     }
@@ -217,7 +227,7 @@ fn explain(staged: &Staged, work: &Work) -> String {
 /// Writes the nodes of a task.
 pub(super) struct Writer<'a> {
     pub(super) layout: &'a Layout<'a>,
-    graph: GraphProto,
+    pub(super) graph: GraphProto,
 }
 
 impl Writer<'_> {

@@ -160,6 +160,7 @@ fn costs_and_methods() {
         (Method::Channel, Codable::Offline, 6),
         (Method::Spatial, Codable::AtRunTime, 48),
         (Method::Filter, Codable::No, 4),
+        (Method::Bands, Codable::No, 6),
     ];
     assert_eq!(splits, wanted);
     for method in Method::ALL {

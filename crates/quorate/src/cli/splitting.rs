@@ -20,6 +20,11 @@ pub(crate) struct Splitting {
     /// named in --method, are in that stage, which one device computes.
     #[arg(long, value_delimiter = ',', value_name = "VALUE,…")]
     pub whole: Vec<String>,
+    /// Values that end a stage whose layers are computed together, in bands: each
+    /// device makes some rows, and is sent what those need of the rows before.
+    /// As many bands lie on other devices too as there are spares.
+    #[arg(long, value_delimiter = ',', value_name = "VALUE,…")]
+    pub bands: Vec<String>,
     /// Layers whose outputs travel as f16: half the bytes, at a relative error
     /// of up to 5e-4, and some times that where a loss is decoded (`quorate
     /// check` states it); `all` for every layer.
@@ -45,12 +50,14 @@ fn method_help() -> String {
             None => String::new(),
         }
     };
-    let [fc, conv, dense, grouped, any] =
-        [Family::Fc, Family::Conv, Family::Dense, Family::Grouped, Family::Any].map(of);
+    let [fc, conv, dense, grouped, area, any] =
+        [Family::Fc, Family::Conv, Family::Dense, Family::Grouped, Family::Area, Family::Any]
+            .map(of);
     format!(
         "How to divide layers: a METHOD for all that it is for, LAYER=METHOD for one. Methods: \
          {fc} for fully-connected layers; {dense} for convolutions of one group, {grouped} for \
-         those of several, {conv} for both; {any} for all [default: output, channel and group]"
+         those of several, {conv} for both; {area} for these and for stages of --bands; {any} \
+         for all [default: output, channel and group]"
     )
 }
 
@@ -72,20 +79,25 @@ impl Splitting {
         if let Some(MethodRequest { layer: Some(name), method }) = both {
             anyhow::bail!("{name} is in --whole, and --method has it as {method}");
         }
+        if let Some(name) = self.bands.iter().find(|name| self.whole.contains(name)) {
+            anyhow::bail!("{name} is in --whole and in --bands");
+        }
         let named = self.methods.iter().filter_map(|request| request.layer.clone());
         Ok(Cut {
             glue: self.glue.clone(),
             recurrent: self.recurrent,
-            whole: self.whole.clone(),
+            whole: self.whole.iter().chain(&self.bands).cloned().collect(),
             keep: named.collect(),
         })
     }
 
     /// Methods as a planner wants them: what is asked for, and whole stages.
     pub(crate) fn method_requests(&self) -> Vec<MethodRequest> {
-        let whole =
-            |value: &String| MethodRequest { layer: Some(value.clone()), method: Method::Whole };
-        self.methods.iter().cloned().chain(self.whole.iter().map(whole)).collect()
+        let of =
+            |method| move |value: &String| MethodRequest { layer: Some(value.clone()), method };
+        let whole = self.whole.iter().map(of(Method::Whole));
+        let bands = self.bands.iter().map(of(Method::Bands));
+        self.methods.iter().cloned().chain(whole).chain(bands).collect()
     }
 
     /// Layers that travel as f16, as a planner wants them.

@@ -1,5 +1,6 @@
 //! From a stage's draft to its division, code and seats.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use quorate_code::{Code, ShardSet};
@@ -64,7 +65,7 @@ impl Builder<'_> {
         let extra = checked.extra()?;
         let division = checked.division(form)?;
         let code = checked.code(&*division, extra)?;
-        let seats = self.seats(&checked, &code)?;
+        let seats = self.seats(&checked, &*division, &code)?;
         let wire = checked.wire(form)?;
         let parts = self.parts(&checked, &*division, &reads)?;
         for read in &reads {
@@ -85,29 +86,36 @@ impl Builder<'_> {
         reads: &[ValueId],
     ) -> Result<Vec<Region>, BuildError> {
         let Some(parts) = &checked.draft.parts else { return Ok(Vec::new()) };
-        let [read] = reads else {
-            return checked.error(StageAt::Parts, format!("parts of {} values", reads.len()));
-        };
         if !checked.draft.method.facts().divides_input {
             let message = "its method divides no input into parts";
             return checked.error(StageAt::Parts, message);
         }
-        let (shards, value) = (division.shards(), &self.values[read.index()]);
-        let fits = |part: &Region| {
-            part.len() == value.shape.len()
-                && part.iter().zip(&value.shape).all(|(r, &l)| r.start < r.end && r.end <= l)
+        let shards = division.shards();
+        let fits = |(part, read): (&Region, &ValueId)| {
+            let shape = &self.values[read.index()].shape;
+            let within = |(r, &l): (&Range<usize>, &usize)| r.start < r.end && r.end <= l;
+            part.len() == shape.len() && part.iter().zip(shape).all(within)
         };
-        if parts.len() != shards || !parts.iter().all(fits) {
-            let Value { name, shape, .. } = value;
-            let message = format!("{shards} parts of {name} within {shape:?} needed");
-            return checked.error(StageAt::Parts, message);
+        let count = shards * reads.len();
+        if parts.len() != count || !parts.iter().zip(reads.iter().cycle()).all(fits) {
+            let of = |read: &ValueId| {
+                let Value { name, shape, .. } = &self.values[read.index()];
+                format!("{shards} parts of {name} within {shape:?}")
+            };
+            let all: Vec<String> = reads.iter().map(of).collect();
+            return checked.error(StageAt::Parts, format!("{} needed", all.join(", ")));
         }
         Ok(parts.clone())
     }
 
     /// The seats of all shards. A device has no two of one value, unless the
     /// code bears the loss of all that it has.
-    fn seats(&self, checked: &Checked<'_>, code: &Code) -> Result<Vec<SeatId>, BuildError> {
+    fn seats(
+        &self,
+        checked: &Checked<'_>,
+        division: &dyn Division,
+        code: &Code,
+    ) -> Result<Vec<SeatId>, BuildError> {
         let StageDraft { data, parity, replicas, .. } = checked.draft;
         let n = code.data_shards();
         if data.len() != n {
@@ -115,6 +123,7 @@ impl Builder<'_> {
             return checked.error(StageAt::Data, format!("{got} devices for {n} data shards"));
         }
         let replicated = code.name() == REPLICATION;
+        let is_area = division.area(0).is_some();
         let mut taken: Vec<SeatId> = Vec::new();
         for (at, &seat) in data.iter().chain(parity).chain(replicas).enumerate() {
             if seat >= self.plan.seats {
@@ -128,8 +137,9 @@ impl Builder<'_> {
             let here = (0..=at).filter(|other| taken[*other] == seat);
             let here: Vec<usize> = here.filter(same).collect();
             let lost: ShardSet = here.iter().copied().collect();
-            let bears =
-                || !replicated && code.is_decodable(ShardSet::first(code.shards()).without(lost));
+            let others = ShardSet::first(code.shards()).without(lost);
+            // Boxes of an area are no copies of each other.
+            let bears = || !replicated && (is_area || code.is_decodable(others));
             if here.len() > 1 && !bears() {
                 let name = self.seat_name(seat.index());
                 let count = if here.len() == 2 { "two".to_owned() } else { here.len().to_string() };

@@ -2,6 +2,7 @@
 
 use quorate_core::cost::{flops, params};
 use quorate_model::division::Codable;
+use quorate_model::division::facts::Facts;
 use quorate_model::layer::{Layer, LayerKind};
 use quorate_model::stage::{Stage, Staged};
 
@@ -28,10 +29,11 @@ pub(crate) fn stage_kind(staged: &Staged, stage: &Stage) -> String {
 }
 
 /// How a method copes with losses, in a word or three.
-pub(crate) fn robust(codable: Codable) -> &'static str {
-    match codable {
+pub(crate) fn robust(facts: &Facts) -> &'static str {
+    match facts.codable {
         Codable::Offline => "coded",
         Codable::AtRunTime => "coded at run time",
+        Codable::No if facts.overlaps => "overlaps",
         Codable::No => "replicas only",
     }
 }

@@ -83,7 +83,7 @@ fn methods(stage: &Stage, layer: &Layer, devices: usize) -> Vec<Value> {
             "divides_input": facts.divides_input,
             "divides_weight": facts.divides_weight,
             "divides_output": facts.divides_output,
-            "robust": robust(facts.codable),
+            "robust": robust(facts),
             "why": facts.why,
             "shards_max": (facts.shards_max)(layer),
             "shards": cost.shards,

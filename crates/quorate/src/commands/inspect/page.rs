@@ -100,7 +100,7 @@ fn table_one() -> String {
     out += "method   for   input    weight   output   robust\n";
     let mark = |divided: bool| if divided { "divided" } else { "whole" };
     for method in Method::every() {
-        let Facts { name, family, codable, why, .. } = method.facts();
+        let Facts { name, family, why, .. } = method.facts();
         let Facts { divides_input, divides_weight, divides_output, .. } = *method.facts();
         let [input, weight, output] = [divides_input, divides_weight, divides_output].map(mark);
         let kind = match family {
@@ -108,9 +108,10 @@ fn table_one() -> String {
             Family::Conv => "conv",
             Family::Dense => "conv",
             Family::Grouped => "group",
+            Family::Area => "area",
             Family::Any => "all",
         };
-        let robust = robust(*codable);
+        let robust = robust(method.facts());
         out += &format!("{name:8} {kind:5} {input:8} {weight:8} {output:8} {robust}: {why}\n");
     }
     out
@@ -160,13 +161,13 @@ fn work(staged: &Staged, width: usize, devices: usize) -> String {
                 &(facts.shards_max)(layers[0]).to_string(),
                 &short(cost.flops),
                 &bytes(cost.weight_bytes),
-                &format!("{}{default}", robust(facts.codable)),
+                &format!("{}{default}", robust(facts)),
             ]);
         }
     }
     for stage in staged.stages.iter().filter(|stage| stage.layer().is_none()) {
         let (flops, weights) = (staged.stage_flops(stage), 4 * params(staged, stage));
-        let robust = robust(Method::Whole.facts().codable);
+        let robust = robust(Method::Whole.facts());
         line([&stage.name, "whole", "1", &short(flops), &bytes(weights), robust]);
     }
     out

@@ -206,7 +206,7 @@ fn pooling_and_cells_are_told() {
         let methods = stage(name)["methods"].as_array().unwrap().clone();
         methods.iter().map(|m| m["method"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(methods("d"), ["channel", "spatial", "filter"]);
+    assert_eq!(methods("d"), ["channel", "spatial", "filter", "bands"]);
     assert_eq!(methods("f"), ["channel", "filter"], "a tile of what is pooled is no part of it");
     assert_eq!(stage("f")["pooled_before_send"][0], "GlobalAveragePool");
     let model = lstm();
