@@ -243,6 +243,12 @@ impl Staged {
         self.stages.iter().enumerate().filter_map(reads)
     }
 
+    /// Nodes of a stage that compute like layers.
+    pub fn layers_in(&self, stage: &Stage) -> usize {
+        let nodes = stage.nodes().map(|node| &self.model.graph.nodes[node]);
+        nodes.filter(|node| operator::role(node) == operator::Role::Layer).count()
+    }
+
     /// Floating-point operations of a stage, glue included.
     pub fn stage_flops(&self, stage: &Stage) -> u64 {
         let graph = &self.model.graph;

@@ -286,7 +286,10 @@ impl Rehearsal {
     fn with_inputs(&self, inputs: &[Tensor]) -> Values {
         let mut values: Values = vec![None; self.plans.values().len()];
         for (tensor, value) in inputs.iter().zip(self.plan.inputs()) {
-            values[value.index()] = Some(self.as_gathered(value, tensor));
+            let sharding = self.plan.sharding(value);
+            // What does not fit is seen when it is sent.
+            let sent = sharding.and_then(|sharding| sharding.as_sent(tensor).ok());
+            values[value.index()] = Some(self.as_gathered(value, sent.as_ref().unwrap_or(tensor)));
         }
         values
     }

@@ -52,18 +52,21 @@ fn a_bundle_that_was_packed_again_is_told_of() {
     assert!(said.contains("was packed again: start this process anew"), "{said}");
 }
 
-/// Numbers too large for f16 are nobody's fault but the request's.
+/// Numbers too large for f16 are nobody's fault but the request's, those that devices
+/// make as well as inputs.
 #[test]
 fn an_overflow_ends_the_request_and_no_device() {
-    let bundle = Bundle::with(2, 1, &["--f16", "all"]);
-    let _workers = bundle.start_all();
-    let huge = bundle.path("huge.npy");
-    let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-    let head = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 28, 28), }";
-    file.extend(format!("{head:<117}\n").into_bytes());
-    file.extend((0..28 * 28).flat_map(|_| 1e9f32.to_le_bytes()));
-    std::fs::write(&huge, file).unwrap();
-    let said = refused(&bundle, &huge);
-    assert!(said.contains("does not fit in f16") && said.contains("cannot compute"), "{said}");
-    bundle.assert_answers(&[]);
+    for (sent, words) in [("/conv1/Conv", "cannot compute"), ("input", "input input: 1000000000")] {
+        let bundle = Bundle::with(2, 1, &["--f16", sent]);
+        let _workers = bundle.start_all();
+        let huge = bundle.path("huge.npy");
+        let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        let head = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 28, 28), }";
+        file.extend(format!("{head:<117}\n").into_bytes());
+        file.extend((0..28 * 28).flat_map(|_| 1e9f32.to_le_bytes()));
+        std::fs::write(&huge, file).unwrap();
+        let said = refused(&bundle, &huge);
+        assert!(said.contains("does not fit in f16") && said.contains(words), "{said}");
+        bundle.assert_answers(&[]);
+    }
 }

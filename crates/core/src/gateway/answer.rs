@@ -58,6 +58,8 @@ pub enum RequestError {
     Inputs { got: usize, needed: usize },
     #[error("input {name} is {got}, model takes {needed}")]
     Input { name: String, got: String, needed: String },
+    #[error("input {name}: {words}")]
+    Half { name: String, words: String },
     #[error("{device} cannot compute {layer}: {words}")]
     Failed { device: String, layer: String, words: String },
     #[error(

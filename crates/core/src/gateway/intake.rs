@@ -11,7 +11,7 @@ use super::token::is_clients;
 use super::{Command, Gateway, RequestError};
 use crate::attempt::Attempt;
 use crate::audit::{Checks, Verify};
-use crate::id::{DeviceSet, RequestId};
+use crate::id::{DeviceSet, RequestId, ValueId};
 use crate::time::Time;
 
 /// No request has longer.
@@ -38,6 +38,10 @@ impl Gateway {
             out.push(Command::Fail(token, error));
             return;
         }
+        let inputs = match self.as_they_travel(inputs) {
+            Ok(inputs) => inputs,
+            Err(error) => return out.push(Command::Fail(token, error)),
+        };
         // Without a plan for those alive the request waits for devices.
         let are_wrong = !self.wrong_devices().is_empty();
         let audited = (verify != Verify::Off && are_wrong)
@@ -46,6 +50,18 @@ impl Gateway {
         let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
         let draft = (index, members, self.doubted_devices(index));
         self.begin(now, (token, inputs, deadline, verify), draft, out);
+    }
+
+    /// Inputs of the model in the types in which they are sent.
+    fn as_they_travel(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RequestError> {
+        let main = self.plans.main();
+        let sent = |(tensor, id): (Tensor, ValueId)| {
+            let name = || self.plans.values()[id.index()].name.clone();
+            let Some(sharding) = main.sharding(id) else { return Ok(tensor) };
+            let sent = sharding.payload(&tensor);
+            sent.map_err(|why| RequestError::Half { name: name(), words: why.to_string() })
+        };
+        inputs.into_iter().zip(main.inputs()).map(sent).collect()
     }
 
     /// Begins a request by a plan over these members, without those suspects.

@@ -65,7 +65,11 @@ impl Plan {
     /// decode alike: each stage adds its own to the largest that it reads,
     /// taking layers that neither enlarge nor shrink a relative error.
     pub fn stated_error(&self) -> f64 {
-        let mut errors = vec![0f64; self.shardings.len()];
+        let own = |sharding: &Option<Sharding>| match sharding {
+            Some(input) if input.stage.is_none() => input.stated_error(),
+            _ => 0.0,
+        };
+        let mut errors: Vec<f64> = self.shardings.iter().map(own).collect();
         let mut known: Vec<(&Sharding, f64)> = Vec::new();
         for (stage, id) in self.stages.iter().zip(0..) {
             let sharding = self.stage_sharding(StageId(id));

@@ -5,7 +5,7 @@ mod stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use quorate_model::tensor::byte_len;
+use quorate_model::tensor::{DType, byte_len};
 use quorate_model::value::Value;
 
 use super::allocation::Plan;
@@ -45,6 +45,7 @@ pub(super) enum At {
     ValueName(usize),
     ValueShape(usize),
     ValueAxis(usize),
+    ValueWire(usize),
     PlanName(usize),
     PlanSeats(usize),
     PlanResult(usize),
@@ -96,9 +97,10 @@ impl Plans {
         if !(tolerance > 0.0 && tolerance < 1.0) {
             return error(At::Tolerance, format!("tolerance {tolerance}, must be in (0, 1)"));
         }
-        let cluster = Cluster::new(draft.devices)
+        let cluster = Cluster::new(draft.devices.clone())
             .map_err(|error| BuildError { at: error.part().into(), message: error.to_string() })?;
         let numbers = check_values(&draft.values)?;
+        let wires = wires(&draft, &numbers)?;
         if draft.plans.is_empty() || draft.plans.len() > PLANS_MAX {
             let got = draft.plans.len();
             return error(At::Draft, format!("{got} plans, needs 1 to {PLANS_MAX}"));
@@ -111,7 +113,8 @@ impl Plans {
             if plans.iter().any(|other| other.name == *name) {
                 return error(At::PlanName(index), format!("second plan named {name}"));
             }
-            let plan = Builder::new(index, plan, values, &numbers, devices)?.build()?;
+            let checked = Inputs { values, numbers: &numbers, wires: &wires };
+            let plan = Builder::new(index, plan, checked, devices)?.build()?;
             cut_alike(index, &plan, &plans, values)?;
             plans.push(plan);
         }
@@ -120,6 +123,7 @@ impl Plans {
             model_sha256: draft.model_sha256.to_ascii_lowercase(),
             cluster,
             values: Arc::new(draft.values),
+            wires,
             plans: plans.into_iter().map(Arc::new).collect(),
             wait: draft.wait,
             tolerance,
@@ -161,6 +165,31 @@ fn check_values(values: &[Value]) -> Result<Numbers<'_>, BuildError> {
     Ok(numbers)
 }
 
+/// What inputs travel as, where that is not their own type.
+fn wires(draft: &Draft, numbers: &Numbers<'_>) -> Result<BTreeMap<ValueId, DType>, BuildError> {
+    let is_made = |name: &str| {
+        let mut stages = draft.plans.iter().flat_map(|plan| &plan.stages);
+        stages.any(|stage| stage.value == name)
+    };
+    let wire = |(name, word): (&String, &String)| {
+        let Some(&id) = numbers.get(name.as_str()) else {
+            return error(At::Draft, format!("wire of value {name}, which is not listed"));
+        };
+        let at = At::ValueWire(id.index());
+        if is_made(name) {
+            let message = format!("value {name} is made by a stage, whose wire says what it is");
+            return error(at, message);
+        }
+        let dtype = draft.values[id.index()].dtype;
+        match DType::from_word(word) {
+            Some(DType::F16) if dtype == DType::F32 => Ok((id, DType::F16)),
+            Some(same) if same == dtype => Ok((id, dtype)),
+            _ => error(at, format!("wire \"{word}\" of {name}: f16 for f32, else {dtype}")),
+        }
+    };
+    draft.wires.iter().map(wire).collect()
+}
+
 /// All plans of a file cut the model at the same values: so they share
 /// weights, and a value has one number in frames.
 fn cut_alike(
@@ -182,6 +211,15 @@ fn cut_alike(
     }
 }
 
+/// The values of all plans.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    values: &'a [Value],
+    numbers: &'a Numbers<'a>,
+    /// What those travel as that no stage makes.
+    wires: &'a BTreeMap<ValueId, DType>,
+}
+
 /// Builds one plan.
 struct Builder<'a> {
     /// Its place in the draft.
@@ -190,6 +228,7 @@ struct Builder<'a> {
     devices: &'a [Device],
     values: &'a [Value],
     numbers: &'a Numbers<'a>,
+    wires: &'a BTreeMap<ValueId, DType>,
     /// Values that stages make; the others are inputs.
     made: BTreeSet<&'a str>,
     plan: Plan,
@@ -199,8 +238,7 @@ impl<'a> Builder<'a> {
     fn new(
         index: usize,
         draft: &'a PlanDraft,
-        values: &'a [Value],
-        numbers: &'a Numbers<'a>,
+        Inputs { values, numbers, wires }: Inputs<'a>,
         devices: &'a [Device],
     ) -> Result<Builder<'a>, BuildError> {
         let (seats, most) = (draft.seats, devices.len());
@@ -220,7 +258,7 @@ impl<'a> Builder<'a> {
             inconsistent: OnceLock::new(),
         };
         let made = draft.stages.iter().map(|stage| stage.value.as_str()).collect();
-        Ok(Builder { index, draft, devices, values, numbers, made, plan })
+        Ok(Builder { index, draft, devices, values, numbers, wires, made, plan })
     }
 
     fn build(mut self) -> Result<Plan, BuildError> {
@@ -258,7 +296,9 @@ impl<'a> Builder<'a> {
                 let message = format!("{reader} reads value {name} before a stage makes it");
                 return error(at, message);
             }
-            *sharding = Some(Sharding::input(&self.values[value.index()]));
+            let form = &self.values[value.index()];
+            let wire = self.wires.get(&value).copied().unwrap_or(form.dtype);
+            *sharding = Some(Sharding::input(wire));
         }
         Ok(value)
     }

@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) devices: Vec<Device>,
     /// All values that cross stage borders.
     pub(crate) values: Vec<Value>,
+    /// Element types that inputs travel as, by name, where those are not their own.
+    pub(crate) wires: BTreeMap<String, String>,
     /// The main plan, then its fallbacks.
     pub(crate) plans: Vec<PlanDraft>,
     /// How long a consumer stays with the roster.

@@ -8,7 +8,7 @@ use quorate_model::value::Value;
 
 use super::plans::Plans;
 use crate::hash::sha256_hex;
-use crate::id::{PlanId, StageId};
+use crate::id::{PlanId, StageId, ValueId};
 
 impl Plans {
     /// Computes fingerprints of everything packed, and the plans' identities
@@ -20,7 +20,10 @@ impl Plans {
         prints.insert("devices".to_owned(), fingerprint(&names.join(" ")));
         for (index, value) in self.values.iter().enumerate() {
             let Value { name, dtype, shape, axis } = value;
-            let text = format!("{index} {name} {dtype} {shape:?} {axis}");
+            let mut text = format!("{index} {name} {dtype} {shape:?} {axis}");
+            if let Some(wire) = self.wires.get(&ValueId(index as u16)) {
+                let _ = write!(text, " {wire}");
+            }
             prints.insert(format!("value {}", value.name), fingerprint(&text));
         }
         let base: String = prints.iter().map(|(name, print)| format!("{name}={print};")).collect();

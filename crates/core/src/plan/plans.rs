@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use quorate_model::tensor::DType;
 use quorate_model::value::Value;
 
 use super::allocation::Plan;
@@ -23,6 +24,8 @@ pub struct Plans {
     pub(super) cluster: Cluster,
     /// All values that cross stage borders.
     pub(super) values: Arc<Vec<Value>>,
+    /// Element types that inputs travel as, where those are not their own.
+    pub(super) wires: BTreeMap<ValueId, DType>,
     /// The main plan, then its fallbacks.
     pub(super) plans: Vec<Arc<Plan>>,
     /// How long a consumer stays with the roster.

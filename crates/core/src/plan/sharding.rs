@@ -12,7 +12,7 @@ use quorate_model::region::{Region, covers, hull, shape};
 use quorate_model::tensor::{DType, Tensor};
 use quorate_model::value::Value;
 
-use crate::half::{HalfError, narrow};
+use crate::half::{HalfError, narrow, widen};
 use crate::id::{DeviceSet, SeatId, StageId};
 
 /// Name of the code that copies shards.
@@ -51,10 +51,10 @@ impl Sharding {
         Sharding { code: Arc::new(code), division, seats, stage, wire, decoders }
     }
 
-    /// An input of the model, which the gateway sends whole.
-    pub(crate) fn input(value: &Value) -> Sharding {
+    /// An input of the model, which the gateway sends, as this type.
+    pub(crate) fn input(wire: DType) -> Sharding {
         let code = Code::uncoded(1).expect("one shard");
-        Sharding::new(code, Arc::new(Whole), Vec::new(), None, value.dtype)
+        Sharding::new(code, Arc::new(Whole), Vec::new(), None, wire)
     }
 
     /// Are the shards beyond the data copies of them?
@@ -134,6 +134,16 @@ impl Sharding {
             DType::F16 if shard.dtype() == DType::F32 => narrow(shard),
             _ => Ok(shard.clone()),
         }
+    }
+
+    /// What arrives of a tensor that is sent.
+    pub fn as_sent(&self, tensor: &Tensor) -> Result<Tensor, HalfError> {
+        let sent = self.payload(tensor)?;
+        if sent.dtype() == tensor.dtype() {
+            return Ok(sent);
+        }
+        let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
+        Ok(Tensor::new(dtype, shape, widen(sent.data()).into())?)
     }
 
     /// What recovers the value from these shards.

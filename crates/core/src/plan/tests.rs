@@ -4,11 +4,13 @@ use proptest::prelude::*;
 use quorate_model::division::method::Method;
 use quorate_model::model::{Limits, Model};
 use quorate_model::stage::Staged;
+use quorate_model::tensor::{DType, Tensor};
 
 use super::*;
 use crate::cluster::{Cluster, ClusterError, Profile};
+use crate::cost;
 use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
-use crate::id::{DeviceId, DeviceSet, PlanId, SeatId};
+use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, ValueId};
 use crate::planner::{self, MethodRequest, PlanRequest, PlannerError};
 
 fn lenet() -> Staged {
@@ -122,6 +124,24 @@ fn every_method_is_planned() {
     let made = planner::even(&staged, &request).expect("planned");
     let said: Vec<String> = made.main().stages().iter().map(|s| s.method.to_string()).collect();
     assert_eq!(said, ["whole", "whole", "input", "whole", "whole"]);
+}
+
+/// Inputs may travel as f16 as well: another plan, of half the bytes, whose answers
+/// are as far off as that rounds.
+#[test]
+fn inputs_travel_as_f16() {
+    let half = Plans::parse(&edited("axis = 0", "axis = 0\nwire = \"f16\"")).expect("reads");
+    assert_eq!(said(&Plans::parse(&half.to_toml()).expect("reads back")), said(&half));
+    let (full, half, x) = (plans(), half, ValueId(0));
+    let sharding = |plans: &Plans| plans.main().sharding(x).expect("used").clone();
+    assert_eq!((sharding(&full).wire, sharding(&half).wire), (DType::F32, DType::F16));
+    assert_ne!(full.main().id(), half.main().id());
+    let bytes = |plans: &Plans| cost::wire_bytes(plans, plans.main());
+    assert_eq!(bytes(&full) - bytes(&half), 3 * 8 * 2);
+    assert_eq!((full.main().stated_error(), half.main().stated_error()), (0.0, 1.0 / 2048.0));
+    let tensor = Tensor::from_f32(vec![1, 2], &[0.1, 3.0]).expect("fits");
+    let sent = sharding(&half).as_sent(&tensor).expect("small enough").to_f32().expect("f32");
+    assert!(sent[1] == 3.0 && sent[0] != 0.1 && (sent[0] - 0.1).abs() < 1e-4, "{sent:?}");
 }
 
 /// Who is sent what: windows and columns of what is not coded, those of all tasks of
@@ -279,6 +299,8 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
         40,
         "wire \"f64\" of h: f16 for f32, else f32",
     ),
+    ("axis = 0", "axis = 0\nwire = \"u8\"", 18, "wire \"u8\" of x: f16 for f32, else f32"),
+    ("axis = 1", "axis = 1\nwire = \"f16\"", 24, "value h is made by a stage, whose wire says"),
     ("layer = \"fc2\"", "layer = \"fc1\"", 46, "second stage for layer fc1"),
     ("name = \"two\"", "name = \"main\"", 56, "second plan named main"),
     ("seats = 2", "", 56, "fallback plan two needs seats"),

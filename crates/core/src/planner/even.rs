@@ -38,6 +38,7 @@ pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerErro
         model_sha256: request.model_sha256.clone(),
         devices: request.cluster.devices().to_vec(),
         values: staged.values.clone(),
+        wires: input_wires(staged, &request.f16)?,
         plans,
         wait: request.wait,
         tolerance: request.tolerance,
@@ -55,7 +56,9 @@ fn check_names(staged: &Staged, request: &PlanRequest) -> Result<(), PlannerErro
         name == "*" || staged.stages.iter().any(names)
     };
     let layers = request.methods.iter().filter_map(|request| request.layer.as_ref());
-    match layers.chain(&request.f16).find(|name| !is(name)) {
+    let inputs = &staged.model.graph.inputs;
+    let sent = request.f16.iter().filter(|name| !inputs.contains(name));
+    match layers.chain(sent).find(|name| !is(name)) {
         None => Ok(()),
         Some(layer) => {
             let known: Vec<&str> = staged.stages.iter().map(|s| s.name.as_str()).collect();
@@ -162,6 +165,23 @@ fn wire(stage: &Stage, value: &Value, f16: &[String]) -> Result<Option<String>, 
     }
     let asked = f16.iter().any(|name| name == "*" || named(name));
     Ok(asked.then(|| DType::F16.to_string()))
+}
+
+/// The element types that inputs travel as, where those are not their own.
+fn input_wires(staged: &Staged, f16: &[String]) -> Result<BTreeMap<String, String>, PlannerError> {
+    let inputs = staged.values.iter().take(staged.model.graph.inputs.len());
+    let mut wires = BTreeMap::new();
+    for Value { name, dtype, .. } in inputs {
+        let named = f16.contains(name);
+        if named && *dtype != DType::F32 {
+            let (stage, dtype) = (format!("input {name}"), *dtype);
+            return Err(PlannerError::Wire { stage, dtype });
+        }
+        if *dtype == DType::F32 && (named || f16.iter().any(|name| name == "*")) {
+            wires.insert(name.clone(), DType::F16.to_string());
+        }
+    }
+    Ok(wires)
 }
 
 /// Are all shards of the division parts of the stage?

@@ -25,9 +25,9 @@ pub(crate) struct Splitting {
     /// As many bands lie on other devices too as there are spares.
     #[arg(long, value_delimiter = ',', value_name = "VALUE,…")]
     pub bands: Vec<String>,
-    /// Layers whose outputs travel as f16: half the bytes, at a relative error
-    /// of up to 5e-4, and some times that where a loss is decoded (`quorate
-    /// check` states it); `all` for every layer.
+    /// Layers whose outputs travel as f16, and inputs: half the bytes, at a
+    /// relative error of up to 5e-4, and some times that where a loss is decoded
+    /// (`quorate check` states it); `all` for every layer and input.
     #[arg(long, value_delimiter = ',', value_name = "LAYER,…")]
     pub f16: Vec<String>,
     /// The recurrent products of LSTM, GRU and RNN: a cell whole, with

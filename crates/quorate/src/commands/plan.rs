@@ -10,6 +10,7 @@ use quorate_core::cluster::Cluster;
 use quorate_core::id::StageId;
 use quorate_core::plan::{Plan, Plans};
 use quorate_core::planner::{self, PlanRequest};
+use quorate_model::division::method::Method;
 
 use super::pack::{pack_into, verify_in};
 use crate::cli;
@@ -73,12 +74,17 @@ fn divided(model: &ModelFile, plan: &Plan) -> String {
     let staged = &model.staged;
     let (mut layers, mut shared_layers, mut all, mut shared) = (0, 0, 0u64, 0u64);
     for (index, stage) in staged.stages.iter().enumerate() {
-        all = all.saturating_add(staged.stage_flops(stage));
-        let Some(layer) = stage.layer() else { continue };
-        layers += 1;
-        if plan.stage_sharding(StageId(index as u16)).code.data_shards() > 1 {
-            shared_layers += 1;
-            shared = shared.saturating_add(layer.flops);
+        let flops = staged.stage_flops(stage);
+        all = all.saturating_add(flops);
+        let sharding = plan.stage_sharding(StageId(index as u16));
+        // Bands go through all layers of their stage, else the last one is divided.
+        let bands = plan.stages()[index].method == Method::Bands;
+        let count = if bands { staged.layers_in(stage) } else { stage.layer().iter().count() };
+        layers += count;
+        if sharding.code.data_shards() > 1 {
+            let last = stage.layer().map_or(0, |layer| layer.flops);
+            shared_layers += count;
+            shared = shared.saturating_add(if bands { flops } else { last });
         }
     }
     let share = shared as f64 / all.max(1) as f64;

@@ -36,6 +36,7 @@ pub(super) struct ValueEntry {
     pub dtype: Spanned<String>,
     pub shape: Spanned<Vec<usize>>,
     pub axis: Spanned<usize>,
+    pub wire: Option<Spanned<String>>,
 }
 
 #[derive(Debug, serde::Deserialize)]

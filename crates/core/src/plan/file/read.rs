@@ -54,6 +54,7 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
         model_sha256: file.model_sha256.get_ref().clone(),
         devices,
         values,
+        wires: file.values.iter().filter_map(wire).collect(),
         plans,
         wait,
         tolerance: *file.tolerance.get_ref(),
@@ -92,6 +93,12 @@ fn value(entry: &ValueEntry) -> Result<Value, Mistake> {
     };
     let (shape, axis) = (entry.shape.get_ref().clone(), *entry.axis.get_ref());
     Ok(Value { name: name.clone(), dtype, shape, axis })
+}
+
+/// What a value travels as, where the file says it.
+fn wire(entry: &ValueEntry) -> Option<(String, String)> {
+    let word = entry.wire.as_ref()?;
+    Some((entry.name.get_ref().clone(), word.get_ref().clone()))
 }
 
 fn plan(index: usize, entry: &PlanEntry, devices: &[Device]) -> Result<PlanDraft, Mistake> {
@@ -167,6 +174,10 @@ pub(super) fn offset(file: &PlanFile, at: &At) -> usize {
         At::ValueName(index) => file.values[*index].name.span().start,
         At::ValueShape(index) => file.values[*index].shape.span().start,
         At::ValueAxis(index) => file.values[*index].axis.span().start,
+        At::ValueWire(index) => {
+            let ValueEntry { name, wire, .. } = &file.values[*index];
+            wire.as_ref().map_or(name.span().start, |wire| wire.span().start)
+        }
         At::PlanName(plan) => file.plans[*plan].name.span().start,
         At::PlanSeats(plan) => {
             let PlanEntry { name, seats, .. } = &file.plans[*plan];

@@ -35,10 +35,12 @@ impl Plans {
             let _ = writeln!(out, "{} = {}", quote(&device.name), quote(&device.address));
         }
         let _ = writeln!(out, "\n{VALUES_COMMENT}");
-        for value in self.values.iter() {
+        for (index, value) in self.values.iter().enumerate() {
+            let wire = self.wires.get(&ValueId(index as u16));
+            let wire = wire.map_or_else(String::new, |wire| format!("wire = \"{wire}\"\n"));
             let _ = writeln!(
                 out,
-                "[[value]]\nname = {}\ndtype = \"{}\"\nshape = {:?}\naxis = {}\n",
+                "[[value]]\nname = {}\ndtype = \"{}\"\nshape = {:?}\naxis = {}\n{wire}",
                 quote(&value.name),
                 value.dtype,
                 value.shape,
