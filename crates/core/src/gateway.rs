@@ -168,7 +168,7 @@ impl Gateway {
         let patience = vec![Patience::default(); plans.all().len()];
         let limits = vec![Limit::default(); plans.all().len()];
         Gateway {
-            detector: Detector::new(devices, config.suspect_after),
+            detector: Detector::new(devices, plans.protect().silence(config.suspect_after)),
             ailments: Ailments::new(devices),
             wrong: Ailments::new(devices),
             trials: BTreeMap::new(),

@@ -21,6 +21,7 @@ mod identity;
 mod need;
 mod needs;
 mod plans;
+mod protect;
 mod sharding;
 mod stage;
 mod task;
@@ -29,6 +30,7 @@ mod wait;
 pub use self::{
     allocation::Plan,
     plans::Plans,
+    protect::Protect,
     sharding::Sharding,
     stage::Stage,
     task::OUTPUT_TASK,

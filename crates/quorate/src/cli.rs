@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quorate::bundle::Statistic;
 use quorate_core::audit;
-use quorate_core::plan::{WaitPolicy, parse_span};
+use quorate_core::plan::{Protect, WaitPolicy, parse_span};
 
 pub(crate) use engines::{Choice, EngineArgs};
 pub(crate) use memory::MemoryArgs;
@@ -168,6 +168,11 @@ pub(crate) struct Plan {
     /// compute wrongly: off, detect (after the answer) or correct (before it).
     #[arg(long, default_value = "off")]
     pub verify: audit::Verify,
+    /// How a loss is met: always (spare work for every request, so that a loss
+    /// costs nothing) or on-demand (all devices share the work; a request that
+    /// meets a loss begins anew on those left).
+    #[arg(long, default_value = "always")]
+    pub protect: Protect,
 }
 
 /// Arguments of `pack`.

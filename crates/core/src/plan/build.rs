@@ -128,6 +128,7 @@ impl Plans {
             wait: draft.wait,
             tolerance,
             verify: draft.verify,
+            protect: draft.protect,
             fingerprints: BTreeMap::new(),
         };
         plans.identify();

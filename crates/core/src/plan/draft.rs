@@ -8,6 +8,7 @@ use quorate_model::division::method::Method;
 use quorate_model::region::Region;
 use quorate_model::value::Value;
 
+use super::protect::Protect;
 use super::wait::WaitPolicy;
 use crate::audit::Verify;
 use crate::cluster::Device;
@@ -33,6 +34,8 @@ pub(crate) struct Draft {
     pub(crate) tolerance: f64,
     /// How answers are checked.
     pub(crate) verify: Verify,
+    /// How a loss is met.
+    pub(crate) protect: Protect,
 }
 
 /// One allocation of the whole model.

@@ -8,6 +8,7 @@ use quorate_model::tensor::DType;
 use quorate_model::value::Value;
 
 use super::allocation::Plan;
+use super::protect::Protect;
 use super::wait::WaitPolicy;
 use crate::audit::Verify;
 use crate::cluster::{Cluster, ClusterError};
@@ -34,6 +35,8 @@ pub struct Plans {
     pub(super) tolerance: f64,
     /// How answers are checked, where a request does not say it.
     pub(super) verify: Verify,
+    /// How a loss is met.
+    pub(super) protect: Protect,
     /// Hash of everything that packing depends on, by name.
     pub(super) fingerprints: BTreeMap<String, String>,
 }
@@ -77,6 +80,11 @@ impl Plans {
     /// How answers are checked, where a request does not say it.
     pub fn verify(&self) -> Verify {
         self.verify
+    }
+
+    /// How a loss is met.
+    pub fn protect(&self) -> Protect {
+        self.protect
     }
 
     /// Hash of everything that packing depends on, by name.

@@ -10,7 +10,7 @@ use super::*;
 use crate::cluster::{Cluster, ClusterError, Profile};
 use crate::cost;
 use crate::fixture::{A, B, C, LENET, PLAN, devices, edited, plans};
-use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, ValueId};
+use crate::id::{DeviceId, DeviceSet, PlanId, SeatId, StageId, ValueId};
 use crate::planner::{self, MethodRequest, PlanRequest, PlannerError};
 
 fn lenet() -> Staged {
@@ -124,6 +124,29 @@ fn every_method_is_planned() {
     let made = planner::even(&staged, &request).expect("planned");
     let said: Vec<String> = made.main().stages().iter().map(|s| s.method.to_string()).collect();
     assert_eq!(said, ["whole", "whole", "input", "whole", "whole"]);
+}
+
+/// On demand all devices share the work, nobody does anything twice, and there are
+/// plans for those who are left.
+#[test]
+fn a_loss_met_on_demand() {
+    let staged = lenet();
+    let request = PlanRequest { protect: Protect::OnDemand, ..request(2, 1, 3) };
+    let plans = planner::even(&staged, &request).expect("planned");
+    let seats: Vec<usize> = plans.all().iter().map(|plan| plan.seats()).collect();
+    assert_eq!((seats, plans.main().tolerance()), (vec![3, 2], 0));
+    for id in (0..plans.main().stages().len() as u16).map(StageId) {
+        let sharding = plans.main().stage_sharding(id);
+        assert_eq!((sharding.code.shards(), sharding.code.parity_shards()), (3, 0));
+    }
+    let read = Plans::parse(&plans.to_toml()).expect("reads back");
+    assert_eq!((said(&read), read.protect()), (said(&plans), Protect::OnDemand));
+    let ms = std::time::Duration::from_millis;
+    assert_eq!(
+        (read.protect().silence(ms(500)), plans.protect().silence(ms(20))),
+        (ms(100), ms(20))
+    );
+    assert_eq!(Protect::Always.silence(ms(500)), ms(500));
 }
 
 /// Inputs may travel as f16 as well: another plan, of half the bytes, whose answers
@@ -302,6 +325,12 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("axis = 0", "axis = 0\nwire = \"u8\"", 18, "wire \"u8\" of x: f16 for f32, else f32"),
     ("axis = 1", "axis = 1\nwire = \"f16\"", 24, "value h is made by a stage, whose wire says"),
     ("layer = \"fc2\"", "layer = \"fc1\"", 46, "second stage for layer fc1"),
+    (
+        "wait = \"auto\"",
+        "wait = \"auto\"\nprotect = \"never\"",
+        5,
+        "protect \"never\" is neither always nor on-demand",
+    ),
     ("name = \"two\"", "name = \"main\"", 56, "second plan named main"),
     ("seats = 2", "", 56, "fallback plan two needs seats"),
     ("seats = 2", "seats = 4", 57, "4 seats, needs 1 to 3"),

@@ -16,8 +16,8 @@ use super::request::{MethodRequest, PlanRequest};
 use super::room::{Placed, Room};
 use crate::cost;
 use crate::id::SeatId;
-use crate::plan::Plans;
 use crate::plan::draft::{Draft, PlanDraft, StageDraft};
+use crate::plan::{Plans, Protect};
 
 /// Every layer by the method asked for, else every Conv by channel and every
 /// Gemm and MatMul by output, evenly over the devices; and the same for every
@@ -28,8 +28,15 @@ pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerErro
         return Err(PlannerError::Devices { data: 0, spares });
     }
     check_names(staged, request)?;
+    let is_on_demand = request.protect == Protect::OnDemand;
+    let fewest = match is_on_demand {
+        true => request.fewest_devices.min(devices - spares),
+        false => request.fewest_devices,
+    };
+    // On demand all devices share the work, and there are no spares.
+    let spares = if is_on_demand { 0 } else { spares };
     let mut plans = vec![plan(staged, "main", devices, spares, request)?];
-    for seats in (request.fewest_devices.max(1)..devices).rev() {
+    for seats in (fewest.max(1)..devices).rev() {
         let spares = spares.min(seats / 2);
         plans.push(plan(staged, &format!("{seats}-devices"), seats, spares, request)?);
     }
@@ -43,6 +50,7 @@ pub fn even(staged: &Staged, request: &PlanRequest) -> Result<Plans, PlannerErro
         wait: request.wait,
         tolerance: request.tolerance,
         verify: request.verify,
+        protect: request.protect,
     });
     let plans = plans.map_err(|error| PlannerError::Draft { message: error.to_string() })?;
     check_memory(staged, &plans)?;

@@ -5,7 +5,7 @@ use quorate_model::division::method::Method;
 use super::error::PlannerError;
 use crate::audit::Verify;
 use crate::cluster::Cluster;
-use crate::plan::WaitPolicy;
+use crate::plan::{Protect, WaitPolicy};
 
 /// First port of the addresses given where none are asked for.
 const FIRST_PORT: usize = 7001;
@@ -19,7 +19,8 @@ pub struct PlanRequest {
     pub model_sha256: String,
     /// The devices: those for data, then the spares.
     pub cluster: Cluster,
-    /// How many of them are spares, for parity.
+    /// How many of them are spares: for parity, or those without which there is a
+    /// plan for the others, where a loss is met on demand.
     pub spares: usize,
     /// Plans for fewer devices, down to this many.
     pub fewest_devices: usize,
@@ -34,6 +35,8 @@ pub struct PlanRequest {
     pub wait: WaitPolicy,
     /// How answers are checked.
     pub verify: Verify,
+    /// How a loss is met.
+    pub protect: Protect,
 }
 
 impl PlanRequest {
@@ -50,6 +53,7 @@ impl PlanRequest {
             tolerance: 1e-4,
             wait: WaitPolicy::Auto,
             verify: Verify::Off,
+            protect: Protect::Always,
         }
     }
 

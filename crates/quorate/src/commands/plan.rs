@@ -8,7 +8,7 @@ use quorate::bundle::ModelFile;
 use quorate_code::Patterns;
 use quorate_core::cluster::Cluster;
 use quorate_core::id::StageId;
-use quorate_core::plan::{Plan, Plans};
+use quorate_core::plan::{Plan, Plans, Protect};
 use quorate_core::planner::{self, PlanRequest};
 use quorate_model::division::method::Method;
 
@@ -41,6 +41,7 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     request.tolerance = args.tolerance;
     request.wait = args.wait;
     request.verify = args.verify;
+    request.protect = args.protect;
     let plans = planner::even(&model.staged, &request)?;
     try_out(&model, &plans)?;
     let text = plans.to_toml();
@@ -51,14 +52,20 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     std::fs::write(&args.output, text)
         .with_context(|| format!("writing {}", args.output.display()))?;
     let main = plans.main();
+    let loss = match plans.protect() {
+        Protect::Always => format!("any {} may fail", main.tolerance()),
+        Protect::OnDemand => format!(
+            "any {} may fail, and requests that meet it begin anew on the others",
+            args.cluster.spares.max(count - args.fewest.min(count)),
+        ),
+    };
     note(&format!(
-        "{}: {} over {} and {}, {}; any {} may fail",
+        "{}: {} over {} and {}, {}; {loss}",
         args.output.display(),
         counted(main.stages().len(), "stage"),
         counted(args.cluster.devices, "device"),
         counted(args.cluster.spares, "spare"),
         counted(plans.all().len() - 1, "fallback plan"),
-        main.tolerance(),
     ));
     note(&divided(&model, main));
     if let Some(warning) = rounding_warning(main, plans.tolerance()) {

@@ -21,6 +21,7 @@ pub(super) struct PlanFile {
     pub wait: Spanned<String>,
     pub tolerance: Spanned<f64>,
     pub verify: Option<Spanned<String>>,
+    pub protect: Option<Spanned<String>>,
     pub devices: Spanned<Vec<Spanned<String>>>,
     pub hosts: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "value")]

@@ -15,6 +15,7 @@ use crate::cluster::{Device, check_names};
 use crate::plan::build::{At, StageAt};
 use crate::plan::draft::{Draft, PlanDraft, StageDraft};
 use crate::plan::plans::read_fallback_seat;
+use crate::plan::protect::Protect;
 use crate::plan::wait::WaitPolicy;
 
 /// A mistake, and the byte at which it is.
@@ -45,6 +46,13 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
             Err(error) => return mistake(word, format!("verify {error}")),
         },
     };
+    let protect = match &file.protect {
+        None => Protect::Always,
+        Some(word) => match word.get_ref().parse() {
+            Ok(protect) => protect,
+            Err(error) => return mistake(word, format!("protect {error}")),
+        },
+    };
     let devices = devices(file)?;
     let values = file.values.iter().map(value).collect::<Result<_, _>>()?;
     let read = |(index, entry): (usize, &PlanEntry)| plan(index, entry, &devices);
@@ -59,6 +67,7 @@ pub(super) fn draft(file: &PlanFile) -> Result<Draft, Mistake> {
         wait,
         tolerance: *file.tolerance.get_ref(),
         verify,
+        protect,
     })
 }
 

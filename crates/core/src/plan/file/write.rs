@@ -13,6 +13,7 @@ use crate::audit::Verify;
 use crate::id::{SeatId, StageId, ValueId};
 use crate::plan::allocation::Plan;
 use crate::plan::plans::Plans;
+use crate::plan::protect::Protect;
 use crate::plan::sharding::Sharding;
 
 impl Plans {
@@ -26,6 +27,10 @@ impl Plans {
         let _ = writeln!(out, "{TOLERANCE_COMMENT}\ntolerance = {:e}", self.tolerance);
         if self.verify != Verify::Off {
             let _ = writeln!(out, "{VERIFY_COMMENT}\nverify = {}", quote(&self.verify.to_string()));
+        }
+        if self.protect != Protect::Always {
+            let _ =
+                writeln!(out, "{PROTECT_COMMENT}\nprotect = {}", quote(&self.protect.to_string()));
         }
         let devices = self.cluster.devices();
         let names: Vec<String> = devices.iter().map(|device| quote(&device.name)).collect();
@@ -130,6 +135,8 @@ const WAIT_COMMENT: &str = "\
 # takes any sufficient set: \"auto\", or a time such as \"5ms\".";
 const TOLERANCE_COMMENT: &str = "\
 # Relative error below which an answer is right.";
+const PROTECT_COMMENT: &str =
+    "# Nothing is done twice: a request that meets a loss moves to the plan for those left.";
 const VERIFY_COMMENT: &str = "\
 # Shards are held against each other: \"detect\" after the answer, \"correct\"
 # before it.";
