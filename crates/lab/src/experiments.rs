@@ -15,6 +15,7 @@ mod overruns;
 mod scale;
 mod stragglers;
 mod table_1;
+mod tiles;
 mod verify;
 
 use anyhow::Context;
@@ -36,6 +37,7 @@ pub const ALL: &[&dyn Experiment] = &[
     &scale::Scale,
     &faults::Faults,
     &verify::Verify,
+    &tiles::Tiles,
 ];
 
 /// Their names and titles, in that order.
