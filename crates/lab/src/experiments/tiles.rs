@@ -31,6 +31,7 @@ struct Spec {
     devices: usize,
     requests: usize,
     deaths: usize,
+    dilation: f64,
     case: Vec<Case>,
 }
 
@@ -168,7 +169,7 @@ fn watch(
     deaths: usize,
 ) -> anyhow::Result<Seen> {
     let site = site(spec, case, protect)?;
-    let world = World::of(&case.profile, &case.network, 1.0, context.seed());
+    let world = World::of(&case.profile, &case.network, spec.dilation, context.seed());
     let mut seen = Seen { alone: alone_ms(case)?, ..Seen::default() };
     let mut pace = Pace::default();
     let start = |world: &World| {
@@ -213,11 +214,11 @@ fn die(
     let moment = Duration::from_secs_f64(random.share() * healthy_ms / 1e3);
     let script = Script {
         due: vec![Duration::ZERO],
-        blows: vec![(moment, Blow::Freeze(device))],
+        blows: vec![(moment, Blow::Kill(device))],
         deadline: DEADLINE,
     };
     let hit = fleet.play(&script)?.remove(0);
-    fleet.strike(Blow::Thaw(device))?;
+    fleet.strike(Blow::Launch(device))?;
     anyhow::ensure!(fleet.recover(Duration::from_secs(30)), "device {device} did not come back");
     fleet.in_turn(2, Duration::ZERO, DEADLINE)?;
     Ok(hit)

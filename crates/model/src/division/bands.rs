@@ -1,6 +1,6 @@
 //! By area, over several layers: the method *bands*. Each device has all weights
 //! of a stage and makes a box of every channel's area of the stage's value; of
-//! what it reads it needs the receptive field of that box ([`crate::field`]).
+//! what it reads it needs the receptive field of that box.
 //!
 //! ```text
 //! rows   |---- 0 ----|
