@@ -30,7 +30,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::layer::Layer;
-use crate::region::Region;
+use crate::region::{Region, whole};
 
 /// When the parity of a division can be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +189,25 @@ pub(crate) fn parity_shape(division: &dyn Division, shape: &[usize], axis: usize
         }
     }
     largest
+}
+
+/// The box `area` of the last dimensions of a tensor of this shape, and all of those
+/// before.
+fn region_of(shape: &[usize], area: &Region) -> Region {
+    let mut region = whole(shape);
+    let last = region.len().saturating_sub(area.len());
+    region[last..].iter_mut().zip(area).for_each(|(slot, range)| *slot = range.clone());
+    region
+}
+
+/// The first and the last element of the box `area` of the last dimensions of a tensor
+/// of this shape.
+fn extent_of(shape: &[usize], area: &Region) -> Range<usize> {
+    let last = &shape[shape.len().saturating_sub(area.len())..];
+    let at = |pick: fn(&Range<usize>) -> usize| {
+        area.iter().map(pick).zip(last).fold(0, |at, (place, length)| at * length + place)
+    };
+    at(|r| r.start)..at(|r| r.end - 1) + 1
 }
 
 /// A shard in a sentence: `rows 0..4`, `tile 0..4 x 0..28`.

@@ -27,8 +27,8 @@ pub fn intersection(a: &Region, b: &Region) -> Option<Region> {
 }
 
 /// Do `boxes` together hold all of `of`?
-pub fn covers(boxes: &[Region], of: &Region) -> bool {
-    let parts: Vec<Region> = boxes.iter().filter_map(|tile| intersection(tile, of)).collect();
+pub fn covers<'a>(boxes: impl IntoIterator<Item = &'a Region>, of: &Region) -> bool {
+    let parts: Vec<Region> = boxes.into_iter().filter_map(|tile| intersection(tile, of)).collect();
     // Between two neighbouring borders of boxes nothing changes.
     let borders = |d: usize| {
         let ends = parts.iter().flat_map(|part| [part[d].start, part[d].end]);

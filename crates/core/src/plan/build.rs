@@ -181,14 +181,21 @@ fn wires(draft: &Draft, numbers: &Numbers<'_>) -> Result<BTreeMap<ValueId, DType
             let message = format!("value {name} is made by a stage, whose wire says what it is");
             return error(at, message);
         }
-        let dtype = draft.values[id.index()].dtype;
-        match DType::from_word(word) {
-            Some(DType::F16) if dtype == DType::F32 => Ok((id, DType::F16)),
-            Some(same) if same == dtype => Ok((id, dtype)),
-            _ => error(at, format!("wire \"{word}\" of {name}: f16 for f32, else {dtype}")),
-        }
+        let dtype = wire_type(word, &draft.values[id.index()]);
+        dtype.map(|dtype| (id, dtype)).or_else(|message| error(at, message))
     };
     draft.wires.iter().map(wire).collect()
+}
+
+/// The element type that `value` travels as, by a plan file's word for it; an error
+/// is a sentence about the word.
+fn wire_type(word: &str, value: &Value) -> Result<DType, String> {
+    let Value { name, dtype, .. } = value;
+    match DType::from_word(word) {
+        Some(DType::F16) if *dtype == DType::F32 => Ok(DType::F16),
+        Some(same) if same == *dtype => Ok(same),
+        _ => Err(format!("wire \"{word}\" of {name}: f16 for f32, else {dtype}")),
+    }
 }
 
 /// All plans of a file cut the model at the same values: so they share

@@ -50,9 +50,8 @@ impl Need {
 
     /// Do the pieces of these shards hold all of its boxes?
     pub(crate) fn is_covered(&self, shards: ShardSet) -> bool {
-        let pieces = shards.iter().flat_map(|shard| &self.pieces[shard]).cloned();
-        let pieces: Vec<Region> = pieces.collect();
-        self.boxes.iter().all(|wanted| region::covers(&pieces, wanted))
+        let pieces = || shards.iter().flat_map(|shard| &self.pieces[shard]);
+        self.boxes.iter().all(|wanted| region::covers(pieces(), wanted))
     }
 
     /// The shape in which so many pieces travel: of one its own, else all elements

@@ -77,10 +77,9 @@ impl Sharding {
         if !self.is_area() {
             return self.code.is_decodable(shards);
         }
-        let area = |shard| self.division.area(self.data_of(shard)?).cloned();
-        let boxes: Vec<Region> = shards.iter().filter_map(area).collect();
+        let boxes = shards.iter().filter_map(|shard| self.division.area(self.data_of(shard)?));
         let all = (0..self.division.shards()).filter_map(|data| self.division.area(data).cloned());
-        all.reduce(|a, b| hull(&a, &b)).is_some_and(|all| covers(&boxes, &all))
+        all.reduce(|a, b| hull(&a, &b)).is_some_and(|all| covers(boxes, &all))
     }
 
     /// Are there more shards than are needed, which stages make?

@@ -153,7 +153,7 @@ fn plan_stage(
         reads: stage.reads.iter().map(name_of).collect(),
         value: value.name.clone(),
         parts,
-        wire: wire(stage, value, &request.f16)?,
+        wire: wire(&stage.name, &[&stage.name, &value.name], value.dtype, &request.f16)?,
         code: Some(code.to_owned()),
         data,
         parity,
@@ -161,35 +161,33 @@ fn plan_stage(
     })
 }
 
-/// The element type that a stage's shards travel as, where that is not the
-/// value's own.
-fn wire(stage: &Stage, value: &Value, f16: &[String]) -> Result<Option<String>, PlannerError> {
-    let named = |name: &String| *name == stage.name || *name == value.name;
-    if value.dtype != DType::F32 {
-        return match f16.iter().any(named) {
-            true => Err(PlannerError::Wire { stage: stage.name.clone(), dtype: value.dtype }),
+/// The element type that the value of `what`, known by these names, travels as where
+/// that is not its own.
+fn wire(
+    what: &str,
+    names: &[&String],
+    dtype: DType,
+    f16: &[String],
+) -> Result<Option<String>, PlannerError> {
+    let named = f16.iter().any(|name| names.contains(&name));
+    if dtype != DType::F32 {
+        return match named {
+            true => Err(PlannerError::Wire { stage: what.to_owned(), dtype }),
             false => Ok(None),
         };
     }
-    let asked = f16.iter().any(|name| name == "*" || named(name));
+    let asked = named || f16.iter().any(|name| name == "*");
     Ok(asked.then(|| DType::F16.to_string()))
 }
 
 /// The element types that inputs travel as, where those are not their own.
 fn input_wires(staged: &Staged, f16: &[String]) -> Result<BTreeMap<String, String>, PlannerError> {
     let inputs = staged.values.iter().take(staged.model.graph.inputs.len());
-    let mut wires = BTreeMap::new();
-    for Value { name, dtype, .. } in inputs {
-        let named = f16.contains(name);
-        if named && *dtype != DType::F32 {
-            let (stage, dtype) = (format!("input {name}"), *dtype);
-            return Err(PlannerError::Wire { stage, dtype });
-        }
-        if *dtype == DType::F32 && (named || f16.iter().any(|name| name == "*")) {
-            wires.insert(name.clone(), DType::F16.to_string());
-        }
-    }
-    Ok(wires)
+    let wire = |Value { name, dtype, .. }: &Value| {
+        let wire = wire(&format!("input {name}"), &[name], *dtype, f16);
+        wire.map(|wire| wire.map(|wire| (name.clone(), wire))).transpose()
+    };
+    inputs.filter_map(wire).collect()
 }
 
 /// Are all shards of the division parts of the stage?

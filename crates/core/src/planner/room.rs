@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use quorate_code::SHARDS_MAX;
-use quorate_model::division::bands::{Bands, overlapping};
+use quorate_model::division::bands::{Bands, spread};
 use quorate_model::division::method::Method;
 use quorate_model::division::whole::Whole;
 use quorate_model::division::{Codable, Division};
@@ -106,9 +106,7 @@ impl Room {
     /// spares; all of a value that has no area.
     fn bands(&self, shape: &[usize]) -> Placed {
         let area = shape.get(2..).filter(|area| !area.is_empty()).unwrap_or(&[1]);
-        let most = area.iter().copied().max().unwrap_or(1);
-        let lengths = Bands::lengths(most, self.seats);
-        let (data, boxes) = overlapping(area, &lengths, self.spares).into_iter().unzip();
+        let (data, boxes) = spread(area, self.seats, self.spares).into_iter().unzip();
         let division = Arc::new(Bands::new(boxes));
         Placed { division, code: "none", data, parity: Vec::new(), replicas: Vec::new() }
     }

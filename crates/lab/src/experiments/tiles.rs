@@ -12,7 +12,7 @@ use quorate_core::gateway::GatewayConfig;
 use quorate_core::plan::Protect;
 use quorate_core::planner::{self, MethodRequest, PlanRequest};
 use quorate_model::division::method::Method;
-use quorate_model::stage::Cut;
+use quorate_model::stage::{Cut, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::overruns;
@@ -137,9 +137,9 @@ fn model(case: &Case) -> anyhow::Result<ModelFile> {
     Ok(file)
 }
 
-fn site(spec: &Spec, case: &Case, protect: Protect) -> anyhow::Result<Site> {
+fn site(spec: &Spec, case: &Case, file: ModelFile, protect: Protect) -> anyhow::Result<Site> {
     let cut = Cut { whole: case.bands.clone(), glue: case.glue.clone(), ..Cut::default() };
-    let file = model(case)?.cut(&cut)?;
+    let file = file.cut(&cut)?;
     let mut request = PlanRequest::local(&file.name, &file.sha256, spec.devices - 1, 1)?;
     let bands =
         |value: &String| MethodRequest { layer: Some(value.clone()), method: Method::Bands };
@@ -152,13 +152,11 @@ fn site(spec: &Spec, case: &Case, protect: Protect) -> anyhow::Result<Site> {
 }
 
 /// What the whole model takes on one device, without any wire.
-fn alone_ms(case: &Case) -> anyhow::Result<f64> {
-    let file = model(case)?;
-    let outputs = file.staged.model.graph.outputs.clone();
-    let file = file.cut(&Cut { whole: outputs, ..Cut::default() })?;
-    let profile = emulation::profile(&case.profile)?;
-    let stages = file.staged.stages.iter();
-    let time = stages.map(|stage| profile.time(&file.staged.work(stage)).as_secs_f64());
+fn alone_ms(case: &Case, file: &ModelFile) -> anyhow::Result<f64> {
+    let model = file.staged.model.clone();
+    let cut = Cut { whole: model.graph.outputs.clone(), ..Cut::default() };
+    let (staged, profile) = (Staged::cut(model, &cut)?, emulation::profile(&case.profile)?);
+    let time = staged.stages.iter().map(|stage| profile.time(&staged.work(stage)).as_secs_f64());
     Ok(time.sum::<f64>() * 1e3)
 }
 
@@ -168,9 +166,10 @@ fn watch(
     (case, protect): (&Case, Protect),
     deaths: usize,
 ) -> anyhow::Result<Seen> {
-    let site = site(spec, case, protect)?;
+    let file = model(case)?;
+    let mut seen = Seen { alone: alone_ms(case, &file)?, ..Seen::default() };
+    let site = site(spec, case, file, protect)?;
     let world = World::of(&case.profile, &case.network, spec.dilation, context.seed());
-    let mut seen = Seen { alone: alone_ms(case)?, ..Seen::default() };
     let mut pace = Pace::default();
     let start = |world: &World| {
         context.go_on()?;

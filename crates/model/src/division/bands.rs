@@ -15,7 +15,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family, ListWord};
-use super::{Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, share};
+use super::{
+    Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, extent_of, region_of, share,
+};
 use crate::layer::Layer;
 use crate::region::{Region, shape, whole};
 use crate::value::Value;
@@ -56,15 +58,16 @@ impl Bands {
 
     /// At most `n` bands of an area, as long as each other.
     pub fn even(area: &[usize], n: usize) -> Bands {
-        let lengths = Bands::lengths(area[across(area)], n);
-        Bands::new(overlapping(area, &lengths, 0).into_iter().map(|(_, band)| band).collect())
+        Bands::new(spread(area, n, 0).into_iter().map(|(_, band)| band).collect())
     }
+}
 
-    /// Lengths of `n` bands of so many rows, at most 1 apart.
-    pub fn lengths(rows: usize, n: usize) -> Vec<usize> {
-        let end = |i: usize| (rows * i).div_ceil(n);
-        (0..n).map(|i| end(i + 1) - end(i)).collect()
-    }
+/// Bands of an area for `n` devices, as long as each other, with those of so `many`
+/// behind each, round and round.
+pub fn spread(area: &[usize], n: usize, many: usize) -> Vec<(usize, Region)> {
+    let end = |i: usize| (area[across(area)] * i).div_ceil(n);
+    let lengths: Vec<usize> = (0..n).map(|i| end(i + 1) - end(i)).collect();
+    overlapping(area, &lengths, many)
 }
 
 /// The dimension of an area that bands lie along: the longest, of equals the first.
@@ -75,7 +78,7 @@ fn across(area: &[usize]) -> usize {
 /// Bands of an area for devices one after the other, each with a band of its own, of
 /// these lengths, and the bands of so `many` behind it, round and round; with each
 /// box the number of its device, which has two where it goes round.
-pub fn overlapping(area: &[usize], lengths: &[usize], many: usize) -> Vec<(usize, Region)> {
+fn overlapping(area: &[usize], lengths: &[usize], many: usize) -> Vec<(usize, Region)> {
     let (d, bands) = (across(area), crate::region::consecutive(lengths));
     let boxed = |rows: Range<usize>| {
         let mut region = whole(area);
@@ -159,20 +162,12 @@ impl Division for Bands {
     }
 
     fn region(&self, shape: &[usize], _: usize, shard: usize) -> Region {
-        let mut region = whole(shape);
-        let area = region.iter_mut().skip(BEFORE);
-        area.zip(&self.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
-        region
+        region_of(shape, &self.boxes[shard])
     }
 
     /// The first and the last element of a box's area.
     fn place(&self, shape: &[usize], _: usize, shard: Option<usize>) -> Range<usize> {
-        let tile = &self.boxes[shard.unwrap_or(0)];
-        let at = |pick: fn(&Range<usize>) -> usize| {
-            let places = tile.iter().map(pick).zip(shape.iter().skip(BEFORE));
-            places.fold(0, |at, (place, length)| at * length + place)
-        };
-        at(|r| r.start)..at(|r| r.end - 1) + 1
+        extent_of(shape, &self.boxes[shard.unwrap_or(0)])
     }
 
     fn area(&self, shard: usize) -> Option<&Region> {

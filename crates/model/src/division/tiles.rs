@@ -8,7 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::facts::{Facts, Family, ListWord};
-use super::{Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, share};
+use super::{
+    Codable, Division, InputBox, Lengths, Merge, Misfit, Slice, extent_of, region_of, share,
+};
 use crate::layer::Layer;
 use crate::region::{Region, consecutive, even, shape, whole};
 use crate::value::Value;
@@ -110,23 +112,16 @@ impl Division for Tiles {
         self.boxes[shard].clone()
     }
 
-    fn region(&self, shape: &[usize], axis: usize, shard: usize) -> Region {
-        let mut region = whole(shape);
-        let spatial = region[axis + 1..].iter_mut();
-        spatial.zip(&self.boxes[shard]).for_each(|(slot, range)| *slot = range.clone());
-        region
+    fn region(&self, shape: &[usize], _: usize, shard: usize) -> Region {
+        region_of(shape, &self.boxes[shard])
     }
 
     /// The first and the last element of a tile's area; of parity its size.
-    fn place(&self, shape: &[usize], axis: usize, shard: Option<usize>) -> Range<usize> {
-        let Some(shard) = shard else {
-            return 0..self.boxes[0].iter().map(ExactSizeIterator::len).product();
-        };
-        let at = |pick: fn(&Range<usize>) -> usize| {
-            let places = self.boxes[shard].iter().map(pick).zip(&shape[axis + 1..]);
-            places.fold(0, |at, (place, length)| at * length + place)
-        };
-        at(|r| r.start)..at(|r| r.end - 1) + 1
+    fn place(&self, shape: &[usize], _: usize, shard: Option<usize>) -> Range<usize> {
+        match shard {
+            Some(shard) => extent_of(shape, &self.boxes[shard]),
+            None => 0..self.boxes[0].iter().map(ExactSizeIterator::len).product(),
+        }
     }
 
     fn fits(&self, layer: &Layer, shard: usize) -> Result<(), Misfit> {

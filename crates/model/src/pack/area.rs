@@ -8,7 +8,8 @@
 use super::error::PackError;
 use super::layer::{Feed, Names, pads_list, set_pads};
 use super::layout::Task;
-use super::task::{Writer, given, taken, type_of};
+use super::spec::Work;
+use super::task::{Writer, taken, type_of};
 use crate::field::{Field, NodeReads};
 use crate::graph::{Node, ValueType};
 use crate::part::Part;
@@ -83,12 +84,10 @@ impl Writer<'_> {
     ) -> Result<Feed, PackError> {
         let staged = self.layout.staged;
         let ValueType { dtype, shape: all } = type_of(staged, value)?;
-        let wire = stage.reads.iter().find(|read| staged.values[**read].name == value);
-        let there = match wire {
-            Some(read) => given(staged, &task.spec.work, *read),
-            None if staged.model.graph.constant(value).is_some() => None,
-            None => field.of(value).cloned(),
-        };
+        let is_read = stage.reads.iter().any(|read| staged.values[*read].name == value);
+        let is_cut = matches!(task.spec.work, Work::Stage { cut: true, .. });
+        let is_whole = (is_read && !is_cut) || staged.model.graph.constant(value).is_some();
+        let there = field.of(value).filter(|_| !is_whole).cloned();
         let there = there.unwrap_or_else(|| whole(all));
         let wanted = region.unwrap_or_else(|| whole(all));
         let within = wanted.iter().zip(&there);

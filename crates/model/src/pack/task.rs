@@ -62,7 +62,7 @@ pub(super) fn inputs(staged: &Staged, task: &Task) -> Vec<TaskValue> {
 }
 
 /// What a task is given of the wire value `value`; `None` where that is all.
-pub(super) fn given(staged: &Staged, work: &Work, value: usize) -> Option<Region> {
+fn given(staged: &Staged, work: &Work, value: usize) -> Option<Region> {
     let Work::Stage { stage, part, cut: true } = work else { return None };
     staged.need(&staged.stages[*stage], part, value)
 }

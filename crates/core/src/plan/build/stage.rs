@@ -9,7 +9,7 @@ use quorate_model::region::Region;
 use quorate_model::tensor::DType;
 use quorate_model::value::Value;
 
-use super::{At, BuildError, Builder, StageAt, error};
+use super::{At, BuildError, Builder, StageAt, error, wire_type};
 use crate::id::{SeatId, StageId, ValueId};
 use crate::plan::draft::StageDraft;
 use crate::plan::plans::fallback_seat;
@@ -221,14 +221,6 @@ impl Checked<'_> {
     /// The element type that shards travel as.
     fn wire(&self, value: &Value) -> Result<DType, BuildError> {
         let Some(word) = &self.draft.wire else { return Ok(value.dtype) };
-        match DType::from_word(word) {
-            Some(dtype) if dtype == value.dtype => Ok(dtype),
-            Some(DType::F16) if value.dtype == DType::F32 => Ok(DType::F16),
-            _ => {
-                let Value { name, dtype, .. } = value;
-                let message = format!("wire \"{word}\" of {name}: f16 for f32, else {dtype}");
-                self.plain(StageAt::Wire, message)
-            }
-        }
+        wire_type(word, value).or_else(|message| self.plain(StageAt::Wire, message))
     }
 }
