@@ -154,7 +154,7 @@ impl Gather {
         }
         if let Some(quorate_at) = self.quorate_at
             && self.roster_gap.is_none()
-            && self.roster.without(self.have).is_empty()
+            && self.missing().is_empty()
         {
             self.roster_gap = Some(now.since(quorate_at));
         }
@@ -210,6 +210,16 @@ impl Gather {
 
     /// Decides which shards are used, if that can be decided at `now`.
     pub fn decide(&mut self, now: Time, wait: Duration) -> Decision {
+        self.decide_without(now, wait, ShardSet::new())
+    }
+
+    /// As [`Gather::decide`], where there is no use in waiting for `missed`.
+    pub(crate) fn decide_without(
+        &mut self,
+        now: Time,
+        wait: Duration,
+        missed: ShardSet,
+    ) -> Decision {
         if let Some(gathered) = &self.gathered {
             return Decision::Gathered(gathered.clone());
         }
@@ -219,9 +229,9 @@ impl Gather {
         let used = if self.sharding().is_area() {
             // Boxes that overlap may be other ones than those asked for.
             self.here()
-        } else if self.roster.without(self.have).is_empty() {
+        } else if self.missing().is_empty() {
             self.roster
-        } else if now < quorate_at + wait && self.is_worth_waiting() {
+        } else if now < quorate_at + wait && self.is_worth_waiting(missed) {
             return Decision::WaitUntil(quorate_at + wait);
         } else {
             self.here()
@@ -253,9 +263,19 @@ impl Gather {
     }
 
     /// May what is missing of the roster still come, and make a difference?
-    fn is_worth_waiting(&self) -> bool {
-        let missing = self.roster.without(self.have).without(self.given_up);
+    fn is_worth_waiting(&self, missed: ShardSet) -> bool {
+        let missing = self.missing().without(self.given_up).without(missed);
         !missing.is_empty() && !self.sharding().is_replicated()
+    }
+
+    /// What of the roster is not here.
+    pub(crate) fn missing(&self) -> ShardSet {
+        self.roster.without(self.have)
+    }
+
+    /// When the shards first sufficed for what is wanted here.
+    pub(crate) fn quorate_at(&self) -> Option<Time> {
+        self.quorate_at
     }
 
     /// Does not wait for a shard any more. It is taken all the same if it comes

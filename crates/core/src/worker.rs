@@ -19,11 +19,11 @@ mod audits;
 mod command;
 mod delivery;
 mod event;
-mod gap;
 mod gateways;
 mod job;
 mod lanes;
 mod room;
+mod rosters;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,15 +49,12 @@ use crate::plan::{Plan, Plans, WaitPolicy};
 use crate::time::Time;
 use active::{Active, TaskState};
 use audit_queue::Audits;
-use gap::Gaps;
 use gateways::Gateways;
 use lanes::Lanes;
+use rosters::{Rosters, Wait};
 
 /// A request that takes this long is told of, and as often.
 const SLOW: Duration = Duration::from_millis(100);
-/// How many times what it is in the mean the error is of answers that many readers
-/// have decoded apart, at worst.
-const WORST: f64 = 4.0;
 /// A heartbeat that is this late is no busy moment: this device stood still.
 const STILL: Duration = Duration::from_millis(100);
 
@@ -113,7 +110,7 @@ pub struct Worker {
     arrivals: u64,
     payload_bytes: usize,
     gateways: Gateways,
-    gaps: Gaps,
+    rosters: Rosters,
     audits: Audits,
     /// Whether gathers under a plan wait for the roster, found once a plan:
     /// they do where readers that decode apart would cost too much precision.
@@ -146,7 +143,7 @@ impl Worker {
             arrivals: 0,
             payload_bytes: 0,
             gateways: Gateways::default(),
-            gaps: Gaps::default(),
+            rosters: Rosters::default(),
             waits_for: BTreeMap::new(),
             beat: Heartbeat::default(),
             beat_at: Time::default(),
@@ -289,7 +286,7 @@ impl Worker {
         if !active.attempt.includes(&data) {
             return;
         }
-        let accepted = active.accept(now, &data, &mut self.gaps);
+        let accepted = active.accept(now, &data, &mut self.rosters);
         if let Some(Accepted::Taken | Accepted::Aside) = accepted {
             self.payload_bytes += data.payload.bytes().len();
             self.progress(now, id);
@@ -331,14 +328,15 @@ impl Worker {
     }
 
     /// How long gathers under `plan` wait for the roster.
-    fn wait(&mut self, plan: &Plan) -> Duration {
+    fn wait(&mut self, plan: &Plan) -> Wait {
         let tolerance = self.plans.tolerance();
         match self.plans.wait() {
-            WaitPolicy::Fixed(wait) => wait,
+            WaitPolicy::Fixed(wait) => Wait::Fixed(wait),
             WaitPolicy::Auto => {
-                let too_far = || plan.inconsistent_error() * WORST > tolerance;
+                let too_far = || plan.decodes_too_far_apart(tolerance);
                 let waits = *self.waits_for.entry(plan.id()).or_insert_with(too_far);
-                if waits { self.gaps.percentile_90() } else { Duration::ZERO }
+                let learned = || Wait::Learned(self.rosters.percentile_90());
+                if waits { learned() } else { Wait::Fixed(Duration::ZERO) }
             }
         }
     }
@@ -348,7 +346,7 @@ impl Worker {
         let Some(plan) = self.active.get(&id).map(|a| a.attempt.plan.clone()) else { return };
         let wait = self.wait(&plan);
         let Some(active) = self.active.get_mut(&id) else { return };
-        let progress = active.progress(now, wait);
+        let progress = active.progress(now, wait, &mut self.rosters);
         self.beat.decoded += progress.decoded;
         self.payload_bytes += progress.merged_bytes;
         for (stage, shard) in progress.ready {
@@ -423,7 +421,7 @@ impl Worker {
         let own = to.iter().position(|peer| *peer == Peer::Device(self.device));
         if own.map(|at| to.remove(at)).is_some()
             && let Some(Accepted::Taken | Accepted::Aside) =
-                active.accept(now, &data, &mut self.gaps)
+                active.accept(now, &data, &mut self.rosters)
         {
             self.payload_bytes += data.payload.bytes().len();
         }

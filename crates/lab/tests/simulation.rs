@@ -122,6 +122,23 @@ fn branches_in_bands() {
     }
 }
 
+/// Readers wait for rosters here, as they would decode too far apart.
+#[test]
+fn low_res_in_f16() {
+    let model = zoo::find("low-res").expect("known").net(Size::Small).to_bytes(1);
+    let mut packing = Packing::new(3, 2, WaitPolicy::Auto).by(&[
+        Method::Output,
+        Method::Channel,
+        Method::Spatial,
+    ]);
+    packing.f16 = vec!["*".to_owned()];
+    let model = Bytes::from(model);
+    sweep("low-res in f16", model.clone(), &packing, SEEDS / 10);
+    // Some devices here are late for nearly every request.
+    let mut material = Material::new(model, &packing).expect("the bundle packs");
+    play(&mut material, Family::Tolerated, 3592129408).expect("kept");
+}
+
 #[test]
 fn lenet_in_bands() {
     let pooled = ["/MaxPool_output_0", "/MaxPool_1_output_0"];

@@ -94,6 +94,12 @@ impl Sharding {
         made.map(|(shard, _)| shard).collect()
     }
 
+    /// The devices among `members` that make these shards.
+    pub(crate) fn makers(&self, members: DeviceSet, shards: ShardSet) -> DeviceSet {
+        let seat = |shard: usize| self.seats.get(shard);
+        shards.iter().filter_map(|shard| members.nth(seat(shard)?.index())).collect()
+    }
+
     /// Which part of its stage the task of `shard` computes.
     pub fn part(&self, shard: usize) -> Part {
         let division = self.division.clone();

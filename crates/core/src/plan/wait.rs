@@ -16,7 +16,8 @@ use crate::id::StageId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitPolicy {
     /// None where decoding apart stays well within the tolerance, else the 90th
-    /// percentile of the gap between quorate and complete.
+    /// percentile of the gap between quorate and complete, up to a quarter of what
+    /// the stage took.
     Auto,
     /// This long.
     Fixed(Duration),
@@ -61,7 +62,17 @@ pub fn parse_span(text: &str) -> Option<Duration> {
 /// operation and that of a sum over as many terms as layers have.
 const ROUNDING: f64 = f32::EPSILON as f64;
 
+/// How many times what it is in the mean the error is of answers that many readers
+/// have decoded apart, at worst.
+const WORST: f64 = 4.0;
+
 impl Plan {
+    /// May answers be further than `tolerance` from what they should be, where all
+    /// readers decode from what comes first?
+    pub fn decodes_too_far_apart(&self, tolerance: f64) -> bool {
+        self.inconsistent_error() * WORST > tolerance
+    }
+
     /// Estimated relative error of the results when every consumer of every
     /// stage loses as many shards as the code bears, others than its
     /// neighbours do, in f32: the recursion of [`quorate_code::chain`]

@@ -8,8 +8,8 @@ use quorate_model::region::Region;
 use quorate_model::value::Value;
 
 use super::delivery::Delivery;
-use super::gap::Gaps;
 use super::job::Job;
+use super::rosters::{Rosters, Wait};
 use crate::admit::Peer;
 use crate::attempt::Attempt;
 use crate::audit::{Audit, Audited, Finding};
@@ -69,6 +69,8 @@ pub(super) struct Active {
     tasks: Vec<Assignment>,
     /// When its first frame came.
     pub(super) since: Time,
+    /// When the last gather was decided.
+    decided_at: Time,
     /// Shards taken, and tasks begun and ended.
     moves: u32,
     payload_bytes: usize,
@@ -125,6 +127,7 @@ impl Active {
             gathers,
             tasks,
             since: now,
+            decided_at: now,
             moves: 0,
             payload_bytes: 0,
             released: false,
@@ -133,14 +136,23 @@ impl Active {
     }
 
     /// Takes in a shard. `None` if no task here reads its value.
-    pub(super) fn accept(&mut self, now: Time, data: &Data, gaps: &mut Gaps) -> Option<Accepted> {
+    pub(super) fn accept(
+        &mut self,
+        now: Time,
+        data: &Data,
+        rosters: &mut Rosters,
+    ) -> Option<Accepted> {
         let gather = self.gathers[data.value.index()].as_mut()?;
+        let Attempt { plan, members, .. } = &self.attempt;
+        if let Some(sharding) = plan.sharding(data.value) {
+            rosters.hear(sharding.makers(*members, [data.shard.into()].into_iter().collect()));
+        }
         let before = gather.roster_gap();
         let payload = if self.released { Bytes::new() } else { data.payload.bytes().clone() };
         let accepted = gather.accept(now, data.shard.into(), payload);
         gather.note_decoded(accepted, data.of_decoded);
         if let (None, Some(gap)) = (before, gather.roster_gap()) {
-            gaps.add(gap);
+            rosters.add(gap);
         }
         if self.released {
             return Some(Accepted::Late);
@@ -180,7 +192,7 @@ impl Active {
     }
 
     /// Decides gathers where that is possible, and finds the tasks that can run.
-    pub(super) fn progress(&mut self, now: Time, wait: Duration) -> Progress {
+    pub(super) fn progress(&mut self, now: Time, wait: Wait, rosters: &mut Rosters) -> Progress {
         let mut progress = Progress::default();
         if self.released {
             return progress;
@@ -191,8 +203,11 @@ impl Active {
                 continue;
             }
             let reads = self.attempt.plan.stages()[stage.index()].reads.clone();
-            let decided = reads.iter().filter(|v| self.decide(**v, now, wait, &mut progress));
-            if decided.count() == reads.len() {
+            let mut decided = 0;
+            for value in &reads {
+                decided += usize::from(self.decide(*value, (now, wait), rosters, &mut progress));
+            }
+            if decided == reads.len() {
                 self.tasks[at].state = TaskState::Ready;
                 progress.ready.push((stage, shard));
             }
@@ -201,21 +216,36 @@ impl Active {
     }
 
     /// Decides the gather of `value` if that is possible; is it decided?
-    fn decide(&mut self, value: ValueId, now: Time, wait: Duration, into: &mut Progress) -> bool {
+    fn decide(
+        &mut self,
+        value: ValueId,
+        (now, wait): (Time, Wait),
+        rosters: &mut Rosters,
+        into: &mut Progress,
+    ) -> bool {
         let Some(gather) = &mut self.gathers[value.index()] else { return false };
-        let decided_before = gather.gathered().is_some();
-        match gather.decide(now, wait) {
+        if gather.gathered().is_some() {
+            return true;
+        }
+        let Attempt { plan, members, .. } = &self.attempt;
+        let Some(sharding) = plan.sharding(value) else { return false };
+        let missed = sharding.shards_of(*members, rosters.missed());
+        let took = gather.quorate_at().map_or(Duration::ZERO, |at| at.since(self.decided_at));
+        let wait = wait.after(took);
+        match gather.decide_without(now, wait, missed) {
             Decision::Short => false,
             Decision::WaitUntil(at) => {
                 into.wait_until = Some(into.wait_until.map_or(at, |other| other.min(at)));
                 false
             }
             Decision::Gathered(gathered) => {
-                if !decided_before {
-                    into.decoded += u64::from(gathered.is_decoded());
-                    into.merged_bytes += gathered.merged_bytes();
-                    self.payload_bytes += gathered.merged_bytes();
+                if !wait.is_zero() && sharding.is_coded() {
+                    rosters.miss(sharding.makers(*members, gather.missing()));
                 }
+                self.decided_at = now;
+                into.decoded += u64::from(gathered.is_decoded());
+                into.merged_bytes += gathered.merged_bytes();
+                self.payload_bytes += gathered.merged_bytes();
                 true
             }
         }

@@ -88,7 +88,7 @@ impl Worker {
     /// All tasks of a request are over: from now on its shards are not waited
     /// for much longer.
     pub(super) fn wait_for_audits(&mut self, now: Time, id: RequestId) {
-        let at = now + WAIT + self.gaps.percentile_90() * 2;
+        let at = now + WAIT + self.rosters.percentile_90() * 2;
         if let Some(active) = self.active.get_mut(&id)
             && active.audit_until.is_none()
         {

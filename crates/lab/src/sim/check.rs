@@ -11,6 +11,9 @@ use super::promise::Promise;
 use super::record::{Ending, Record};
 use super::script::Script;
 
+/// Learned waits are this part of what stages take by themselves, at most.
+const LEARNED: u64 = 4;
+
 /// Holds a record against what its script promises; an error names what was
 /// broken.
 pub(super) fn check(material: &Material, script: &Script, record: &Record) -> Result<(), String> {
@@ -87,7 +90,8 @@ pub(super) fn tasks_us(material: &Material, script: &Script) -> u64 {
 }
 
 /// The longest that a request may take by itself without faults: every stage
-/// waits for every task before it, each on a link at its slowest.
+/// waits for every task before it, each on a link at its slowest, and for its
+/// roster where readers would decode too far apart.
 fn healthy_us(material: &Material, script: &Script) -> u64 {
     let plan = material.plans.main();
     let wait = match material.plans.wait() {
@@ -103,5 +107,8 @@ fn healthy_us(material: &Material, script: &Script) -> u64 {
     let stages = tasks
         .chain([1])
         .map(|tasks| tasks * script.task_us_max + script.delay_us_max + wait.as_micros() as u64);
-    stages.sum::<u64>() + script.delay_us_max
+    let all = stages.sum::<u64>() + script.delay_us_max;
+    let learned = material.plans.wait() == WaitPolicy::Auto
+        && plan.decodes_too_far_apart(material.plans.tolerance());
+    if learned { all + all / LEARNED } else { all }
 }

@@ -52,6 +52,23 @@ fn what_comes_too_late_is_dropped() {
     }
 }
 
+/// Who was waited for in vain is not waited for again, before a shard of it comes.
+#[test]
+fn a_wait_is_in_vain_once() {
+    let text = crate::fixture::edited("wait = \"auto\"", "wait = \"5ms\"");
+    let mut bench =
+        Bench::over(Arc::new(Plans::parse(&text).expect("reads")), B, WorkerConfig::default());
+    bench.shard(10, 0, H, 1).shard(11, 0, H, 2).handle(16, Event::Tick);
+    let job = bench.job();
+    bench.done(17, job).shard(20, 1, H, 1).shard(21, 1, H, 2);
+    let job = bench.job();
+    assert_eq!(stages(&[job]), [(1, 1, 1)], "at once");
+    bench.done(22, job).shard(23, 1, H, 0).shard(30, 2, H, 1).shard(31, 2, H, 2);
+    assert!(bench.jobs().is_empty(), "its shard came, though late");
+    bench.handle(36, Event::Tick);
+    assert_eq!(stages(&bench.jobs()), [(2, 1, 1)]);
+}
+
 #[test]
 fn with_a_wait_the_roster_is_waited_for() {
     let text = crate::fixture::edited("wait = \"auto\"", "wait = \"5ms\"");
