@@ -31,6 +31,7 @@ mod pending;
 mod presence;
 mod progress;
 mod reach;
+mod retries;
 mod token;
 mod trial;
 
@@ -61,6 +62,7 @@ use limit::Limit;
 use patience::Patience;
 use pending::Pending;
 use reach::Reach;
+use retries::Retries;
 
 /// Finished requests that one watermark lists one by one.
 const ALSO_MAX: usize = 256;
@@ -157,6 +159,8 @@ pub struct Gateway {
     patience: Vec<Patience>,
     /// By plan: how many requests may be under way.
     limits: Vec<Limit>,
+    /// How many of those that stand still may be tried again.
+    retries: Retries,
     /// When it had to be told of the time at the latest.
     due: Option<Time>,
 }
@@ -192,6 +196,7 @@ impl Gateway {
             bytes: vec![0; devices],
             patience,
             limits,
+            retries: Retries::default(),
             due: None,
         }
     }
@@ -443,9 +448,14 @@ impl Gateway {
         }
         self.settle(now, vec![number], Duration::ZERO, out);
         let Some(pending) = self.pending.get_mut(&number) else { return };
-        if pending.timeout_at() <= now {
+        if pending.timeout_at() > now {
+            return;
+        }
+        if self.retries.pay(now) {
             pending.time_out();
             self.resubmit(now, &[number], out);
+        } else {
+            pending.postpone(now);
         }
     }
 

@@ -90,6 +90,7 @@ impl Configuration {
         if random.chance(150) {
             packing.f16 = vec!["*".to_owned()];
         }
+        packing.verified = random.chance(200);
         Configuration { seed, model, packing }
     }
 
@@ -140,7 +141,7 @@ impl Configuration {
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Packing { data, parity, wait, methods, f16, bands } = &self.packing;
+        let Packing { data, parity, wait, methods, f16, bands, verified } = &self.packing;
         let methods: Vec<String> =
             methods.iter().map(|request| request.method.to_string()).collect();
         let methods = if methods.is_empty() { "default".to_owned() } else { methods.join(", ") };
@@ -150,6 +151,7 @@ impl fmt::Display for Configuration {
             write!(f, ", bands to {}", bands.join(", "))?;
         }
         let half = if f16.is_empty() { "" } else { ", in f16" };
-        write!(f, "{half}, wait {wait:?}")
+        let checked = if *verified { ", verified" } else { "" };
+        write!(f, "{half}{checked}, wait {wait:?}")
     }
 }

@@ -171,6 +171,16 @@ fn mlp_in_parts_with_copies() {
     sweep("mlp input", mlp(), &packing, SEEDS);
 }
 
+/// The same where copies are to be held against each other: sent whole.
+#[test]
+fn mlp_in_parts_with_copies_that_are_compared() {
+    let mut packing = Packing::new(2, 1, WaitPolicy::Auto).by(&[Method::Input]);
+    packing.verified = true;
+    let material = Material::new(mlp(), &packing).expect("the bundle packs");
+    assert!(material.can_be_audited());
+    sweep("mlp input verified", mlp(), &packing, SEEDS / 3);
+}
+
 #[test]
 fn one_seed_replays() {
     let packing = Packing::new(2, 1, WaitPolicy::Auto);

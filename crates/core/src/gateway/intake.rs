@@ -93,6 +93,7 @@ impl Gateway {
         pending.under_way = self.unanswered().count();
         if is_clients(token) {
             self.limits[index].comes(flowing);
+            self.retries.comes();
         }
         out.extend(pending.inputs_out(now));
         self.pending.insert(number, pending);

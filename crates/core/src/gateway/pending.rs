@@ -444,7 +444,7 @@ impl Pending {
         at <= now
     }
 
-    /// Puts the timeout off while there is nobody to try with.
+    /// Puts the timeout off, as there is nobody to try with or too much is tried.
     pub(super) fn postpone(&mut self, now: Time) {
         self.moved_at = now;
     }

@@ -12,6 +12,7 @@ use super::allocation::Plan;
 use super::draft::{Draft, PlanDraft};
 use super::plans::Plans;
 use super::sharding::Sharding;
+use crate::audit::Verify;
 use crate::cluster::{Cluster, ClusterPart, Device};
 use crate::id::{PlanId, ValueId};
 
@@ -107,13 +108,14 @@ impl Plans {
         }
         let devices = cluster.devices();
         let values = &draft.values;
+        let verified = draft.verify != Verify::Off;
         let mut plans: Vec<Plan> = Vec::new();
         for (index, plan) in draft.plans.iter().enumerate() {
             let name = &plan.name;
             if plans.iter().any(|other| other.name == *name) {
                 return error(At::PlanName(index), format!("second plan named {name}"));
             }
-            let checked = Inputs { values, numbers: &numbers, wires: &wires };
+            let checked = Inputs { values, numbers: &numbers, wires: &wires, verified };
             let plan = Builder::new(index, plan, checked, devices)?.build()?;
             cut_alike(index, &plan, &plans, values)?;
             plans.push(plan);
@@ -226,6 +228,8 @@ struct Inputs<'a> {
     numbers: &'a Numbers<'a>,
     /// What those travel as that no stage makes.
     wires: &'a BTreeMap<ValueId, DType>,
+    /// Are answers checked?
+    verified: bool,
 }
 
 /// Builds one plan.
@@ -237,6 +241,7 @@ struct Builder<'a> {
     values: &'a [Value],
     numbers: &'a Numbers<'a>,
     wires: &'a BTreeMap<ValueId, DType>,
+    verified: bool,
     /// Values that stages make; the others are inputs.
     made: BTreeSet<&'a str>,
     plan: Plan,
@@ -246,7 +251,7 @@ impl<'a> Builder<'a> {
     fn new(
         index: usize,
         draft: &'a PlanDraft,
-        Inputs { values, numbers, wires }: Inputs<'a>,
+        Inputs { values, numbers, wires, verified }: Inputs<'a>,
         devices: &'a [Device],
     ) -> Result<Builder<'a>, BuildError> {
         let (seats, most) = (draft.seats, devices.len());
@@ -266,7 +271,7 @@ impl<'a> Builder<'a> {
             inconsistent: OnceLock::new(),
         };
         let made = draft.stages.iter().map(|stage| stage.value.as_str()).collect();
-        Ok(Builder { index, draft, devices, values, numbers, wires, made, plan })
+        Ok(Builder { index, draft, devices, values, numbers, wires, verified, made, plan })
     }
 
     fn build(mut self) -> Result<Plan, BuildError> {
@@ -289,7 +294,7 @@ impl<'a> Builder<'a> {
                 return error(at, format!("nobody reads value {name}"));
             }
         }
-        self.plan.needs = self.plan.find_needs(self.values);
+        self.plan.needs = self.plan.find_needs(self.values, self.verified);
         Ok(self.plan)
     }
 

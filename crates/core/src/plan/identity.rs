@@ -7,6 +7,7 @@ use std::sync::Arc;
 use quorate_model::value::Value;
 
 use super::plans::Plans;
+use crate::audit::Verify;
 use crate::hash::sha256_hex;
 use crate::id::{PlanId, StageId, ValueId};
 
@@ -25,6 +26,10 @@ impl Plans {
                 let _ = write!(text, " {wire}");
             }
             prints.insert(format!("value {}", value.name), fingerprint(&text));
+        }
+        // What is sent of values depends on it.
+        if self.verify != Verify::Off {
+            prints.insert("verify".to_owned(), fingerprint("whole values"));
         }
         let base: String = prints.iter().map(|(name, print)| format!("{name}={print};")).collect();
         for (index, plan) in self.plans.iter_mut().enumerate() {

@@ -9,6 +9,7 @@ use quorate_model::value::Value;
 use super::allocation::{Needs, Plan};
 use super::need::{self, Need};
 use super::sharding::Sharding;
+use super::stage::Stage;
 use crate::id::{DeviceId, DeviceSet, SeatId, StageId, ValueId};
 
 /// Pieces of a shard, `None` for all of it, and the devices that are sent them.
@@ -54,24 +55,30 @@ impl Plan {
     /// Is there, of every stage's value, a shard more than is needed, and somebody
     /// who gathers all of it?
     pub fn is_audited(&self) -> bool {
+        self.unaudited().next().is_none()
+    }
+
+    /// Stages whose shards nobody can hold against each other.
+    pub fn unaudited(&self) -> impl Iterator<Item = &Stage> {
         let everybody = DeviceSet::first(self.seats);
-        let looked_at = |value: ValueId| {
+        let looked_at = move |value: ValueId| {
             self.result.contains(&value) || !self.whole_readers(value, everybody).is_empty()
         };
-        self.stages.iter().all(|stage| {
-            self.sharding(stage.value).is_some_and(Sharding::has_spares) && looked_at(stage.value)
-        })
+        let spared = |value| self.sharding(value).is_some_and(Sharding::has_spares);
+        self.stages.iter().filter(move |stage| !(spared(stage.value) && looked_at(stage.value)))
     }
 
     /// Finds what each seat reads of each value: all of a coded value, since
-    /// whoever is to decode it needs all shards.
-    pub(super) fn find_needs(&self, values: &[Value]) -> Needs {
+    /// whoever is to decode it needs all shards; where answers are `verified`, of
+    /// one with copies, too, so that they can be held against each other.
+    pub(super) fn find_needs(&self, values: &[Value], verified: bool) -> Needs {
         let mut needs: Needs = vec![BTreeMap::new(); values.len()];
         for (index, value) in values.iter().enumerate() {
             let id = ValueId(index as u16);
-            let Some(sharding) = self.sharding(id).filter(|sharding| !sharding.is_coded()) else {
-                continue;
-            };
+            let compared =
+                |sharding: &Sharding| verified && sharding.has_spares() && !sharding.is_area();
+            let in_parts = |sharding: &&Sharding| !sharding.is_coded() && !compared(sharding);
+            let Some(sharding) = self.sharding(id).filter(in_parts) else { continue };
             let mut parts: BTreeMap<SeatId, Option<Vec<Region>>> = BTreeMap::new();
             for &stage in &self.readers[index] {
                 for (shard, seat) in self.stage_sharding(stage).seats.iter().enumerate() {

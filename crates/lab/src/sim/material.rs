@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quorate::bundle;
 use quorate::node::stems;
 use quorate::rehearsal::answer_difference;
-use quorate_core::audit::Usual;
+use quorate_core::audit::{Usual, Verify};
 use quorate_core::cluster::GATEWAY_FOLDER;
 use quorate_core::gather::Gathered;
 use quorate_core::id::StageId;
@@ -53,13 +53,15 @@ pub struct Packing {
     pub f16: Vec<String>,
     /// Values that end stages of bands.
     pub bands: Vec<String>,
+    /// Are plans made for answers that are checked?
+    pub verified: bool,
 }
 
 impl Packing {
     /// Every layer by its default method.
     pub fn new(data: usize, parity: usize, wait: WaitPolicy) -> Packing {
         let (methods, f16, bands) = (Vec::new(), Vec::new(), Vec::new());
-        Packing { data, parity, wait, methods, f16, bands }
+        Packing { data, parity, wait, methods, f16, bands, verified: false }
     }
 
     /// The same with stages that end in `values` divided into bands.
@@ -106,6 +108,9 @@ impl Material {
         request.methods.extend(packing.bands.iter().map(bands));
         request.f16 = packing.f16.clone();
         request.wait = packing.wait;
+        if packing.verified {
+            request.verify = Verify::Correct;
+        }
         let plans = planner::even(&staged, &request)?;
         let versions = versions(&staged, &request)?;
         let folder = TempDir::new()?;
@@ -145,7 +150,7 @@ impl Material {
     /// Can one device that computes wrongly always be found? Every value takes a
     /// spare shard, and somebody who gathers all of it, under every plan but that
     /// for one device.
-    pub(super) fn can_be_audited(&self) -> bool {
+    pub fn can_be_audited(&self) -> bool {
         let several = self.plans.all().iter().filter(|plan| plan.seats() > 1);
         several.into_iter().all(|plan| plan.is_audited())
     }

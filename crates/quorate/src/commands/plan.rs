@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use quorate::bundle::ModelFile;
 use quorate_code::Patterns;
+use quorate_core::audit::Verify;
 use quorate_core::cluster::Cluster;
 use quorate_core::id::StageId;
 use quorate_core::plan::{Plan, Plans, Protect};
@@ -71,6 +72,9 @@ pub(crate) fn run(args: &cli::Plan) -> anyhow::Result<ExitCode> {
     if let Some(warning) = rounding_warning(main, plans.tolerance()) {
         note(&warning);
     }
+    if let Some(warning) = unaudited_warning(&plans) {
+        note(&warning);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,6 +120,21 @@ fn try_out(model: &ModelFile, plans: &Plans) -> anyhow::Result<()> {
     let bundle = folder.path().join("bundle");
     pack_into(model, plans, &bundle)?;
     verify_in(model, plans, &bundle)
+}
+
+/// A word of warning where answers are to be checked and some stage cannot be.
+fn unaudited_warning(plans: &Plans) -> Option<String> {
+    let main = plans.main();
+    let names: Vec<&str> = main.unaudited().map(|stage| &*stage.name).collect();
+    let (first, count) = (names.first()?, names.len());
+    (plans.verify() != Verify::Off).then(|| {
+        format!(
+            "no answer will be verified: of {} of {}, as {first}, nobody gets shards to hold \
+             against each other (bands are not compared, nor is what has no spare)",
+            count,
+            counted(main.stages().len(), "stage"),
+        )
+    })
 }
 
 /// A word of warning where decoding the worst loss may enlarge rounding

@@ -25,6 +25,27 @@ fn time_outs_take_fewer_devices_each() {
     assert!(bench.failures().is_empty());
 }
 
+/// Where everything stands still, trying all of it again would only add to that.
+#[test]
+fn further_attempts_have_a_budget() {
+    let mut bench = Bench::ready();
+    for token in 0..1000 {
+        bench.submit_with(0, token, 100_000);
+    }
+    assert_eq!(bench.inputs().len(), 1000);
+    let mut again = 0;
+    for at in (0..=2000).step_by(100) {
+        bench.beats(at, &[A, B, C]).handle(at, Event::Tick);
+        again += bench.inputs().len();
+    }
+    assert_eq!(again, 100, "one for five, and what may be saved at most");
+    // Those that lose their devices move, whatever was spent; the rest has just begun.
+    for device in [B, C] {
+        bench.handle(2001, Event::Down(device));
+    }
+    assert_eq!(bench.inputs().len(), 900);
+}
+
 #[test]
 fn a_deadline_says_what_is_missing() {
     let shared = "no answer within 10000 ms and 1 attempts: result y has 1 of 2 shards under plan \
