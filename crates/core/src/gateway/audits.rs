@@ -156,6 +156,9 @@ impl Gateway {
         if let Some(device) = pending.audits.left_out.filter(|_| is_clean) {
             self.leave_out(now, device, out);
         }
+        if is_clean {
+            self.acquit(now, &pending, out);
+        }
         let verified = if is_clean { Verified::Yes } else { Verified::No };
         let token = pending.token;
         match pending.audits.held.take() {
@@ -212,6 +215,7 @@ impl Gateway {
         let without = match wrong {
             Some(device) => {
                 pending.audits.candidates = None;
+                pending.audits.convicted.insert(device);
                 self.leave_out(now, device, out);
                 None
             }
@@ -223,6 +227,23 @@ impl Gateway {
                 let error = RequestError::Contradiction { layer, devices };
                 out.push(Command::Fail(pending.token, error));
             }
+        }
+    }
+
+    /// Shards that did not fit made this request begin anew, and now all of them do:
+    /// of devices that take part, and that are left out elsewhere as they were
+    /// wrong, that was a mistake.
+    fn acquit(&mut self, now: Time, pending: &Pending, out: &mut Vec<Command>) {
+        if pending.audits.convicted.is_empty() {
+            return;
+        }
+        let shown: DeviceSet = self.wrong.ailing().iter().filter(|d| pending.shows(*d)).collect();
+        for device in shown.iter() {
+            self.wrong.forgive(device);
+            out.push(Command::Notice(Notice::Rested(device)));
+        }
+        if !shown.is_empty() {
+            self.regroup(now, Duration::ZERO, out);
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Audits {
     pub(super) candidates: Option<DeviceSet>,
     /// The one that this attempt does without, to see whether it is it.
     pub(super) left_out: Option<DeviceId>,
+    /// Devices that this request has shown to be wrong.
+    pub(super) convicted: DeviceSet,
 }
 
 /// What was told of the shards of one value.
@@ -59,9 +61,9 @@ impl Audits {
         self.held.is_some() || self.is_answered
     }
 
-    /// A further attempt begins: only who may be wrong is still known.
+    /// A further attempt begins: only who is wrong, or may be, is still known.
     pub(super) fn restart(&mut self) {
-        let (verify, candidates) = (self.verify, self.candidates);
-        *self = Audits { verify, candidates, ..Audits::default() };
+        let Audits { verify, candidates, convicted, .. } = *self;
+        *self = Audits { verify, candidates, convicted, ..Audits::default() };
     }
 }

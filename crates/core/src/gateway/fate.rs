@@ -151,7 +151,8 @@ impl Gateway {
         without: Option<DeviceId>,
         out: &mut Vec<Command>,
     ) -> bool {
-        let out_of_it: DeviceSet = without.into_iter().collect();
+        let Some(pending) = self.pending.get(&number) else { return false };
+        let out_of_it = without.into_iter().chain(pending.audits.convicted.iter()).collect();
         let reliable = self.reliable_devices().without(out_of_it);
         // Of those that were left out before some may have been so by mistake.
         let alive = self.alive_devices().without(out_of_it);

@@ -42,14 +42,31 @@ impl Gateway {
             Ok(inputs) => inputs,
             Err(error) => return out.push(Command::Fail(token, error)),
         };
-        // Without a plan for those alive the request waits for devices.
-        let are_wrong = !self.wrong_devices().is_empty();
-        let audited = (verify != Verify::Off && are_wrong)
-            .then(|| self.choose_audited(self.reliable_devices()));
-        let chosen = audited.flatten().or_else(|| self.choose());
-        let (index, members) = chosen.unwrap_or((0, DeviceSet::default()));
-        let draft = (index, members, self.doubted_devices(index));
+        let draft = self.draft(verify);
         self.begin(now, (token, inputs, deadline, verify), draft, out);
+    }
+
+    /// The plan of a new request, its members, and who of them is not relied on.
+    /// Without a plan for those alive it waits for devices.
+    fn draft(&self, verify: Verify) -> (usize, DeviceSet, DeviceSet) {
+        let doubted = |(index, members)| (index, members, self.doubted_devices(index));
+        let none = (0, DeviceSet::default());
+        if verify == Verify::Off || self.wrong_devices().is_empty() {
+            return doubted(self.choose().unwrap_or(none));
+        }
+        let reliable = self.reliable_devices();
+        if let Some(chosen) = self.choose_audited(reliable) {
+            return doubted(chosen);
+        }
+        if self.choose_among(reliable, 0, 0).is_none()
+            && let alive = self.alive_devices()
+            && let Some((index, members)) = self.choose_audited(alive)
+        {
+            // All were wrong once: who is so now shows again.
+            let others = self.plans.everybody().without(self.holdings.holding(index, alive));
+            return (index, members, others);
+        }
+        doubted(self.choose().unwrap_or(none))
     }
 
     /// Inputs of the model in the types in which they are sent.

@@ -100,7 +100,7 @@ impl Gateway {
 
 impl Pending {
     /// Was every shard that `device` makes in this attempt found to fit?
-    fn shows(&self, device: DeviceId) -> bool {
+    pub(super) fn shows(&self, device: DeviceId) -> bool {
         let (plan, members) = (&self.attempt.plan, self.attempt.members);
         let own: DeviceSet = [device].into_iter().collect();
         let fits = |value| {

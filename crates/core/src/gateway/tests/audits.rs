@@ -45,7 +45,12 @@ impl Bench {
 
     /// The rest of the result, which fits.
     fn results_fit(&mut self, at: u64, number: u64, sent: &Data) -> &mut Bench {
-        self.result(at, number, 2, sent);
+        self.rest_fits(at, number, (2, sent))
+    }
+
+    /// The same, which is this shard.
+    fn rest_fits(&mut self, at: u64, number: u64, (last, sent): (usize, &Data)) -> &mut Bench {
+        self.result(at, number, last, sent);
         let audits = self.taken(|command| match command {
             Command::Audit(job, audits) => Some((*job, audits.len())),
             _ => None,
@@ -174,6 +179,36 @@ fn whoever_may_be_wrong_is_left_out_in_turn() {
     let (to, last) = bench.input();
     assert_eq!((to, last.attempt, last.members), (vec![B, C], 3, devices(&[B, C])));
     assert!(bench.notices().contains(&Notice::Wrong(A)));
+}
+
+/// A device that errs now and then has another one blamed, and is found all the
+/// same: then nobody but it is left out.
+#[test]
+fn who_was_left_out_by_mistake_comes_back() {
+    let mut bench = bench();
+    let sent = bench.ask(1, 5, Verify::Detect);
+    bench.answered(2, 0, &sent).report(3, A, &sent, suspects(&[1]));
+    assert!(bench.notices().contains(&Notice::Wrong(B)));
+    assert_eq!(bench.answers().len(), 1);
+    // It was a that erred. Without b, it and c contradict each other.
+    let sent = bench.ask(5, 6, Verify::Correct);
+    assert_eq!(sent.members, devices(&[A, C]));
+    bench.report(6, C, &sent, suspects(&[0, 1]));
+    let sent = bench.input().1;
+    assert_eq!((sent.attempt, sent.members), (1, devices(&[A, B])));
+    bench.report(7, B, &sent, suspects(&[0, 1]));
+    assert!(bench.notices().contains(&Notice::Wrong(A)));
+    let sent = bench.input().1;
+    assert_eq!((sent.attempt, sent.members, sent.suspects), (2, devices(&[B, C]), devices(&[A])));
+    let job = bench.result(8, 1, 0, &sent).job().expect("a copy is enough");
+    bench.glued(8, job).rest_fits(9, 1, (1, &sent));
+    for device in [B, C] {
+        bench.report(10, device, &sent, Finding::Clean);
+    }
+    assert_eq!(bench.verified(), [Verified::Yes]);
+    assert!(bench.notices().contains(&Notice::Rested(B)));
+    let sent = bench.ask(11, 7, Verify::Correct);
+    assert_eq!((sent.members, sent.suspects), (devices(&[B, C]), devices(&[A])));
 }
 
 #[test]
